@@ -1,0 +1,54 @@
+"""Neural style transfer as a pure JAX optimisation problem."""
+
+from stylejax.config import LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.densenet import DenseNet
+from stylejax.errors import InputError
+from stylejax.features import feature_extractor
+from stylejax.image import Picture, read_picture, write_picture
+from stylejax.layers import layer_table
+from stylejax.losses import (
+    content_loss,
+    gram_matrix,
+    style_loss,
+    total_variation,
+    total_variation_power,
+)
+from stylejax.objective import LossTerms, LossWeights, Objective, Targets, make_objective
+from stylejax.parameterization import bounded, unbounded
+from stylejax.solver import Solver, adam, lbfgs, optax_lbfgs
+from stylejax.transfer import Result, style_transfer
+from stylejax.weights import Weights, read_weights
+
+__all__ = [
+    "DenseNet",
+    "InputError",
+    "LossOptions",
+    "LossTerms",
+    "LossWeights",
+    "Objective",
+    "Options",
+    "Picture",
+    "PictureOptions",
+    "Result",
+    "Solver",
+    "SolverOptions",
+    "Targets",
+    "Weights",
+    "adam",
+    "bounded",
+    "content_loss",
+    "feature_extractor",
+    "gram_matrix",
+    "layer_table",
+    "lbfgs",
+    "make_objective",
+    "optax_lbfgs",
+    "read_picture",
+    "read_weights",
+    "style_loss",
+    "style_transfer",
+    "total_variation",
+    "total_variation_power",
+    "unbounded",
+    "write_picture",
+]

@@ -1,0 +1,8 @@
+"""`python -m stylejax`."""
+
+import sys
+
+from stylejax.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Suspend a solve in a file and go on from it later, to the same bytes.
+
+A checkpoint holds the solver's state, the history, and the settings that it belongs to. It is
+written to a temporary file and renamed, so what lies under its name is always whole.
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from stylejax.errors import InputError
+from stylejax.files import replace_file
+from stylejax.history import History
+from stylejax.solver import SolverState
+
+
+class Checkpoint(NamedTuple):
+    """A suspended solve; `state` is None where it was stopped before the first step."""
+
+    state: SolverState | None
+    history: History
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Where the checkpoint of a run lies: beside its output."""
+    return output.with_name(f"{output.name}.checkpoint.npz")
+
+
+def save_checkpoint(
+    path: Path, settings: dict[str, Any], state: SolverState | None, history: History
+) -> None:
+    """Write a checkpoint, whole or not at all, in place of an earlier one.
+
+    Raises:
+        InputError: the file cannot be written (disk full, no permission).
+    """
+    arrays = {"settings": np.asarray(json.dumps(settings, sort_keys=True))}
+    if state is not None:
+        for index, leaf in enumerate(jax.tree.leaves(jax.device_get(state))):
+            arrays[f"state:{index}"] = leaf
+    arrays |= {f"history:{name}": column for name, column in history.items()}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    replace_file(path, content.getbuffer())
+
+
+def _difference(saved: dict[str, Any], settings: dict[str, Any], prefix: str = "") -> str | None:
+    """The first entry in which two settings differ, in words."""
+    for key in sorted(saved.keys() | settings.keys()):
+        before, now = saved.get(key), settings.get(key)
+        if before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            return _difference(before, now, f"{prefix}{key} ")
+        return f"{prefix}{key} {json.dumps(before)}, now {json.dumps(now)}"
+    return None
+
+
+def load_checkpoint(path: Path, settings: dict[str, Any], template: SolverState) -> Checkpoint:
+    """Read a checkpoint back.
+
+    Args:
+        path: `checkpoint_path` of the output.
+        settings: what this run is; the checkpoint must have been made by the same.
+        template: a state of the same structure and shapes (`jax.eval_shape` of `Solver.init`).
+
+    Raises:
+        InputError: the file is missing or damaged, or belongs to another run (the first setting
+            that differs is named).
+    """
+    if not path.exists():
+        raise InputError(f"--resume: no checkpoint {path}; run without --resume to start anew")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        saved = json.loads(str(arrays.pop("settings")))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"--resume: {path} is not a whole checkpoint; delete it and run without --resume"
+        ) from error
+    difference = _difference(saved, settings)
+    if difference is not None:
+        raise InputError(
+            f"--resume: {path} belongs to another run ({difference}); run without --resume"
+        )
+    history = {
+        name.removeprefix("history:"): column
+        for name, column in arrays.items()
+        if name.startswith("history:")
+    }
+    leaves, structure = jax.tree.flatten(template)
+    saved_leaves = [arrays.get(f"state:{index}") for index in range(len(leaves))]
+    if all(leaf is None for leaf in saved_leaves):
+        return Checkpoint(None, history)
+    for leaf, expected in zip(saved_leaves, leaves, strict=True):
+        if leaf is None or leaf.shape != expected.shape or leaf.dtype != expected.dtype:
+            raise InputError(f"--resume: {path} is of another version; run without --resume")
+    return Checkpoint(jax.tree.unflatten(structure, saved_leaves), history)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Delete a checkpoint whose run has ended."""
+    path.unlink(missing_ok=True)

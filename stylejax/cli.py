@@ -1,0 +1,317 @@
+"""The command line: parse, call one function, print. Exit codes: 0 done, 2 bad input, 1 failed."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from stylejax.config import DeviceName, Options
+from stylejax.errors import InputError
+from stylejax.layers import layer_table
+
+# The modules that import JAX are imported where they are needed: help and most errors come at once.
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where the run happens, and what it leaves beside the picture."""
+
+    weights: Path | None = None
+    """Weight file (.safetensors with torchvision's names); the bundled one unless given."""
+    device: DeviceName | None = None
+    """Run on this kind of device and no other; JAX's choice unless given."""
+    save_every: int = 0
+    """Save a numbered picture (out-0010.png) each so many iterations; 0 for none."""
+    resume: bool = False
+    """Go on with the run that was killed or interrupted, to the same bytes."""
+    history: Path | None = None
+    """Write loss terms, gradient norm and evaluations of each iteration as CSV."""
+    plot: Path | None = None
+    """Draw the loss over iterations as PNG (needs matplotlib: stylejax[plot])."""
+    like: Path | None = None
+    """Take all options from a picture that stylejax made; those given here go first."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one line of JSON at the end on standard output, and nothing else there."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Solve for the picture with the content of one picture and the style of another."""
+
+    content: Positional[Path]
+    """The picture whose content is kept: a photograph, say."""
+    styles: Positional[tuple[Path, ...]]
+    """The picture whose style is taken: a painting, say; or several."""
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """The picture to write: .png, .jpg, .webp or .tiff."""
+    options: Options = field(default_factory=Options)
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Run a transfer on the sample pictures that ship with stylejax."""
+
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("stylejax-demo.png")
+    """The picture to write."""
+    options: Options = field(default_factory=Options)
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """List the network's layers: both names, channels, shape, stride, receptive field."""
+
+    size: str = "512"
+    """Size of the picture that shapes are given for: 512, or width x height as 640x480."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Print the settings that a picture was made with, as JSON."""
+
+    picture: Positional[Path]
+    """A picture that stylejax wrote."""
+
+
+def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | None:
+    """Read tuples of names or numbers from one argument: 3,1."""
+    if info.type not in (tuple[str, ...], tuple[float, ...]):
+        return None
+    element = get_args(info.type)[0]
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME,..." if element is str else "X,...",
+        instance_from_str=lambda given: tuple(
+            element(part.strip()) for part in given[0].split(",") if part.strip()
+        ),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(str(part) for part in value)],
+    )
+
+
+def _like(arguments: Sequence[str]) -> tuple[Options, Any, Any]:
+    """Options and pictures of the picture that `--like` names, to be the defaults of this run."""
+    path = None
+    for index, argument in enumerate(arguments):
+        if argument == "--like" and index + 1 < len(arguments):
+            path = Path(arguments[index + 1])
+        elif argument.startswith("--like="):
+            path = Path(argument.removeprefix("--like="))
+    if path is None:
+        return Options(), tyro.MISSING, tyro.MISSING
+    from stylejax.settings import options_like, read_settings
+
+    settings = read_settings(path)
+    content, *styles = (Path(entry["name"]) for entry in (settings["content"], *settings["styles"]))
+    return options_like(path), content, tuple(styles)
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn tyro's framed messages into one line; help and completion pass through untouched."""
+    framed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(framed):
+            yield
+    except SystemExit as end:
+        if end.code not in (0, None):
+            inside = [line.strip("│ ") for line in framed.getvalue().splitlines()[1:]]
+            rule = next((i for i, line in enumerate(inside) if line.startswith("──")), len(inside))
+            message = " ".join(" ".join(inside[:rule]).split())
+            message = message or " ".join(framed.getvalue().split())
+            raise InputError(f"{message} (`stylejax --help` tells more)") from end
+        raise
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """Turn command-line arguments into one of the command classes.
+
+    Raises:
+        InputError: the arguments make no sense.
+        SystemExit: help was asked for.
+    """
+    options, content, styles = _like(arguments)
+    transfer = Transfer(content, styles, tyro.MISSING, options)
+    commands = Union[  # noqa: UP007 - the defaults are known only now
+        Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
+        Annotated[Demo, tyro.conf.subcommand("demo", default=Demo(options=options))],
+        Annotated[Layers, tyro.conf.subcommand("layers")],
+        Annotated[Show, tyro.conf.subcommand("show")],
+    ]
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.primitive_rule(_comma_separated)
+    with _one_line_errors(), registry:
+        return tyro.cli(
+            commands,  # pyright: ignore[reportArgumentType]
+            prog="stylejax",
+            description="Neural style transfer with DenseNet-121 and L-BFGS in JAX.",
+            args=list(arguments),
+            config=(OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Any]:
+    """Let Ctrl-C ask for an end between steps; a second one ends at once."""
+    asked: list[int] = []
+
+    def handle(number: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _summary_lines(summary: Any) -> Iterator[str]:
+    history = summary.history
+    spent = f"{history['iteration'][-1]} iterations, {history['evaluations'].sum()} evaluations"
+    yield f"{summary.output}"
+    yield f"  loss     {history['loss'][0]:.5g} -> {history['loss'][-1]:.5g} ({spent})"
+    yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
+    yield f"  device   {summary.device} ({summary.device_kind})"
+    if not summary.weights.trained:
+        yield "  These weights are random, for tests only: no style is seen; give --weights."
+
+
+def _summary_json(summary: Any) -> str:
+    history = summary.history
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            "weights": summary.weights.name,
+            "device": summary.device,
+            "iterations": int(history["iteration"][-1]),
+            "evaluations": int(history["evaluations"].sum()),
+            "loss_initial": float(history["loss"][0]),
+            "loss_final": float(history["loss"][-1]),
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
+
+
+def _transfer(command: Transfer) -> int:
+    from stylejax.progress import ProgressDisplay
+    from stylejax.run import Observer, Request, run
+
+    extra = command.run
+    request = Request(
+        content=command.content,
+        styles=command.styles,
+        output=command.output,
+        options=command.options,
+        weights=extra.weights,
+        device=extra.device,
+        save_every=extra.save_every,
+        resume=extra.resume,
+        history=extra.history,
+        plot=extra.plot,
+    )
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(_interruptible())
+        observer = Observer(stop=stop)
+        if not extra.quiet:
+            display = stack.enter_context(ProgressDisplay(command.options.solve.iterations))
+            observer = Observer(display.stage, display.progress, stop)
+        summary = run(request, observer)
+    if extra.json:
+        _print(_summary_json(summary))
+    elif not extra.quiet:
+        _print("\n".join(_summary_lines(summary)))
+    if summary.failed:
+        _complain(
+            "the loss became non-finite or could not be lowered: "
+            f"{summary.output} is the last good picture; try smaller weights"
+        )
+        return 1
+    if summary.stopped:
+        _complain(f"interrupted: {summary.output} is the picture so far; --resume goes on")
+        return INTERRUPTED
+    return 0
+
+
+def _demo(command: Demo) -> int:
+    samples = Path(str(resources.files("stylejax") / "samples"))
+    transfer = Transfer(
+        content=samples / "astronaut.jpg",
+        styles=(samples / "starlit-swirls.jpg",),
+        output=command.output,
+        options=command.options,
+        run=command.run,
+    )
+    return _transfer(transfer)
+
+
+def _layers(command: Layers) -> int:
+    match = re.fullmatch(r"([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?", command.size)
+    if match is None:
+        raise InputError(f"--size {command.size}: give a number, or width x height as 640x480")
+    width = int(match[1])
+    height = int(match[2] or width)
+    header = ("Keras", "torchvision", "channels", "shape", "stride", "receptive field")
+    rows: list[tuple[str, ...]] = [header]
+    for layer in layer_table().values():
+        shape = f"{-(-height // layer.stride)} x {-(-width // layer.stride)} x {layer.channels}"
+        numbers = (str(layer.channels), shape, str(layer.stride), str(layer.receptive_field))
+        rows.append((layer.keras, layer.torchvision, *numbers))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _print("  ".join(cells).rstrip())
+    return 0
+
+
+def _show(command: Show) -> int:
+    from stylejax.settings import read_settings
+
+    _print(json.dumps(read_settings(command.picture), indent=2))
+    return 0
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"stylejax: {text}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        command = parse(sys.argv[1:] if arguments is None else arguments)
+        actions = {Transfer: _transfer, Demo: _demo, Layers: _layers, Show: _show}
+        return actions[type(command)](command)
+    except InputError as error:
+        _complain(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        _complain("interrupted at once; --resume goes on from the last checkpoint")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone: nothing is left to say to anyone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

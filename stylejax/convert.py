@@ -1,0 +1,118 @@
+"""From published names and layouts to the network's variables: pure functions on dicts of arrays.
+
+torchvision stores convolutions as output x input x height x width (OIHW), Flax as height x width x
+input x output (HWIO), and a 1x1 convolution here is a matrix product with an input x output kernel.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from stylejax.errors import InputError
+from stylejax.layers import DENSENET121, Architecture, layer_table
+from stylejax.types import Variables
+
+_NORM_ENTRIES = {
+    "weight": ("params", "scale"),
+    "bias": ("params", "bias"),
+    "running_mean": ("batch_stats", "mean"),
+    "running_var": ("batch_stats", "var"),
+}
+_NOT_FEATURES = re.compile(r"classifier\.(weight|bias)|.*\.num_batches_tracked")
+_OLD_SPELLING = re.compile(r"(features\.denseblock.*\.)(norm|relu|conv)\.(\d\..*)")
+
+
+def _modules(architecture: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Each module that has parameters, with its kernel's OIHW shape or, for norms, (channels,)."""
+    table = list(layer_table(architecture).values())
+    block_input = 3
+    previous = table[0]
+    for layer in table[1:]:
+        key = layer.torchvision.removeprefix("features.")
+        if key.endswith("norm1"):
+            block_input = layer.channels
+        if re.search(r"norm\d?$", key):
+            yield key, (layer.channels,)
+        elif key == "conv0":
+            yield key, (layer.channels, 3, 7, 7)
+        elif key.endswith("conv1"):
+            yield key, (layer.channels, block_input, 1, 1)
+        elif key.endswith("conv2"):
+            yield key, (layer.channels, previous.channels, 3, 3)
+        elif re.fullmatch(r"transition\d\.conv", key):
+            yield key, (layer.channels, previous.channels, 1, 1)
+        previous = layer
+
+
+def expected_shapes(architecture: Architecture = DENSENET121) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter of the feature extractor, by torchvision's key."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for key, shape in _modules(architecture):
+        entries = ("weight",) if len(shape) == 4 else _NORM_ENTRIES
+        shapes |= {f"features.{key}.{entry}": shape for entry in entries}
+    return shapes
+
+
+def _checked(
+    tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The expected tensors as float32 under their present spelling; all else is refused."""
+    found = {_OLD_SPELLING.sub(r"\1\2\3", key): value for key, value in tensors.items()}
+    for key in found:
+        if key not in shapes and not _NOT_FEATURES.fullmatch(key):
+            raise InputError(f"unknown key {key!r}: not a DenseNet-121 in torchvision's names")
+    checked: dict[str, np.ndarray] = {}
+    for key, shape in shapes.items():
+        if key not in found:
+            raise InputError(f"key {key!r} is missing: not a whole DenseNet-121")
+        if found[key].shape != shape:
+            raise InputError(f"key {key!r} has shape {found[key].shape}, expected {shape}")
+        checked[key] = np.asarray(found[key], np.float32)
+        if not np.isfinite(checked[key]).all():
+            raise InputError(f"key {key!r} holds numbers that are not finite: get the file again")
+        if key.endswith("running_var") and (checked[key] < 0).any():
+            raise InputError(f"key {key!r} holds a negative variance: get the file again")
+    return checked
+
+
+def to_variables(
+    tensors: Mapping[str, np.ndarray], architecture: Architecture = DENSENET121
+) -> Variables:
+    """Turn torchvision's state dict of a DenseNet into the Flax module's variables, in float32.
+
+    Both spellings of a dense layer's keys are taken (`norm.1` and `norm1`); the classifier and
+    the counters of seen batches are dropped.
+
+    Raises:
+        InputError: a key is unknown or missing, has the wrong shape, or is not finite.
+    """
+    params: dict[str, dict[str, np.ndarray]] = {}
+    statistics: dict[str, dict[str, np.ndarray]] = {}
+    for key, value in _checked(tensors, expected_shapes(architecture)).items():
+        module, entry = key.removeprefix("features.").rsplit(".", 1)
+        if value.ndim == 1:
+            collection, name = _NORM_ENTRIES[entry]
+            target = params if collection == "params" else statistics
+            target.setdefault(module, {})[name] = value
+        else:
+            kernel = (
+                value[:, :, 0, 0].T if value.shape[2:] == (1, 1) else value.transpose(2, 3, 1, 0)
+            )
+            params[module] = {"kernel": np.ascontiguousarray(kernel)}
+    return {"params": params, "batch_stats": statistics}
+
+
+def from_variables(variables: Variables) -> dict[str, np.ndarray]:
+    """The inverse of `to_variables`: torchvision's names and layouts, for writing a weight file."""
+    tensors: dict[str, np.ndarray] = {}
+    for entry, (collection, name) in _NORM_ENTRIES.items():
+        for module, values in variables[collection].items():
+            if name in values:
+                tensors[f"features.{module}.{entry}"] = np.asarray(values[name])
+    for module, values in variables["params"].items():
+        if "kernel" in values:
+            kernel = np.asarray(values["kernel"])
+            kernel = kernel.T[..., None, None] if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1)
+            tensors[f"features.{module}.weight"] = np.ascontiguousarray(kernel)
+    return tensors

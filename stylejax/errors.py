@@ -1,0 +1,9 @@
+"""The one exception that means "what was given cannot be used"."""
+
+
+class InputError(ValueError):
+    """A file, picture or value that cannot be used.
+
+    The message is one line that names the file or value, says what is wrong with it and what
+    to do. The command line prints it and exits with code 2.
+    """

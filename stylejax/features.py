@@ -1,0 +1,85 @@
+"""From a picture to named feature maps: the network as a function `(variables, image)`.
+
+Here a picture in [0, 1] is padded by reflection, normalised as the weights want it, sent through
+the network, and the feature maps are cropped to the picture again. The padding keeps the zeros
+that the network's convolutions pad with away from the picture, and fills sizes that are no multiple
+of the network's stride; it is part of the function, so gradients flow through it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from stylejax.densenet import DenseNet, Pooling
+from stylejax.layers import DENSENET121, Architecture, canonical_layers, layer_table
+from stylejax.types import Features, Image, Variables
+
+MARGIN = 16
+"""Smallest width, in pixels, of the reflected frame around the picture."""
+
+FeatureExtractor = Callable[[Variables, Image], Features]
+
+
+def padding(length: int, stride: int) -> tuple[int, int]:
+    """Pixels to reflect before and after an axis of `length`, for layers of stride up to `stride`.
+
+    The first is a multiple of `stride`, so that the picture's first pixel stays the first of a
+    window; both are at least `MARGIN`, and the padded length is a multiple of `stride`.
+    """
+    before = -(-MARGIN // stride) * stride
+    after = before + (-length) % stride
+    return before, after
+
+
+def _padded(image: Image, stride: int) -> Float[Array, "padded_height padded_width 3"]:
+    height, width = image.shape[:2]
+    edges = (padding(height, stride), padding(width, stride), (0, 0))
+    return jnp.pad(image, edges, mode="reflect")
+
+
+def feature_extractor(
+    layers: Sequence[str],
+    *,
+    architecture: Architecture = DENSENET121,
+    epsilon: float = 1e-5,
+    pooling: Pooling = "max",
+) -> FeatureExtractor:
+    """Make the function from `(variables, image)` to `{layer: height x width x channels}`.
+
+    Args:
+        layers: names in Keras's or torchvision's scheme; they are the keys of the result.
+        architecture: the network's widths, `Weights.architecture`.
+        epsilon: batch norm's epsilon, `Weights.epsilon`.
+        pooling: `max` as published, or `average` (smoother gradients).
+
+    Returns:
+        A pure function. A feature map of stride s of a height x width picture is
+        ceil(height / s) x ceil(width / s) x channels.
+
+    Raises:
+        InputError: a layer is unknown or named twice.
+    """
+    names = dict(zip(canonical_layers(layers, architecture), layers, strict=True))
+    table = layer_table(architecture)
+    deepest = max((table[name].stride for name in names), default=1)
+    network = DenseNet(tuple(names), architecture, epsilon, pooling)
+
+    def extract(variables: Variables, image: Image) -> dict[str, Array]:
+        height, width = image.shape[:2]
+        preprocessing = variables["preprocessing"]
+        batch = (_padded(image, deepest) - preprocessing["mean"])[None]
+        batch = batch / preprocessing["standard_deviation"]
+        collections = {name: variables[name] for name in ("params", "batch_stats")}
+        feature_maps: Any = network.apply(collections, batch)
+        offset = padding(height, deepest)[0]
+
+        def crop(name: str) -> Array:
+            stride = table[name].stride
+            first, rows, columns = offset // stride, -(-height // stride), -(-width // stride)
+            return feature_maps[name][0, first : first + rows, first : first + columns]
+
+        return {asked: crop(name) for name, asked in names.items()}
+
+    return extract

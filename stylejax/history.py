@@ -1,0 +1,88 @@
+"""How a solve went: loss terms, gradient norm and evaluations of each iteration.
+
+A history is a dictionary of equally long arrays; row 0 is the start, row n the state after n
+iterations. `content`, `style` and `total_variation` add up to `loss`, a layer's column is its
+share of its term; `evaluations` counts value-and-gradient evaluations spent on that iteration.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from stylejax.errors import InputError
+from stylejax.solver import SolverState, Trace
+
+History = dict[str, np.ndarray]
+
+
+def _loss_columns(value: Any, terms: Any) -> Iterator[tuple[str, Any]]:
+    yield "loss", value
+    yield "content", terms.content
+    yield "style", terms.style
+    yield "total_variation", terms.total_variation
+    for kind, layers in (("content", terms.content_layers), ("style", terms.style_layers)):
+        for name, term in layers.items():
+            yield f"{kind}:{name}", term
+
+
+def _columns(state: SolverState | Trace) -> History:
+    columns = dict(_loss_columns(state.value, state.aux))
+    columns["gradient_norm"] = state.gradient_norm
+    columns["evaluations"] = state.evaluations
+    # Not over the dictionary: JAX would sort its keys.
+    values = jax.device_get(list(columns.values()))
+    return {name: np.atleast_1d(column) for name, column in zip(columns, values, strict=True)}
+
+
+def start_history(state: SolverState) -> History:
+    """The history of a solve that has not taken a step yet: one row."""
+    return {"iteration": np.zeros(1, np.int32), **_columns(state)}
+
+
+def extended(history: History, trace: Trace, steps: int) -> History:
+    """The history with the first `steps` rows of a trace added (the rest was not run)."""
+    new = {name: column[:steps] for name, column in _columns(trace).items()}
+    spent = np.concatenate([[history["evaluations"].sum()], new["evaluations"]])
+    new["evaluations"] = np.diff(spent).astype(np.int32)
+    new["iteration"] = history["iteration"][-1] + np.arange(1, steps + 1, dtype=np.int32)
+    return {name: np.concatenate([column, new[name]]) for name, column in history.items()}
+
+
+def history_csv(history: History) -> str:
+    """The history as CSV text, a header line and a line each iteration."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(history)
+    writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+    return text.getvalue()
+
+
+def history_plot(history: History) -> bytes:
+    """The loss and its terms over iterations, on a logarithmic scale, as PNG.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError(
+            "--plot needs matplotlib: pip install 'stylejax[plot]', or use --history"
+        ) from error
+    figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for name in ("loss", "content", "style", "total_variation"):
+        # A term whose weight is 0, or that starts at 0, has no place on a logarithmic scale.
+        column = np.where(history[name] > 0, history[name], np.nan)
+        if np.isfinite(column).any():
+            axes.plot(history["iteration"], column, label=name.replace("_", " "))
+    axes.set(xlabel="iteration", ylabel="loss (weighted)", yscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    png = io.BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()

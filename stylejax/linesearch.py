@@ -1,0 +1,195 @@
+"""A line search for the strong Wolfe conditions that evaluates in a single place.
+
+Along x + t d the search keeps `low`, the best step so far that decreased enough, and `high`, the
+other end of the bracket (infinite until one is found). Every trial narrows the bracket or moves
+`low`; bracketing and zooming are thus the same loop, so a compiled solver holds one copy of
+the objective here, and under `jax.vmap` no lane pays for another lane's branch.
+Source: Nocedal and Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6; the notation
+phi(t) = f(x + t d) is theirs.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+SUFFICIENT_DECREASE = 1e-4
+CURVATURE = 0.9
+LARGEST_EXPANSION = 10.0
+SMALLEST_EXPANSION = 1.1
+"""Bounds of the next trial over the last one, until the bracket is found."""
+BRACKET_GUARD = 0.1
+"""Share of the bracket at each end into which interpolation may not put a trial."""
+
+ValueAndGrad = Callable[[Any], tuple[tuple[Float[Array, ""], Any], Any]]
+
+
+class Point(NamedTuple):
+    """phi and its derivative at one step length."""
+
+    step: Float[Array, ""]
+    value: Float[Array, ""]
+    slope: Float[Array, ""]
+
+
+class SearchResult(NamedTuple):
+    """The step that was taken, everything known there, and what it cost.
+
+    Where `failed`, no step met both conditions: the result is the best one that decreased
+    sufficiently, or the start itself (`step` 0).
+    """
+
+    step: Float[Array, ""]
+    params: Any
+    value: Float[Array, ""]
+    aux: Any
+    grad: Any
+    evaluations: Int[Array, ""]
+    failed: Bool[Array, ""]
+
+
+class _Search(NamedTuple):
+    trial: Float[Array, ""]
+    low: Point
+    high: Point
+    width: Float[Array, ""]  # of the bracket, two trials ago
+    aux: Any  # at low
+    grad: Any  # at low
+    evaluations: Int[Array, ""]
+    done: Bool[Array, ""]
+
+
+def vdot(left: Any, right: Any) -> Float[Array, ""]:
+    """Inner product of two pytrees of arrays."""
+    return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, left, right))
+
+
+def _where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def _interpolate(low: Point, high: Point) -> Float[Array, ""]:
+    """Minimiser of the cubic through both points and slopes (equation 3.59), kept inside."""
+    span = high.step - low.step
+    d1 = low.slope + high.slope - 3.0 * (low.value - high.value) / (low.step - high.step)
+    root = jnp.sqrt(jnp.square(d1) - low.slope * high.slope)
+    d2 = jnp.sign(span) * root
+    cubic = high.step - span * (high.slope + d2 - d1) / (high.slope - low.slope + 2.0 * d2)
+    middle = low.step + 0.5 * span
+    guard = BRACKET_GUARD * jnp.abs(span)
+    inside = jnp.abs(cubic - middle) <= 0.5 * jnp.abs(span) - guard
+    end = jnp.where(jnp.abs(cubic - low.step) < jnp.abs(cubic - high.step), low.step, high.step)
+    nearest = end + jnp.sign(middle - end) * guard
+    return jnp.where(jnp.isfinite(cubic), jnp.where(inside, cubic, nearest), middle)
+
+
+def _extrapolate(low: Point, before: Point) -> Float[Array, ""]:
+    """Where to look next while phi still falls: the cubic's minimiser ahead, or the furthest."""
+    d1 = before.slope + low.slope - 3.0 * (before.value - low.value) / (before.step - low.step)
+    d2 = jnp.sqrt(jnp.square(d1) - before.slope * low.slope)
+    span = low.step - before.step
+    cubic = low.step - span * (low.slope + d2 - d1) / (low.slope - before.slope + 2.0 * d2)
+    nearest, furthest = SMALLEST_EXPANSION * low.step, LARGEST_EXPANSION * low.step
+    ahead = jnp.isfinite(cubic) & (cubic > low.step)
+    return jnp.where(ahead, jnp.clip(cubic, nearest, furthest), furthest)
+
+
+def _next_trial(search: _Search, low: Point, high: Point, trial: Point) -> Float[Array, ""]:
+    """Choose the next step length from the bracket after `trial` has been worked in."""
+    span = jnp.abs(high.step - low.step)
+    middle = 0.5 * (low.step + high.step)
+    # A bracket that two trials did not shrink to two thirds is halved instead.
+    slow = span > 0.66 * search.width
+    zoomed = jnp.where(slow | ~jnp.isfinite(high.value), middle, _interpolate(low, high))
+    return jnp.where(jnp.isfinite(high.step), zoomed, _extrapolate(trial, search.low))
+
+
+def _advance(
+    search: _Search, evaluated: tuple[Point, Any, Any], start: Point, largest: int
+) -> _Search:
+    """Work one evaluation into the search: the states of algorithms 3.5 and 3.6 in one."""
+    trial, aux, grad = evaluated
+    bound = start.value + SUFFICIENT_DECREASE * trial.step * start.slope
+    # Written so that a value or slope that is not a number counts as too high.
+    lowered = (trial.value <= bound) & (trial.value < search.low.value)
+    lowered = lowered & jnp.isfinite(trial.value) & jnp.isfinite(trial.slope)
+    flat = jnp.abs(trial.slope) <= -CURVATURE * start.slope
+    passed = trial.slope * (search.high.step - search.low.step) >= 0.0
+
+    low = _where(lowered, trial, search.low)
+    too_high = trial._replace(value=jnp.where(jnp.isfinite(trial.value), trial.value, jnp.inf))
+    high = _where(lowered, _where(passed, search.low, search.high), too_high)
+    evaluations = search.evaluations + 1
+    collapsed = jnp.abs(high.step - low.step) <= 1e-7 * jnp.maximum(high.step, low.step)
+    return _Search(
+        trial=_next_trial(search, low, high, trial),
+        low=low,
+        high=high,
+        width=jnp.abs(search.high.step - search.low.step),
+        aux=_where(lowered, aux, search.aux),
+        grad=_where(lowered, grad, search.grad),
+        evaluations=evaluations,
+        done=(lowered & flat) | collapsed | (evaluations >= largest),
+    )
+
+
+def strong_wolfe(
+    value_and_grad: ValueAndGrad,
+    params: Any,
+    direction: Any,
+    value: Float[Array, ""],
+    aux: Any,
+    grad: Any,
+    initial_step: Float[Array, ""],
+    *,
+    max_evaluations: int = 20,
+) -> SearchResult:
+    """Find t with phi(t) <= phi(0) + 1e-4 t phi'(0) and |phi'(t)| <= 0.9 |phi'(0)|.
+
+    Args:
+        value_and_grad: maps params to ((value, aux), grad), as `jax.value_and_grad(has_aux=True)`.
+        params: the start x, a pytree of arrays.
+        direction: d, a pytree like `params`, along which the function falls.
+        value: f(x); with `aux` and `grad` known there, x is not evaluated again.
+        aux: what `value_and_grad` returns beside the value at x.
+        grad: the gradient at x.
+        initial_step: the first t to try, above 0.
+        max_evaluations: after so many the search gives up.
+    """
+    step_to = lambda t: jax.tree.map(lambda x, d: x + t * d, params, direction)
+    zero = jnp.zeros_like(value)
+    start = Point(zero, value, vdot(grad, direction))
+
+    def evaluate(t: Float[Array, ""]) -> tuple[Point, Any, Any]:
+        (trial_value, trial_aux), trial_grad = value_and_grad(step_to(t))
+        return Point(t, trial_value, vdot(trial_grad, direction)), trial_aux, trial_grad
+
+    infinity = jnp.full_like(value, jnp.inf)
+    search = jax.lax.while_loop(
+        lambda search: ~search.done,
+        lambda search: _advance(search, evaluate(search.trial), start, max_evaluations),
+        _Search(
+            trial=jnp.asarray(initial_step, value.dtype),
+            low=start,
+            high=Point(infinity, infinity, zero),
+            width=infinity,
+            aux=aux,
+            grad=grad,
+            evaluations=jnp.zeros((), jnp.int32),
+            # Along a direction that does not fall there is nothing to find.
+            done=~(start.slope < 0.0),
+        ),
+    )
+    low = search.low
+    flat = jnp.abs(low.slope) <= -CURVATURE * start.slope
+    return SearchResult(
+        step=low.step,
+        params=step_to(low.step),
+        value=low.value,
+        aux=search.aux,
+        grad=search.grad,
+        evaluations=search.evaluations,
+        failed=~(flat & (low.step > 0.0)),
+    )

@@ -1,0 +1,65 @@
+"""The terms of the loss, as pure functions of feature maps and pictures.
+
+Feature maps are height x width x channels; N is the number of channels (the paper's N_l), M the
+number of positions (M_l = height x width). Gram matrices are means over positions, which makes them
+independent of the picture's size. All results are float32 scalars, at least 0, without unit.
+Source: Gatys, Ecker, Bethge, A Neural Algorithm of Artistic Style (2015), arXiv 1508.06576.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from stylejax.types import FeatureMap, Gram, Image, Scalar
+
+
+def content_loss(feature_map: FeatureMap, target: FeatureMap) -> Scalar:
+    """Half the squared distance of two feature maps of the same shape (equation 1)."""
+    return 0.5 * jnp.sum(jnp.square(feature_map - target))
+
+
+def content_spread(target: FeatureMap) -> Scalar:
+    """`content_loss` of the best picture without content: each channel at its mean over positions.
+
+    Dividing a content loss by it gives the share of the content's variance that was lost.
+    """
+    return content_loss(jnp.broadcast_to(jnp.mean(target, axis=(0, 1)), target.shape), target)
+
+
+def gram_matrix(feature_map: FeatureMap) -> Gram:
+    """Mean over positions of the products of channels: equation 3 divided by M."""
+    height, width, channels = feature_map.shape
+    flat = feature_map.reshape(height * width, channels)
+    return flat.T @ flat / (height * width)
+
+
+def style_loss(gram: Gram, target: Gram) -> Scalar:
+    """Squared Frobenius distance of two Gram matrices over 4 N^2.
+
+    This is E_l of equation 4: its division by M^2 stands in `gram_matrix` already, where each
+    picture is divided by its own M, so the two need not be of the same size.
+    """
+    channels = gram.shape[-1]
+    return jnp.sum(jnp.square(gram - target)) / (4.0 * channels**2)
+
+
+def _neighbour_differences(image: Image) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    return image[1:, :-1] - image[:-1, :-1], image[:-1, 1:] - image[:-1, :-1]
+
+
+def total_variation(image: Image) -> Scalar:
+    """Mean over pixels and channels of |vertical| + |horizontal| difference of neighbours.
+
+    The anisotropic form of Rudin, Osher, Fatemi (1992); the picture is at least 2 x 2.
+    """
+    vertical, horizontal = _neighbour_differences(image)
+    return jnp.mean(jnp.abs(vertical) + jnp.abs(horizontal))
+
+
+def total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scalar:
+    """Mean over pixels and channels of (vertical^2 + horizontal^2)^exponent.
+
+    The form of the published DenseNet and VGG notebooks, which sum instead of taking the mean. With
+    the exponent above 1, edges cost more than in `total_variation`, and grain costs less.
+    """
+    vertical, horizontal = _neighbour_differences(image)
+    return jnp.mean(jnp.power(jnp.square(vertical) + jnp.square(horizontal), exponent))

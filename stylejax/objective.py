@@ -1,0 +1,213 @@
+"""The objective: content, style and total variation of one picture, weighted and summed.
+
+`Objective` holds structure only (which layers, which form); everything with a number in it is an
+argument: `loss(image, variables, targets, weights)`. So a new target, a changed weight or another
+placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from stylejax.errors import InputError
+from stylejax.features import FeatureExtractor, feature_extractor
+from stylejax.losses import (
+    content_loss,
+    content_spread,
+    gram_matrix,
+    style_loss,
+    total_variation,
+    total_variation_power,
+)
+from stylejax.types import FeatureMap, Features, Gram, Image, Scalar, Variables
+from stylejax.weights import Weights
+
+LossForm = Literal["relative", "paper"]
+TotalVariationForm = Literal["power", "plain"]
+Number = float | Float[Array, "..."]
+
+# Below this share of the style's own Gram energy, content and style count as the same texture: the
+# relative form divides by no less, so a picture styled by itself gives 0 and not 0 / 0.
+_SMALLEST_REFERENCE = 1e-4
+
+
+class LossWeights(NamedTuple):
+    """Every weight of the loss: a pytree of numbers, to be traced, swept and differentiated.
+
+    `content`, `style` and `total_variation` weigh the three terms. The layers' weights multiply
+    each layer's term; `style_blend` mixes the Gram matrices of several style pictures. Those three
+    conventionally sum to 1 each; `default_weights` makes them so.
+    """
+
+    content: Number
+    style: Number
+    total_variation: Number
+    content_layers: Mapping[str, Number]
+    style_layers: Mapping[str, Number]
+    style_blend: Float[Array, " styles"]
+
+
+class Targets(NamedTuple):
+    """What a picture is compared with; computed once for a pair of pictures.
+
+    `content` holds the content picture's feature maps, `style` the Gram matrices of each style
+    picture, `content_grams` the content picture's Gram matrices at the style layers, from
+    which the relative form takes its unit.
+    """
+
+    content: Mapping[str, FeatureMap]
+    style: Mapping[str, Float[Array, "styles channels channels"]]
+    content_grams: Mapping[str, Gram]
+
+
+class LossTerms(NamedTuple):
+    """The loss taken apart: `content` + `style` + `total_variation` is the loss.
+
+    The layers' entries add up to `content` and `style`; all weights are multiplied in.
+    """
+
+    content: Scalar
+    style: Scalar
+    total_variation: Scalar
+    content_layers: Mapping[str, Scalar]
+    style_layers: Mapping[str, Scalar]
+
+
+def default_weights(
+    content_layers: Sequence[str],
+    style_layers: Sequence[str],
+    *,
+    content: Number = 1.0,
+    style: Number = 100.0,
+    total_variation: Number = 10.0,
+    styles: int = 1,
+) -> LossWeights:
+    """Weights that treat all layers of a kind, and all style pictures, alike."""
+    return LossWeights(
+        content=content,
+        style=style,
+        total_variation=total_variation,
+        content_layers={name: 1.0 / len(content_layers) for name in content_layers},
+        style_layers={name: 1.0 / len(style_layers) for name in style_layers},
+        style_blend=jnp.full(styles, 1.0 / styles, jnp.float32),
+    )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of equation 7 in Gatys et al. (2015), plus total variation.
+
+    Attributes:
+        extract: the network, giving at least the layers below.
+        content_layers: where content is compared (equation 1).
+        style_layers: where Gram matrices are compared (equations 3 to 5).
+        form: `paper` leaves each layer's term as in the paper. `relative` divides a content
+            term by the variance of the content's feature maps and a style term by its value at the
+            content picture, so that a weight means the same for every pair and every size.
+        total_variation_form: `power` as in the published notebooks, or `plain`.
+    """
+
+    extract: FeatureExtractor
+    content_layers: tuple[str, ...]
+    style_layers: tuple[str, ...]
+    form: LossForm = "relative"
+    total_variation_form: TotalVariationForm = "power"
+
+    def targets(self, variables: Variables, content: Image, styles: Sequence[Image]) -> Targets:
+        """Compute the targets from a content picture and style pictures of any sizes."""
+        if not styles:
+            raise InputError("no style picture: give at least one")
+        extract = jax.jit(self.extract)
+        features = extract(variables, content)
+        grams = [self._grams(extract(variables, style)) for style in styles]
+        return Targets(
+            content={name: features[name] for name in self.content_layers},
+            style={name: jnp.stack([gram[name] for gram in grams]) for name in self.style_layers},
+            content_grams=self._grams(features),
+        )
+
+    def __call__(
+        self, image: Image, variables: Variables, targets: Targets, weights: LossWeights
+    ) -> tuple[Scalar, LossTerms]:
+        """The loss of a picture and its terms (for `jax.value_and_grad(..., has_aux=True)`)."""
+        features = self.extract(variables, image)
+        content = {
+            name: weights.content * weights.content_layers[name] * term
+            for name, term in self._content_terms(features, targets).items()
+        }
+        style = {
+            name: weights.style * weights.style_layers[name] * term
+            for name, term in self._style_terms(features, targets, weights.style_blend).items()
+        }
+        variation = (
+            total_variation_power if self.total_variation_form == "power" else total_variation
+        )
+        terms = LossTerms(
+            content=jnp.sum(jnp.stack(list(content.values()))),
+            style=jnp.sum(jnp.stack(list(style.values()))),
+            total_variation=weights.total_variation * variation(image),
+            content_layers=content,
+            style_layers=style,
+        )
+        return terms.content + terms.style + terms.total_variation, terms
+
+    def _grams(self, features: Features) -> dict[str, Gram]:
+        return {name: gram_matrix(features[name]) for name in self.style_layers}
+
+    def _content_terms(self, features: Features, targets: Targets) -> dict[str, Scalar]:
+        terms: dict[str, Scalar] = {}
+        for name in self.content_layers:
+            target = targets.content[name]
+            unit = 1.0
+            if self.form == "relative":
+                # A blank content picture has no variance: its own energy is the unit then.
+                floor = _SMALLEST_REFERENCE * content_loss(jnp.zeros_like(target), target)
+                unit = jnp.maximum(content_spread(target), floor)
+            terms[name] = content_loss(features[name], target) / unit
+        return terms
+
+    def _style_terms(
+        self, features: Features, targets: Targets, blend: Float[Array, " styles"]
+    ) -> dict[str, Scalar]:
+        terms: dict[str, Scalar] = {}
+        for name, gram in self._grams(features).items():
+            # Means of products mix linearly, so a blend of Gram matrices is again one.
+            target = jnp.tensordot(blend, targets.style[name], axes=1)
+            unit = 1.0
+            if self.form == "relative":
+                floor = _SMALLEST_REFERENCE * style_loss(jnp.zeros_like(target), target)
+                unit = jnp.maximum(style_loss(targets.content_grams[name], target), floor)
+            terms[name] = style_loss(gram, target) / unit
+        return terms
+
+
+def make_objective(
+    weights: Weights,
+    content_layers: Sequence[str],
+    style_layers: Sequence[str],
+    *,
+    pooling: Literal["max", "average"] = "max",
+    form: LossForm = "relative",
+    total_variation_form: TotalVariationForm = "power",
+) -> Objective:
+    """The objective on the network of a weight file.
+
+    Raises:
+        InputError: no content or style layer, or an unknown or repeated one.
+    """
+    for kind, layers in (("content", content_layers), ("style", style_layers)):
+        if not layers:
+            raise InputError(f"no {kind} layer: name at least one (a weight of 0 turns it off)")
+    extract = feature_extractor(
+        tuple(dict.fromkeys((*content_layers, *style_layers))),
+        architecture=weights.architecture,
+        epsilon=weights.epsilon,
+        pooling=pooling,
+    )
+    return Objective(
+        extract, tuple(content_layers), tuple(style_layers), form, total_variation_form
+    )

@@ -1,0 +1,67 @@
+"""What a run shows on the terminal: a progress bar, or now and then a line where there is none."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from stylejax.history import History
+
+LINES_WITHOUT_TERMINAL = 10
+
+
+def _terms(history: History) -> str:
+    names = {"loss": "loss", "content": "content", "style": "style", "total_variation": "tv"}
+    return "  ".join(f"{short} {history[name][-1]:.4g}" for name, short in names.items())
+
+
+class ProgressDisplay:
+    """Shows stages and progress on standard error; a context manager around the run."""
+
+    def __init__(self, iterations: int) -> None:
+        """Prepare for a run of a number of iterations."""
+        self.iterations, self.shown = iterations, 0
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task("starting", total=iterations, details="")
+
+    def __enter__(self) -> "ProgressDisplay":
+        """Start drawing."""
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop drawing."""
+        self.bar.stop()
+
+    def stage(self, text: str) -> None:
+        """Say what is being done."""
+        self.bar.update(self.task, description=text)
+        if not self.console.is_terminal:
+            self.console.print(text)
+
+    def progress(self, history: History, seconds: float) -> None:
+        """Show the state after the last look at the solver."""
+        done, first = int(history["iteration"][-1]), int(history["iteration"][0])
+        rate = seconds / max(done - first, 1)
+        details = f"{_terms(history)}  {rate:.2f} s/it"
+        self.bar.update(self.task, completed=done, details=details)
+        if not self.console.is_terminal:
+            share = LINES_WITHOUT_TERMINAL * done // self.iterations
+            if share > self.shown:
+                self.shown = share
+                left = rate * (self.iterations - done)
+                self.console.print(f"{done}/{self.iterations}  {details}  {left:.0f} s left")

@@ -1,0 +1,179 @@
+"""One style transfer on arrays: the problem, its start, and the steps towards the solution.
+
+Nothing here touches a file, a terminal or a clock. `style_transfer` does the whole job for
+callers that want one call; the command line drives `make_problem` and `Problem.solver` itself, to
+show progress and to save between steps.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stylejax.config import Options, check_options, shares
+from stylejax.errors import InputError
+from stylejax.history import History, extended, start_history
+from stylejax.image import resize
+from stylejax.objective import LossWeights, Objective, Targets, make_objective
+from stylejax.parameterization import bounded, unbounded
+from stylejax.solver import CHUNK, Method, Solver, SolverState, adam, lbfgs, optax_lbfgs
+from stylejax.types import Image, Pixels, Variables
+from stylejax.weights import Weights, read_weights
+
+NOISE_AMPLITUDE = 0.1
+"""Half the range of the noise around grey that `init="noise"` starts from."""
+
+
+class Problem(NamedTuple):
+    """A solver and all its arguments; `start` is the latent picture it begins with."""
+
+    solver: Solver
+    start: np.ndarray
+    arguments: tuple[Variables, Targets, LossWeights]
+
+    def image(self, state: SolverState) -> Pixels:
+        """The picture that a state stands for."""
+        return np.asarray(jax.jit(bounded)(state.params))
+
+
+class Result(NamedTuple):
+    """A solved picture, how it came about, and whether the solver had to stop early."""
+
+    image: Pixels
+    history: History
+    failed: bool
+
+
+def solver_method(options: Options) -> Method:
+    """The optimiser that the options name."""
+    solve = options.solve
+    if solve.solver == "adam":
+        return adam(solve.learning_rate)
+    return {"lbfgs": lbfgs, "optax-lbfgs": optax_lbfgs}[solve.solver](solve.lbfgs_history)
+
+
+def loss_weights(options: Options, styles: int) -> LossWeights:
+    """The weights pytree that the options describe, for a number of style pictures."""
+    loss = options.loss
+    per_layer = lambda layers, given: {
+        name: jnp.float32(share)
+        for name, share in zip(layers, shares(given, len(layers)), strict=True)
+    }
+    return LossWeights(
+        content=jnp.float32(loss.content_weight),
+        style=jnp.float32(loss.style_weight),
+        total_variation=jnp.float32(loss.tv_weight),
+        content_layers=per_layer(loss.content_layers, loss.content_layer_weights),
+        style_layers=per_layer(loss.style_layers, loss.style_layer_weights),
+        style_blend=jnp.asarray(shares(loss.style_blend, styles), jnp.float32),
+    )
+
+
+def latent_objective(objective: Objective) -> Callable[..., tuple[Any, Any]]:
+    """The objective as a function of the latent picture."""
+
+    def loss(latent: Any, variables: Variables, targets: Targets, weights: LossWeights) -> Any:
+        return objective(bounded(latent), variables, targets, weights)
+
+    return loss
+
+
+def covering(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Scale a picture to cover height x width and cut off what hangs over, centred."""
+    rows, columns = pixels.shape[:2]
+    scale = max(height / rows, width / columns)
+    scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    larger = resize(pixels, *scaled)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return larger[top : top + height, left : left + width]
+
+
+def start_picture(
+    options: Options, content: Pixels, styles: Sequence[Pixels], given: Pixels | None = None
+) -> Pixels:
+    """The picture that the solve starts from; `given` is the one that a file name stood for."""
+    height, width = content.shape[:2]
+    if given is not None:
+        return covering(given, height, width)
+    init = options.picture.init
+    if init == "noise":
+        noise = np.random.default_rng(options.picture.seed).random(content.shape, np.float32)
+        return 0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0)
+    if init == "style":
+        return covering(styles[0], height, width)
+    if init == "content":
+        return content
+    raise InputError(f"init {init!r} is none of content, style, noise: pass the picture itself")
+
+
+def make_problem(
+    weights: Weights,
+    content: Pixels,
+    styles: Sequence[Pixels],
+    options: Options,
+    start: Pixels,
+) -> Problem:
+    """Compute the targets and put together what is to be solved.
+
+    Raises:
+        InputError: an option is out of range or names an unknown layer.
+    """
+    check_options(options, len(styles))
+    loss = options.loss
+    objective = make_objective(
+        weights,
+        loss.content_layers,
+        loss.style_layers,
+        pooling=loss.pooling,
+        form=loss.loss_form,
+        total_variation_form=loss.tv_form,
+    )
+    variables = jax.tree.map(jnp.asarray, weights.variables)
+    targets = objective.targets(
+        variables, jnp.asarray(content), [jnp.asarray(style) for style in styles]
+    )
+    solver = Solver(latent_objective(objective), solver_method(options))
+    return Problem(
+        solver, unbounded(start), (variables, targets, loss_weights(options, len(styles)))
+    )
+
+
+def style_transfer(
+    content: Image | Pixels,
+    styles: Sequence[Image | Pixels],
+    *,
+    weights: Weights | None = None,
+    options: Options | None = None,
+    init: Image | Pixels | None = None,
+    on_progress: Callable[[History], None] | None = None,
+) -> Result:
+    """Solve for the picture with the content of one picture and the style of others.
+
+    Args:
+        content: the content picture, height x width x 3 in [0, 1]; the result has its size.
+        styles: one or more style pictures of any size, likewise.
+        weights: the network's weights; the bundled ones unless given.
+        options: everything else; `picture.size` is not looked at, the arrays are taken as they are.
+        init: the picture to start from, in place of the one that `options` names.
+        on_progress: called with the history so far, about every 16 iterations.
+
+    Raises:
+        InputError: an option is out of range or names an unknown layer.
+    """
+    options = Options() if options is None else options
+    content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
+    given = None if init is None else np.asarray(init, np.float32)
+    start = start_picture(options, content, painted, given)
+    weights = read_weights() if weights is None else weights
+    problem = make_problem(weights, content, painted, options, start)
+    state = problem.solver.init(problem.start, *problem.arguments)
+    history = start_history(state)
+    while (left := options.solve.iterations - int(state.iteration)) > 0 and not state.failed:
+        before = int(state.iteration)
+        state, trace = problem.solver.advance(state, min(left, CHUNK), *problem.arguments)
+        history = extended(history, trace, int(state.iteration) - before)
+        if on_progress is not None:
+            on_progress(history)
+    return Result(problem.image(state), history, bool(state.failed))

@@ -1,0 +1,153 @@
+"""Weight files: find, verify, read.
+
+A weight file is a safetensors file with torchvision's parameter names; what a picture must look
+like before it enters the network (mean and scale of each RGB channel), batch norm's epsilon and
+any departure from DenseNet-121's widths stand in the file's metadata. Files that ship with the
+project are listed in `manifest.json` beside them, with sha256, source and licence.
+"""
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from stylejax.convert import to_variables
+from stylejax.errors import InputError
+from stylejax.layers import Architecture
+from stylejax.types import Variables
+
+MANIFEST = "manifest.json"
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STANDARD_DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Weights(NamedTuple):
+    """A network's numbers and what is known of their file.
+
+    `variables` is the pytree that the network computes with; `architecture` and `epsilon` are the
+    static facts that fix its shapes and arithmetic. `trained` is False for files of random numbers.
+    """
+
+    variables: Variables
+    architecture: Architecture
+    epsilon: float
+    name: str
+    sha256: str
+    trained: bool
+
+
+def bundled_folder() -> Path:
+    """The folder of the weights that ship with the project.
+
+    In an installed package it is `stylejax/_weights`; in a checkout, and in an editable install
+    of one, it is `weights` beside the package.
+
+    Raises:
+        InputError: neither is there (a broken installation).
+    """
+    package = Path(str(resources.files("stylejax")))
+    for folder in (package / "_weights", package.parent / "weights"):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise InputError(f"no bundled weights in {package}: install stylejax again, or pass --weights")
+
+
+def manifest() -> dict[str, Any]:
+    """The manifest of the bundled weights: `default`, and `files` by name."""
+    return json.loads((bundled_folder() / MANIFEST).read_text())
+
+
+def default_weights() -> Path:
+    """The bundled weight file that is used when none is named."""
+    return bundled_folder() / manifest()["default"]
+
+
+def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    if not path.exists():
+        raise InputError(f"weights {path}: no such file; name a .safetensors file")
+    if path.is_dir():
+        raise InputError(f"weights {path}: is a folder; name a .safetensors file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"weights {path}: not a whole safetensors file ({reason}); get it again"
+        ) from error
+
+
+def _metadata_entry(path: Path, metadata: dict[str, str], key: str, default: Any) -> Any:
+    """A number or list of numbers written as JSON text in the file's metadata."""
+    if key not in metadata:
+        return default
+    try:
+        value = json.loads(metadata[key])
+        if np.shape(value) == np.shape(default) and np.all(np.isfinite(value)):
+            return value
+    except (ValueError, TypeError):
+        pass
+    raise InputError(
+        f"weights {path}: metadata {key!r} is {metadata[key]!r}, expected something like "
+        f"{json.dumps(default)}; convert the file again"
+    )
+
+
+def _architecture(path: Path, metadata: dict[str, str]) -> Architecture:
+    standard = Architecture()
+    return Architecture(
+        stem_channels=int(_metadata_entry(path, metadata, "stem_channels", standard.stem_channels)),
+        growth_rate=int(_metadata_entry(path, metadata, "growth_rate", standard.growth_rate)),
+    )
+
+
+def _verify(path: Path, sha256: str) -> bool:
+    """Check a bundled file against the manifest; returns whether its numbers are trained ones."""
+    if path.resolve().parent != bundled_folder().resolve():
+        return True
+    entry = manifest()["files"].get(path.name)
+    if entry is None:
+        return True
+    if entry["sha256"] != sha256:
+        raise InputError(
+            f"weights {path}: sha256 is {sha256[:16]}..., the manifest says "
+            f"{entry['sha256'][:16]}...; the file is damaged, install stylejax again"
+        )
+    return entry["trained"]
+
+
+def read_weights(path: Path | None = None) -> Weights:
+    """Read a weight file, the bundled one unless `path` names another.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a DenseNet-121 (the first offending key
+            is named), or holds numbers that are not finite.
+    """
+    path = default_weights() if path is None else path
+    tensors, metadata = _open(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    trained = _verify(path, sha256)
+    architecture = _architecture(path, metadata)
+    try:
+        variables = dict(to_variables(tensors, architecture))
+    except InputError as error:
+        raise InputError(f"weights {path}: {error}") from error
+    mean = _metadata_entry(path, metadata, "mean", IMAGENET_MEAN)
+    deviation = _metadata_entry(path, metadata, "standard_deviation", IMAGENET_STANDARD_DEVIATION)
+    variables["preprocessing"] = {
+        "mean": np.asarray(mean, np.float32),
+        "standard_deviation": np.asarray(deviation, np.float32),
+    }
+    return Weights(
+        variables=variables,
+        architecture=architecture,
+        epsilon=float(_metadata_entry(path, metadata, "epsilon", 1e-5)),
+        name=path.name,
+        sha256=sha256,
+        trained=trained,
+    )
