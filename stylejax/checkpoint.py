@@ -76,7 +76,8 @@ def load_checkpoint(path: Path, settings: dict[str, Any], template: SolverState)
     if not path.exists():
         raise InputError(f"--resume: no checkpoint {path}; run without --resume to start anew")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # np.load leaves a damaged file open when it raises, unless the file is ours.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
         saved = json.loads(str(arrays.pop("settings")))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -19,8 +19,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from stylejax.config import DeviceName, Options
 from stylejax.errors import InputError
 from stylejax.layers import layer_table
-
-# The modules that import JAX are imported where they are needed: help and most errors come at once.
+from stylejax.progress import ProgressDisplay
+from stylejax.run import Observer, Request, Summary, run
+from stylejax.settings import options_like, read_settings
 
 INTERRUPTED = 130
 
@@ -115,8 +116,6 @@ def _like(arguments: Sequence[str]) -> tuple[Options, Any, Any]:
             path = Path(argument.removeprefix("--like="))
     if path is None:
         return Options(), tyro.MISSING, tyro.MISSING
-    from stylejax.settings import options_like, read_settings
-
     settings = read_settings(path)
     content, *styles = (Path(entry["name"]) for entry in (settings["content"], *settings["styles"]))
     return options_like(path), content, tuple(styles)
@@ -183,7 +182,7 @@ def _interruptible() -> Iterator[Any]:
         signal.signal(signal.SIGINT, before)
 
 
-def _summary_lines(summary: Any) -> Iterator[str]:
+def _summary_lines(summary: Summary) -> Iterator[str]:
     history = summary.history
     spent = f"{history['iteration'][-1]} iterations, {history['evaluations'].sum()} evaluations"
     yield f"{summary.output}"
@@ -195,7 +194,7 @@ def _summary_lines(summary: Any) -> Iterator[str]:
         yield "  These weights are random, for tests only: no style is seen; give --weights."
 
 
-def _summary_json(summary: Any) -> str:
+def _summary_json(summary: Summary) -> str:
     history = summary.history
     return json.dumps(
         {
@@ -213,9 +212,6 @@ def _summary_json(summary: Any) -> str:
 
 
 def _transfer(command: Transfer) -> int:
-    from stylejax.progress import ProgressDisplay
-    from stylejax.run import Observer, Request, run
-
     extra = command.run
     request = Request(
         content=command.content,
@@ -284,8 +280,6 @@ def _layers(command: Layers) -> int:
 
 
 def _show(command: Show) -> int:
-    from stylejax.settings import read_settings
-
     _print(json.dumps(read_settings(command.picture), indent=2))
     return 0
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from stylejax.layers import DENSENET121, Architecture
 
 Pooling = Literal["max", "average"]
-Batch = Float[Array, "batch height width channels"]
+Batch = Float[Array, "batch _ _ _"]
 
 
 def _plain_conv3x3(x: Batch, kernel: Array) -> Batch:

@@ -23,7 +23,7 @@ from stylejax.losses import (
     total_variation,
     total_variation_power,
 )
-from stylejax.types import FeatureMap, Features, Gram, Image, Scalar, Variables
+from stylejax.types import FeatureMap, Features, Gram, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
 
 LossForm = Literal["relative", "paper"]
@@ -117,7 +117,9 @@ class Objective:
     form: LossForm = "relative"
     total_variation_form: TotalVariationForm = "power"
 
-    def targets(self, variables: Variables, content: Image, styles: Sequence[Image]) -> Targets:
+    def targets(
+        self, variables: Variables, content: Image, styles: Sequence[OtherImage]
+    ) -> Targets:
         """Compute the targets from a content picture and style pictures of any sizes."""
         if not styles:
             raise InputError("no style picture: give at least one")

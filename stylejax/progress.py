@@ -50,8 +50,6 @@ class ProgressDisplay:
     def stage(self, text: str) -> None:
         """Say what is being done."""
         self.bar.update(self.task, description=text)
-        if not self.console.is_terminal:
-            self.console.print(text)
 
     def progress(self, history: History, seconds: float) -> None:
         """Show the state after the last look at the solver."""

@@ -47,7 +47,7 @@ from stylejax.weights import Weights, read_weights
 SMALLEST_SIDE = 16
 """The shorter side of the result may not fall below this."""
 SECONDS_BETWEEN_LOOKS = 0.7
-SECONDS_BETWEEN_CHECKPOINTS = 10.0
+SECONDS_BETWEEN_CHECKPOINTS = 5.0
 CHECKPOINT_SHARE = 0.05
 """Largest share of the time that checkpoints may take."""
 

@@ -7,13 +7,15 @@ write equal bytes. `stylejax show` prints it, `--like` repeats it.
 
 import hashlib
 import json
-from importlib.metadata import version
+from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from stylejax.config import Options, flat, from_flat
 from stylejax.errors import InputError
 from stylejax.image import read_description
+from stylejax.version import VERSION
 from stylejax.weights import Weights
 
 Settings = dict[str, Any]
@@ -40,12 +42,12 @@ def make_settings(
         # The picture's name and checksum stand for it: its path would differ between machines.
         values["init"] = init.name
     settings: Settings = {
-        "stylejax": version("stylejax"),
+        "stylejax": VERSION,
         "content": _file_entry(content),
         "styles": [_file_entry(style) for style in styles],
         "weights": {"name": weights.name, "sha256": weights.sha256},
         "options": values,
-        "versions": {package: version(package) for package in _PACKAGES},
+        "versions": {package: metadata.version(package) for package in _PACKAGES},
         "device": device_kind,
     }
     if init is not None:
@@ -53,7 +55,7 @@ def make_settings(
     return settings
 
 
-def settings_text(settings: Settings, result: dict[str, float]) -> str:
+def settings_text(settings: Settings, result: Mapping[str, int | float]) -> str:
     """The text that is stored in a picture: the record and its result."""
     return json.dumps({**settings, "result": result}, ensure_ascii=True)
 

@@ -19,7 +19,7 @@ from stylejax.image import resize
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import bounded, unbounded
 from stylejax.solver import CHUNK, Method, Solver, SolverState, adam, lbfgs, optax_lbfgs
-from stylejax.types import Image, Pixels, Variables
+from stylejax.types import Image, OtherImage, OtherPixels, Pixels, Variables
 from stylejax.weights import Weights, read_weights
 
 NOISE_AMPLITUDE = 0.1
@@ -80,7 +80,7 @@ def latent_objective(objective: Objective) -> Callable[..., tuple[Any, Any]]:
     return loss
 
 
-def covering(pixels: Pixels, height: int, width: int) -> Pixels:
+def covering(pixels: OtherPixels, height: int, width: int) -> Pixels:
     """Scale a picture to cover height x width and cut off what hangs over, centred."""
     rows, columns = pixels.shape[:2]
     scale = max(height / rows, width / columns)
@@ -91,7 +91,10 @@ def covering(pixels: Pixels, height: int, width: int) -> Pixels:
 
 
 def start_picture(
-    options: Options, content: Pixels, styles: Sequence[Pixels], given: Pixels | None = None
+    options: Options,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    given: OtherPixels | None = None,
 ) -> Pixels:
     """The picture that the solve starts from; `given` is the one that a file name stood for."""
     height, width = content.shape[:2]
@@ -111,7 +114,7 @@ def start_picture(
 def make_problem(
     weights: Weights,
     content: Pixels,
-    styles: Sequence[Pixels],
+    styles: Sequence[OtherPixels],
     options: Options,
     start: Pixels,
 ) -> Problem:
@@ -142,11 +145,11 @@ def make_problem(
 
 def style_transfer(
     content: Image | Pixels,
-    styles: Sequence[Image | Pixels],
+    styles: Sequence[OtherImage | OtherPixels],
     *,
     weights: Weights | None = None,
     options: Options | None = None,
-    init: Image | Pixels | None = None,
+    init: OtherImage | OtherPixels | None = None,
     on_progress: Callable[[History], None] | None = None,
 ) -> Result:
     """Solve for the picture with the content of one picture and the style of others.

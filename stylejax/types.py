@@ -12,12 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 Image = Float[Array, "height width 3"]
+OtherImage = Float[Array, "_ _ 3"]
+"""A picture whose size is not that of the others (a style picture)."""
 FeatureMap = Float[Array, "height width channels"]
 Features = Mapping[str, Array]
 Gram = Float[Array, "channels channels"]
 Scalar = Float[Array, ""]
 
 Pixels = Float[np.ndarray, "height width 3"]
+OtherPixels = Float[np.ndarray, "_ _ 3"]
 Alpha = Float[np.ndarray, "height width"]
 
 Variables = Mapping[str, Any]
