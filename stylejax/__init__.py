@@ -15,8 +15,9 @@ from stylejax.losses import (
 )
 from stylejax.objective import LossTerms, LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import bounded, unbounded
+from stylejax.sample import sample_picture
 from stylejax.solver import Solver, adam, lbfgs, optax_lbfgs
-from stylejax.transfer import Result, style_transfer
+from stylejax.transfer import Result, latent_objective, style_transfer
 from stylejax.weights import Weights, read_weights
 
 __all__ = [
@@ -39,12 +40,14 @@ __all__ = [
     "content_loss",
     "feature_extractor",
     "gram_matrix",
+    "latent_objective",
     "layer_table",
     "lbfgs",
     "make_objective",
     "optax_lbfgs",
     "read_picture",
     "read_weights",
+    "sample_picture",
     "style_loss",
     "style_transfer",
     "total_variation",

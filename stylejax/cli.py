@@ -9,18 +9,18 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from stylejax.config import DeviceName, Options
+from stylejax.config import DeviceName, LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.errors import InputError
 from stylejax.layers import layer_table
 from stylejax.progress import ProgressDisplay
 from stylejax.run import Observer, Request, Summary, run
+from stylejax.sample import sample_picture
 from stylejax.settings import options_like, read_settings
 
 INTERRUPTED = 130
@@ -51,27 +51,38 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """Solve for the picture with the content of one picture and the style of another."""
+class _Solving:
+    """What the commands that solve have in common; each field is a group in the help."""
 
-    content: Positional[Path]
-    """The picture whose content is kept: a photograph, say."""
-    styles: Positional[tuple[Path, ...]]
-    """The picture whose style is taken: a painting, say; or several."""
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """The picture to write: .png, .jpg, .webp or .tiff."""
-    options: Options = field(default_factory=Options)
-    run: RunOptions = field(default_factory=RunOptions)
+    picture: PictureOptions = field(default_factory=PictureOptions, kw_only=True)
+    loss: LossOptions = field(default_factory=LossOptions, kw_only=True)
+    solver: SolverOptions = field(default_factory=SolverOptions, kw_only=True)
+    run: RunOptions = field(default_factory=RunOptions, kw_only=True)
+
+    @property
+    def options(self) -> Options:
+        """The options that decide the pixels."""
+        return Options(self.picture, self.loss, self.solver)
 
 
 @dataclass(frozen=True)
-class Demo:
+class Transfer(_Solving):
+    """Solve for the picture with the content of one picture and the style of another."""
+
+    content: Annotated[Positional[Path], arg(metavar="CONTENT")]
+    """The picture whose content is kept: a photograph, say."""
+    styles: Annotated[Positional[tuple[Path, ...]], arg(metavar="STYLE ...")]
+    """The picture whose style is taken: a painting, say; or several."""
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """The picture to write: .png, .jpg, .webp or .tiff."""
+
+
+@dataclass(frozen=True)
+class Demo(_Solving):
     """Run a transfer on the sample pictures that ship with stylejax."""
 
     output: Annotated[Path, arg(aliases=["-o"])] = Path("stylejax-demo.png")
     """The picture to write."""
-    options: Options = field(default_factory=Options)
-    run: RunOptions = field(default_factory=RunOptions)
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,8 @@ def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | 
     )
 
 
-def _like(arguments: Sequence[str]) -> tuple[Options, Any, Any]:
-    """Options and pictures of the picture that `--like` names, to be the defaults of this run."""
+def _defaults(arguments: Sequence[str]) -> Transfer:
+    """The defaults of this run: those of the picture that `--like` names, where it is given."""
     path = None
     for index, argument in enumerate(arguments):
         if argument == "--like" and index + 1 < len(arguments):
@@ -115,10 +126,19 @@ def _like(arguments: Sequence[str]) -> tuple[Options, Any, Any]:
         elif argument.startswith("--like="):
             path = Path(argument.removeprefix("--like="))
     if path is None:
-        return Options(), tyro.MISSING, tyro.MISSING
+        return _required(Transfer(Path(), (), Path()), "content", "styles", "output")
     settings = read_settings(path)
     content, *styles = (Path(entry["name"]) for entry in (settings["content"], *settings["styles"]))
-    return options_like(path), content, tuple(styles)
+    options = options_like(path)
+    groups = {"picture": options.picture, "loss": options.loss, "solver": options.solve}
+    return _required(Transfer(content, tuple(styles), Path(), **groups), "output")
+
+
+def _required(command: Transfer, *names: str) -> Transfer:
+    """Mark fields that must be given; set past the frozen class, whose types do not admit it."""
+    for name in names:
+        object.__setattr__(command, name, tyro.MISSING)
+    return command
 
 
 @contextlib.contextmanager
@@ -145,11 +165,11 @@ def parse(arguments: Sequence[str]) -> Any:
         InputError: the arguments make no sense.
         SystemExit: help was asked for.
     """
-    options, content, styles = _like(arguments)
-    transfer = Transfer(content, styles, tyro.MISSING, options)
+    transfer = _defaults(arguments)
+    demo = Demo(picture=transfer.picture, loss=transfer.loss, solver=transfer.solver)
     commands = Union[  # noqa: UP007 - the defaults are known only now
         Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
-        Annotated[Demo, tyro.conf.subcommand("demo", default=Demo(options=options))],
+        Annotated[Demo, tyro.conf.subcommand("demo", default=demo)],
         Annotated[Layers, tyro.conf.subcommand("layers")],
         Annotated[Show, tyro.conf.subcommand("show")],
     ]
@@ -249,12 +269,13 @@ def _transfer(command: Transfer) -> int:
 
 
 def _demo(command: Demo) -> int:
-    samples = Path(str(resources.files("stylejax") / "samples"))
     transfer = Transfer(
-        content=samples / "astronaut.jpg",
-        styles=(samples / "starlit-swirls.jpg",),
+        content=sample_picture("astronaut.jpg"),
+        styles=(sample_picture("sunlit-field.jpg"),),
         output=command.output,
-        options=command.options,
+        picture=command.picture,
+        loss=command.loss,
+        solver=command.solver,
         run=command.run,
     )
     return _transfer(transfer)

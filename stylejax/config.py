@@ -40,7 +40,7 @@ class LossOptions:
     """Weight of the content term, 0 or more; at 0 the texture alone is synthesised."""
     style_weight: float = 100.0
     """Weight of the style term, 0 or more: try a third and three times this first."""
-    tv_weight: float = 10.0
+    tv_weight: float = 100.0
     """Weight of total variation, 0 or more: smooths grain."""
     content_layers: tuple[str, ...] = ("pool3_relu",)
     """Layers where content is compared, separated by commas (`stylejax layers` lists them)."""

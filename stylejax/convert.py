@@ -68,7 +68,8 @@ def _checked(
             raise InputError(f"key {key!r} is missing: not a whole DenseNet-121")
         if found[key].shape != shape:
             raise InputError(f"key {key!r} has shape {found[key].shape}, expected {shape}")
-        checked[key] = np.asarray(found[key], np.float32)
+        with np.errstate(over="ignore"):
+            checked[key] = np.asarray(found[key], np.float32)
         if not np.isfinite(checked[key]).all():
             raise InputError(f"key {key!r} holds numbers that are not finite: get the file again")
         if key.endswith("running_var") and (checked[key] < 0).any():

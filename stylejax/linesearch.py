@@ -123,6 +123,7 @@ def _advance(
     high = _where(lowered, _where(passed, search.low, search.high), too_high)
     evaluations = search.evaluations + 1
     collapsed = jnp.abs(high.step - low.step) <= 1e-7 * jnp.maximum(high.step, low.step)
+    collapsed = collapsed & jnp.isfinite(high.step)
     return _Search(
         trial=_next_trial(search, low, high, trial),
         low=low,
@@ -183,13 +184,15 @@ def strong_wolfe(
         ),
     )
     low = search.low
+    moved = low.step > 0.0
     flat = jnp.abs(low.slope) <= -CURVATURE * start.slope
     return SearchResult(
         step=low.step,
-        params=step_to(low.step),
+        # Not x + 0 d: a direction that overflowed would make it not a number.
+        params=_where(moved, step_to(low.step), params),
         value=low.value,
         aux=search.aux,
         grad=search.grad,
         evaluations=search.evaluations,
-        failed=~(flat & (low.step > 0.0)),
+        failed=~(flat & moved),
     )

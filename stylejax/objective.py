@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from stylejax.config import LossOptions
 from stylejax.errors import InputError
 from stylejax.features import FeatureExtractor, feature_extractor
 from stylejax.losses import (
@@ -30,9 +31,16 @@ LossForm = Literal["relative", "paper"]
 TotalVariationForm = Literal["power", "plain"]
 Number = float | Float[Array, "..."]
 
+_DEFAULTS = LossOptions()
+
 # Below this share of the style's own Gram energy, content and style count as the same texture: the
 # relative form divides by no less, so a picture styled by itself gives 0 and not 0 / 0.
 _SMALLEST_REFERENCE = 1e-4
+
+
+def _positive(unit: Scalar) -> Scalar:
+    """The unit, or 1 where it is 0: the features are all 0 there, and no share of them is known."""
+    return jnp.where(unit > 0.0, unit, 1.0)
 
 
 class LossWeights(NamedTuple):
@@ -40,7 +48,7 @@ class LossWeights(NamedTuple):
 
     `content`, `style` and `total_variation` weigh the three terms. The layers' weights multiply
     each layer's term; `style_blend` mixes the Gram matrices of several style pictures. Those three
-    conventionally sum to 1 each; `default_weights` makes them so.
+    conventionally sum to 1 each; `Objective.weights` makes them so.
     """
 
     content: Number
@@ -77,26 +85,6 @@ class LossTerms(NamedTuple):
     style_layers: Mapping[str, Scalar]
 
 
-def default_weights(
-    content_layers: Sequence[str],
-    style_layers: Sequence[str],
-    *,
-    content: Number = 1.0,
-    style: Number = 100.0,
-    total_variation: Number = 10.0,
-    styles: int = 1,
-) -> LossWeights:
-    """Weights that treat all layers of a kind, and all style pictures, alike."""
-    return LossWeights(
-        content=content,
-        style=style,
-        total_variation=total_variation,
-        content_layers={name: 1.0 / len(content_layers) for name in content_layers},
-        style_layers={name: 1.0 / len(style_layers) for name in style_layers},
-        style_blend=jnp.full(styles, 1.0 / styles, jnp.float32),
-    )
-
-
 @dataclass(frozen=True)
 class Objective:
     """The loss of equation 7 in Gatys et al. (2015), plus total variation.
@@ -116,6 +104,25 @@ class Objective:
     style_layers: tuple[str, ...]
     form: LossForm = "relative"
     total_variation_form: TotalVariationForm = "power"
+
+    def weights(
+        self,
+        *,
+        content: Number = _DEFAULTS.content_weight,
+        style: Number = _DEFAULTS.style_weight,
+        total_variation: Number = _DEFAULTS.tv_weight,
+        styles: int = 1,
+    ) -> LossWeights:
+        """Weights that treat all layers of a kind, and all of `styles` style pictures, alike."""
+        alike = lambda layers: {name: jnp.float32(1.0 / len(layers)) for name in layers}
+        return LossWeights(
+            content=content,
+            style=style,
+            total_variation=total_variation,
+            content_layers=alike(self.content_layers),
+            style_layers=alike(self.style_layers),
+            style_blend=jnp.full(styles, 1.0 / styles, jnp.float32),
+        )
 
     def targets(
         self, variables: Variables, content: Image, styles: Sequence[OtherImage]
@@ -168,7 +175,7 @@ class Objective:
             if self.form == "relative":
                 # A blank content picture has no variance: its own energy is the unit then.
                 floor = _SMALLEST_REFERENCE * content_loss(jnp.zeros_like(target), target)
-                unit = jnp.maximum(content_spread(target), floor)
+                unit = _positive(jnp.maximum(content_spread(target), floor))
             terms[name] = content_loss(features[name], target) / unit
         return terms
 
@@ -182,7 +189,8 @@ class Objective:
             unit = 1.0
             if self.form == "relative":
                 floor = _SMALLEST_REFERENCE * style_loss(jnp.zeros_like(target), target)
-                unit = jnp.maximum(style_loss(targets.content_grams[name], target), floor)
+                distance = style_loss(targets.content_grams[name], target)
+                unit = _positive(jnp.maximum(distance, floor))
             terms[name] = style_loss(gram, target) / unit
         return terms
 

@@ -67,7 +67,7 @@ class Method(NamedTuple):
 
 def _first_state(params: Any, value: Any, aux: Any, grad: Any, inner: Any) -> SolverState:
     norm = jnp.sqrt(vdot(grad, grad))
-    return SolverState(
+    state = SolverState(
         params=params,
         value=value,
         aux=aux,
@@ -77,6 +77,8 @@ def _first_state(params: Any, value: Any, aux: Any, grad: Any, inner: Any) -> So
         failed=~(jnp.isfinite(value) & jnp.isfinite(norm)),
         inner=inner,
     )
+    # Types as firm as those of every later state: a weak one would have `advance` compiled twice.
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), state)
 
 
 def _keep_finite(new: SolverState, old: SolverState) -> SolverState:

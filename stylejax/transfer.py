@@ -144,12 +144,12 @@ def make_problem(
 
 
 def style_transfer(
-    content: Image | Pixels,
-    styles: Sequence[OtherImage | OtherPixels],
+    content: Image,
+    styles: Sequence[OtherImage],
     *,
     weights: Weights | None = None,
     options: Options | None = None,
-    init: OtherImage | OtherPixels | None = None,
+    init: OtherImage | None = None,
     on_progress: Callable[[History], None] | None = None,
 ) -> Result:
     """Solve for the picture with the content of one picture and the style of others.

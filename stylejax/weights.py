@@ -75,7 +75,7 @@ def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
             return tensors, file.metadata() or {}
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"weights {path}: not a whole safetensors file ({reason}); get it again"
@@ -83,12 +83,16 @@ def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def _metadata_entry(path: Path, metadata: dict[str, str], key: str, default: Any) -> Any:
-    """A number or list of numbers written as JSON text in the file's metadata."""
+    """A number or list of numbers written as JSON text in the file's metadata.
+
+    All but the mean must be positive.
+    """
     if key not in metadata:
         return default
     try:
         value = json.loads(metadata[key])
-        if np.shape(value) == np.shape(default) and np.all(np.isfinite(value)):
+        fits = np.shape(value) == np.shape(default) and np.all(np.isfinite(value))
+        if fits and (key == "mean" or np.min(value) > 0):
             return value
     except (ValueError, TypeError):
         pass
@@ -108,9 +112,10 @@ def _architecture(path: Path, metadata: dict[str, str]) -> Architecture:
 
 def _verify(path: Path, sha256: str) -> bool:
     """Check a bundled file against the manifest; returns whether its numbers are trained ones."""
-    if path.resolve().parent != bundled_folder().resolve():
+    resolved = path.resolve()
+    if resolved.parent != bundled_folder().resolve():
         return True
-    entry = manifest()["files"].get(path.name)
+    entry = manifest()["files"].get(resolved.name)
     if entry is None:
         return True
     if entry["sha256"] != sha256:

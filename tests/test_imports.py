@@ -7,7 +7,7 @@ import stylejax
 HOUSE = """
 version errors types png
 files
-config layers
+config layers sample
 densenet convert
 features weights
 losses
@@ -29,7 +29,7 @@ PACKAGE = Path(stylejax.__file__).parent
 def imported_modules(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stylejax"):
-            yield node.module.removeprefix("stylejax").removeprefix(".") or "__init__"
+            yield (node.module or "").removeprefix("stylejax").removeprefix(".") or "__init__"
         elif isinstance(node, ast.Import):
             for name in node.names:
                 assert not name.name.startswith("stylejax"), f"{path.name}: use `from ... import`"

@@ -1,0 +1,60 @@
+import jax
+import jax.numpy as jnp
+import pytest
+
+from stylejax.densenet import DenseNet
+from stylejax.device import available_memory, check_memory, estimated_memory, find_device
+from stylejax.errors import InputError
+from stylejax.features import feature_extractor
+from stylejax.layers import DENSENET121, layer_table
+from stylejax.losses import gram_matrix
+from stylejax.solver import Solver, lbfgs
+
+
+def test_the_named_device_or_an_error():
+    assert find_device("cpu").platform == "cpu"
+    assert find_device(None) == jax.devices()[0]
+    with pytest.raises(InputError, match="--device tpu: there is none"):
+        find_device("tpu")
+
+
+def test_some_memory_is_available():
+    assert 1e8 < available_memory(jax.devices()[0]) < 1e14
+
+
+def test_a_run_that_does_not_fit_is_told_what_fits():
+    layers = ("conv1_relu", "pool3_relu")
+    needed = estimated_memory(4096, 4096, layers, 23, DENSENET121)
+    with pytest.raises(InputError) as caught:
+        check_memory(needed, needed // 4, 4096)
+    fits = int(str(caught.value).rsplit("--size ", 1)[1].split()[0])
+    assert 1900 < fits < 2100
+    check_memory(estimated_memory(fits, fits, layers, 23, DENSENET121), needed // 4, fits)
+    check_memory(needed, needed, 4096)
+
+
+def test_the_estimate_grows_with_depth_size_and_history():
+    estimate = lambda side, layer, kept: estimated_memory(side, side, (layer,), kept, DENSENET121)
+    assert estimate(512, "pool2_relu", 23) < estimate(512, "pool3_relu", 23)
+    assert estimate(512, "pool2_relu", 23) < estimate(1024, "pool2_relu", 23)
+    assert estimate(512, "pool2_relu", 3) < estimate(512, "pool2_relu", 23)
+
+
+def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve():
+    layers, side = ("conv1_relu", "pool3_relu"), 256
+    extract = feature_extractor(layers)
+    network = DenseNet(tuple(layer_table()))
+    shape = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.float32)
+    variables = jax.eval_shape(network.init, jax.random.key(0), shape(1, 32, 32, 3))
+    variables["preprocessing"] = {"mean": shape(3), "standard_deviation": shape(3)}
+
+    def loss(image, variables):
+        grams = [gram_matrix(maps) for maps in extract(variables, image).values()]
+        return sum(jnp.sum(jnp.square(gram)) for gram in grams), None
+
+    solver = Solver(loss, lbfgs(10))
+    state = jax.eval_shape(solver.init, shape(side, side, 3), variables)
+    compiled = solver.advance.lower(state, 1, variables).compile().memory_analysis()
+    used = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes
+    estimate = estimated_memory(side, side, layers, 23, DENSENET121)
+    assert used < estimate < 2.0 * used
