@@ -210,6 +210,8 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
     yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
     yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
     yield f"  device   {summary.device} ({summary.device_kind})"
+    if summary.converged:
+        yield "  Nothing lowers the loss any further: ended before the last iteration."
     if not summary.weights.trained:
         yield "  These weights are random, for tests only: no style is seen; give --weights."
 
@@ -258,7 +260,7 @@ def _transfer(command: Transfer) -> int:
         _print("\n".join(_summary_lines(summary)))
     if summary.failed:
         _complain(
-            "the loss became non-finite or could not be lowered: "
+            "the loss is not finite any more: "
             f"{summary.output} is the last good picture; try smaller weights"
         )
         return 1

@@ -22,6 +22,7 @@ SMALLEST_EXPANSION = 1.1
 """Bounds of the next trial over the last one, until the bracket is found."""
 BRACKET_GUARD = 0.1
 """Share of the bracket at each end into which interpolation may not put a trial."""
+MOST_EVALUATIONS = 20
 
 ValueAndGrad = Callable[[Any], tuple[tuple[Float[Array, ""], Any], Any]]
 
@@ -50,13 +51,19 @@ class SearchResult(NamedTuple):
     failed: Bool[Array, ""]
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
+    """A search under way; `advance` takes it one evaluation further.
+
+    `aux` and `grad` belong to `low`; `width` is that of the bracket before the last trial.
+    """
+
+    start: Point
     trial: Float[Array, ""]
     low: Point
     high: Point
-    width: Float[Array, ""]  # of the bracket, two trials ago
-    aux: Any  # at low
-    grad: Any  # at low
+    width: Float[Array, ""]
+    aux: Any
+    grad: Any
     evaluations: Int[Array, ""]
     done: Bool[Array, ""]
 
@@ -66,7 +73,8 @@ def vdot(left: Any, right: Any) -> Float[Array, ""]:
     return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, left, right))
 
 
-def _where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+def where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    """`jnp.where` over the leaves of two pytrees."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
@@ -96,7 +104,7 @@ def _extrapolate(low: Point, before: Point) -> Float[Array, ""]:
     return jnp.where(ahead, jnp.clip(cubic, nearest, furthest), furthest)
 
 
-def _next_trial(search: _Search, low: Point, high: Point, trial: Point) -> Float[Array, ""]:
+def _next_trial(search: Search, low: Point, high: Point, trial: Point) -> Float[Array, ""]:
     """Choose the next step length from the bracket after `trial` has been worked in."""
     span = jnp.abs(high.step - low.step)
     middle = 0.5 * (low.step + high.step)
@@ -106,11 +114,46 @@ def _next_trial(search: _Search, low: Point, high: Point, trial: Point) -> Float
     return jnp.where(jnp.isfinite(high.step), zoomed, _extrapolate(trial, search.low))
 
 
-def _advance(
-    search: _Search, evaluated: tuple[Point, Any, Any], start: Point, largest: int
-) -> _Search:
-    """Work one evaluation into the search: the states of algorithms 3.5 and 3.6 in one."""
-    trial, aux, grad = evaluated
+def begin(
+    value: Float[Array, ""],
+    aux: Any,
+    grad: Any,
+    direction: Any,
+    initial_step: Float[Array, ""],
+) -> Search:
+    """A search that has not evaluated yet; arguments as in `strong_wolfe`."""
+    zero, infinity = jnp.zeros_like(value), jnp.full_like(value, jnp.inf)
+    start = Point(zero, value, vdot(grad, direction))
+    return Search(
+        start=start,
+        trial=jnp.asarray(initial_step, value.dtype),
+        low=start,
+        high=Point(infinity, infinity, zero),
+        width=infinity,
+        aux=aux,
+        grad=grad,
+        evaluations=jnp.zeros((), jnp.int32),
+        # Along a direction that does not fall there is nothing to find.
+        done=~(start.slope < 0.0),
+    )
+
+
+def _step_to(params: Any, direction: Any, step: Float[Array, ""]) -> Any:
+    return jax.tree.map(lambda x, d: x + step * d, params, direction)
+
+
+def advance(
+    search: Search,
+    value_and_grad: ValueAndGrad,
+    params: Any,
+    direction: Any,
+    *,
+    max_evaluations: int = MOST_EVALUATIONS,
+) -> Search:
+    """Evaluate the trial and work it in: the states of algorithms 3.5 and 3.6 in one."""
+    (value, aux), grad = value_and_grad(_step_to(params, direction, search.trial))
+    trial = Point(search.trial, value, vdot(grad, direction))
+    start = search.start
     bound = start.value + SUFFICIENT_DECREASE * trial.step * start.slope
     # Written so that a value or slope that is not a number counts as too high.
     lowered = (trial.value <= bound) & (trial.value < search.low.value)
@@ -118,21 +161,40 @@ def _advance(
     flat = jnp.abs(trial.slope) <= -CURVATURE * start.slope
     passed = trial.slope * (search.high.step - search.low.step) >= 0.0
 
-    low = _where(lowered, trial, search.low)
+    low = where(lowered, trial, search.low)
     too_high = trial._replace(value=jnp.where(jnp.isfinite(trial.value), trial.value, jnp.inf))
-    high = _where(lowered, _where(passed, search.low, search.high), too_high)
+    high = where(lowered, where(passed, search.low, search.high), too_high)
     evaluations = search.evaluations + 1
     collapsed = jnp.abs(high.step - low.step) <= 1e-7 * jnp.maximum(high.step, low.step)
     collapsed = collapsed & jnp.isfinite(high.step)
-    return _Search(
+    exhausted = collapsed | (evaluations >= max_evaluations)
+    return Search(
+        start=start,
         trial=_next_trial(search, low, high, trial),
         low=low,
         high=high,
         width=jnp.abs(search.high.step - search.low.step),
-        aux=_where(lowered, aux, search.aux),
-        grad=_where(lowered, grad, search.grad),
+        aux=where(lowered, aux, search.aux),
+        grad=where(lowered, grad, search.grad),
         evaluations=evaluations,
-        done=(lowered & flat) | collapsed | (evaluations >= largest),
+        done=search.done | (lowered & flat) | exhausted,
+    )
+
+
+def result(search: Search, params: Any, direction: Any) -> SearchResult:
+    """What a search has found so far; arguments as in `strong_wolfe`."""
+    low = search.low
+    moved = low.step > 0.0
+    flat = jnp.abs(low.slope) <= -CURVATURE * search.start.slope
+    return SearchResult(
+        step=low.step,
+        # Not x + 0 d: a direction that overflowed would make it not a number.
+        params=where(moved, _step_to(params, direction, low.step), params),
+        value=low.value,
+        aux=search.aux,
+        grad=search.grad,
+        evaluations=search.evaluations,
+        failed=~(flat & moved),
     )
 
 
@@ -145,9 +207,11 @@ def strong_wolfe(
     grad: Any,
     initial_step: Float[Array, ""],
     *,
-    max_evaluations: int = 20,
+    max_evaluations: int = MOST_EVALUATIONS,
 ) -> SearchResult:
     """Find t with phi(t) <= phi(0) + 1e-4 t phi'(0) and |phi'(t)| <= 0.9 |phi'(0)|.
+
+    The whole search at once, for use on its own; the solver takes it one evaluation at a time.
 
     Args:
         value_and_grad: maps params to ((value, aux), grad), as `jax.value_and_grad(has_aux=True)`.
@@ -157,42 +221,12 @@ def strong_wolfe(
         aux: what `value_and_grad` returns beside the value at x.
         grad: the gradient at x.
         initial_step: the first t to try, above 0.
-        max_evaluations: after so many the search gives up.
+        max_evaluations: after so many the search gives up and returns the best step.
     """
-    step_to = lambda t: jax.tree.map(lambda x, d: x + t * d, params, direction)
-    zero = jnp.zeros_like(value)
-    start = Point(zero, value, vdot(grad, direction))
-
-    def evaluate(t: Float[Array, ""]) -> tuple[Point, Any, Any]:
-        (trial_value, trial_aux), trial_grad = value_and_grad(step_to(t))
-        return Point(t, trial_value, vdot(trial_grad, direction)), trial_aux, trial_grad
-
-    infinity = jnp.full_like(value, jnp.inf)
+    further = lambda search: advance(
+        search, value_and_grad, params, direction, max_evaluations=max_evaluations
+    )
     search = jax.lax.while_loop(
-        lambda search: ~search.done,
-        lambda search: _advance(search, evaluate(search.trial), start, max_evaluations),
-        _Search(
-            trial=jnp.asarray(initial_step, value.dtype),
-            low=start,
-            high=Point(infinity, infinity, zero),
-            width=infinity,
-            aux=aux,
-            grad=grad,
-            evaluations=jnp.zeros((), jnp.int32),
-            # Along a direction that does not fall there is nothing to find.
-            done=~(start.slope < 0.0),
-        ),
+        lambda search: ~search.done, further, begin(value, aux, grad, direction, initial_step)
     )
-    low = search.low
-    moved = low.step > 0.0
-    flat = jnp.abs(low.slope) <= -CURVATURE * start.slope
-    return SearchResult(
-        step=low.step,
-        # Not x + 0 d: a direction that overflowed would make it not a number.
-        params=_where(moved, step_to(low.step), params),
-        value=low.value,
-        aux=search.aux,
-        grad=search.grad,
-        evaluations=search.evaluations,
-        failed=~(flat & moved),
-    )
+    return result(search, params, direction)

@@ -40,7 +40,7 @@ from stylejax.image import (
 )
 from stylejax.layers import canonical_layers
 from stylejax.settings import Settings, make_settings, settings_text
-from stylejax.solver import CHUNK, SolverState
+from stylejax.solver import CHUNK, SolverState, ended
 from stylejax.transfer import Problem, make_problem, start_picture
 from stylejax.weights import Weights, read_weights
 
@@ -93,7 +93,11 @@ class Observer(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """How a run ended. `failed`: the loss became non-finite; `stopped`: `Observer.stop` said so."""
+    """How a run ended.
+
+    `failed`: the loss became non-finite; `stopped`: `Observer.stop` said so; `converged`: nothing
+    lowered the loss any further.
+    """
 
     output: Path
     weights: Weights
@@ -104,6 +108,7 @@ class Summary(NamedTuple):
     seconds_solve: float
     failed: bool
     stopped: bool
+    converged: bool
 
 
 class _Prepared(NamedTuple):
@@ -237,7 +242,7 @@ def _solve(
     assert state is not None
     total, every = saver.request.options.solve.iterations, saver.request.save_every
     at_once, seconds = 1, 0.0
-    while int(state.iteration) < total and not state.failed and not observer.stop():
+    while int(state.iteration) < total and not ended(state) and not observer.stop():
         before, began = int(state.iteration), time.monotonic()
         to_snapshot = every - before % every if every else total
         steps = min(at_once, total - before, to_snapshot)
@@ -286,7 +291,7 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         state, history = _solve(advance, problem, saver, suspended, observer)
         seconds = time.monotonic() - began
         failed = bool(state.failed)
-        stopped = not failed and int(state.iteration) < request.options.solve.iterations
+        stopped = not ended(state) and int(state.iteration) < request.options.solve.iterations
         saver.end(state, history, stopped)
     return Summary(
         request.output,
@@ -298,4 +303,5 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         seconds,
         failed,
         stopped,
+        bool(state.converged),
     )

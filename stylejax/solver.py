@@ -2,8 +2,8 @@
 
 A function is `fun(params, *args) -> (value, aux)`: what it needs beside `params` travels as
 arguments, so new arguments of the same shapes compile nothing anew. A `Method` is two
-pure functions, `init` and `step`; `Solver` runs them in compiled chunks of several steps, or whole
-(`solve`, for use under `jax.vmap`). jaxopt is touched in this module only.
+pure functions, `init` and `step`; `Solver` runs them in compiled chunks of several iterations, or
+whole (`solve`, for use under `jax.vmap`). jaxopt is touched in this module only.
 """
 
 from collections.abc import Callable
@@ -18,21 +18,21 @@ import optax
 from jaxopt._src.base import IterativeLineSearch
 from jaxtyping import Array, Bool, Float, Int
 
-from stylejax.linesearch import strong_wolfe, vdot
+from stylejax.linesearch import Search, advance, begin, result, vdot, where
 
 Function = Callable[..., tuple[Float[Array, ""], Any]]
 
 CHUNK = 16
-"""Most steps between two looks at the state from outside."""
+"""Most iterations between two looks at the state from outside."""
 
 
 class SolverState(NamedTuple):
     """The solve so far; everything needed to go on, so saving it suspends the solve exactly.
 
     `value`, `aux` and `gradient_norm` belong to `params`; `evaluations` counts
-    value-and-gradient evaluations since the start; `inner` is the method's own. Where `failed`, the
-    method could not go on (a value that is not finite, or no direction that falls) and
-    `params` is the last good point.
+    value-and-gradient evaluations since the start; `inner` is the method's own. Where `failed`, a
+    value or gradient was not finite and `params` is the last good point; where `converged`, not
+    even steepest descent lowers the value any further in this precision.
     """
 
     params: Any
@@ -42,27 +42,38 @@ class SolverState(NamedTuple):
     iteration: Int[Array, ""]
     evaluations: Int[Array, ""]
     failed: Bool[Array, ""]
+    converged: Bool[Array, ""]
     inner: Any
 
 
-class Trace(NamedTuple):
-    """What each step ended with: arrays with a leading axis of steps."""
+def ended(state: SolverState) -> bool:
+    """Whether there is no going on from a state, however many iterations are left."""
+    return bool(state.failed) or bool(state.converged)
 
-    value: Float[Array, " steps"]
+
+class Trace(NamedTuple):
+    """What each iteration ended with: arrays with a leading axis of iterations."""
+
+    value: Float[Array, " iterations"]
     aux: Any
-    gradient_norm: Float[Array, " steps"]
-    evaluations: Int[Array, " steps"]
+    gradient_norm: Float[Array, " iterations"]
+    evaluations: Int[Array, " iterations"]
 
 
 class Method(NamedTuple):
     """An optimiser as two pure functions.
 
     `init(fun, params, args)` evaluates once and returns the first state; `step(fun, state, args)`
-    returns the next one.
+    returns the next one, which need not have ended an iteration: `state.iteration` counts those.
     """
 
     init: Callable[[Function, Any, tuple], SolverState]
     step: Callable[[Function, SolverState, tuple], SolverState]
+
+
+def _firm(tree: Any) -> Any:
+    """The tree with weak types made strong, as in every later state: else all compiles twice."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), tree)
 
 
 def _first_state(params: Any, value: Any, aux: Any, grad: Any, inner: Any) -> SolverState:
@@ -75,21 +86,26 @@ def _first_state(params: Any, value: Any, aux: Any, grad: Any, inner: Any) -> So
         iteration=jnp.zeros((), jnp.int32),
         evaluations=jnp.ones((), jnp.int32),
         failed=~(jnp.isfinite(value) & jnp.isfinite(norm)),
+        converged=norm == 0.0,
         inner=inner,
     )
-    # Types as firm as those of every later state: a weak one would have `advance` compiled twice.
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), state)
+    return _firm(state)
 
 
 def _keep_finite(new: SolverState, old: SolverState) -> SolverState:
     """The new state, or the old one as failed where the new one holds numbers not finite."""
     finite = jnp.isfinite(new.value) & jnp.isfinite(new.gradient_norm)
-    kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+    kept = where(finite, new, old)
     return kept._replace(failed=~finite, evaluations=new.evaluations)
 
 
-class _StrongWolfe(IterativeLineSearch):
-    """Gives `strong_wolfe` the interface that `jaxopt.LBFGS(linesearch=...)` calls."""
+class _OneTrial(IterativeLineSearch):
+    """Our line search behind the interface that `jaxopt.LBFGS(linesearch=...)` calls.
+
+    One call takes a search one evaluation further, not to its end: so the solver is a single loop
+    over evaluations, and under `jax.vmap` no lane waits for another lane's search. The search under
+    way comes in `fun_kwargs` and leaves in the state's aux, which jaxopt hands on untouched.
+    """
 
     def __init__(self, value_and_grad: Callable) -> None:
         self.value_and_grad = value_and_grad
@@ -104,21 +120,21 @@ class _StrongWolfe(IterativeLineSearch):
         fun_args: Any = (),
         fun_kwargs: Any = None,
     ) -> tuple[Any, "_SearchState"]:
-        """Search along the direction; returns the step and what jaxopt reads of its state."""
-        # jaxopt does not hand on the start's aux: the caller restores it where no step was taken.
+        """Evaluate once along the direction; returns the step and what jaxopt reads."""
+        search, aux = fun_kwargs["search"], fun_kwargs["aux"]
+        fresh = begin(value, aux, grad, descent_direction, init_stepsize)
         evaluate = lambda point: self.value_and_grad(point, *fun_args)
-        shapes = jax.eval_shape(evaluate, params)[0][1]
-        aux = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        found = strong_wolfe(evaluate, params, descent_direction, value, aux, grad, init_stepsize)
+        search = advance(where(search.done, fresh, search), evaluate, params, descent_direction)
+        found = result(search, params, descent_direction)
         return found.step, _SearchState(
             params=found.params,
             value=found.value,
             grad=found.grad,
-            aux=found.aux,
+            aux=(found.aux, search),
             failed=found.failed,
-            iter_num=found.evaluations,
-            num_grad_eval=found.evaluations,
-            num_fun_eval=found.evaluations,
+            iter_num=1,
+            num_grad_eval=1,
+            num_fun_eval=1,
         )
 
     def init_state(self, *args: Any, **kwargs: Any) -> Any:
@@ -134,16 +150,23 @@ class _SearchState(NamedTuple):
     grad: Any
     aux: Any
     failed: Array
-    iter_num: Array
-    num_grad_eval: Array
-    num_fun_eval: Array
+    iter_num: int
+    num_grad_eval: int
+    num_fun_eval: int
+
+
+class LbfgsState(NamedTuple):
+    """The inner state of `lbfgs`: jaxopt's own, at the start of the iteration, and the search."""
+
+    jaxopt: Any
+    search: Search
 
 
 def _jaxopt_lbfgs(fun: Function, history_size: int) -> jaxopt.LBFGS:
     return jaxopt.LBFGS(
         fun=fun,
         has_aux=True,
-        linesearch=_StrongWolfe(jax.value_and_grad(fun, has_aux=True)),  # pyright: ignore
+        linesearch=_OneTrial(jax.value_and_grad(fun, has_aux=True)),  # pyright: ignore
         linesearch_init="current",
         history_size=history_size,
         implicit_diff=False,
@@ -152,47 +175,74 @@ def _jaxopt_lbfgs(fun: Function, history_size: int) -> jaxopt.LBFGS:
     )
 
 
+def _kept(finished: Bool[Array, ""], new: Any, old: Any, slot: Int[Array, ""]) -> Any:
+    """The new state of jaxopt where the search has finished, else its old one.
+
+    The histories differ in one slot only: selecting that one keeps the update in place.
+    """
+    restore = lambda after, before: jax.tree.map(
+        lambda a, b: a.at[slot].set(jnp.where(finished, a[slot], b[slot])), after, before
+    )
+    light = {name: None for name in ("s_history", "y_history")}
+    kept = where(finished, new._replace(**light), old._replace(**light))
+    return kept._replace(
+        s_history=restore(new.s_history, old.s_history),
+        y_history=restore(new.y_history, old.y_history),
+    )
+
+
 def lbfgs(history_size: int = 10) -> Method:
     """L-BFGS by jaxopt (Nocedal and Wright, algorithm 7.5) with our line search.
 
-    The first trial step is 1 over the gradient's norm, later ones 1. Where a search
-    fails, the best point that decreased is kept, the pair and the history are dropped, and
-    the next step is one of steepest descent; two such failures in a row end the solve.
+    One step is one evaluation. The first trial of an iteration is 1 over the gradient's norm in
+    the first iteration, later 1. Where a search fails, the best point that decreased is
+    kept, the pair and the history are dropped, and the next iteration is one of steepest
+    descent; where that lowers nothing either, the solve has converged.
     """
 
     def init(fun: Function, params: Any, args: tuple) -> SolverState:
         inner: Any = _jaxopt_lbfgs(fun, history_size).init_state(params, *args)
-        first = _first_state(params, inner.value, inner.aux, inner.grad, inner)
-        step = 1.0 / jnp.maximum(first.gradient_norm, jnp.finfo(inner.value.dtype).tiny)
-        return first._replace(inner=inner._replace(stepsize=step))
+        value, aux, grad = inner.value, inner.aux, inner.grad
+        first = _first_state(params, value, aux, grad, None)
+        step = 1.0 / jnp.maximum(first.gradient_norm, jnp.finfo(first.value.dtype).tiny)
+        none = begin(first.value, first.aux, grad, grad, step)._replace(done=jnp.ones((), bool))
+        inner = inner._replace(value=first.value, stepsize=step, aux=None)
+        return first._replace(inner=_firm(LbfgsState(inner, none)))
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
-        inner: Any
-        params, inner = _jaxopt_lbfgs(fun, history_size).update(state.params, state.inner, *args)
-        stalled = inner.stepsize == 0.0
-        last = state.inner.iter_num % history_size
-        # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
-        restart = inner.failed_linesearch | ~(inner.rho_history[last] > 0.0)
-        aux = jax.tree.map(lambda new, old: jnp.where(stalled, old, new), inner.aux, state.aux)
-        norm = jnp.sqrt(vdot(inner.grad, inner.grad))
-        steepest = 1.0 / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny)
-        inner = inner._replace(
-            # A pair whose rho is 0 takes no part in the two-loop product.
-            rho_history=jnp.where(restart, 0.0, inner.rho_history),
-            gamma=jnp.where(restart, 1.0, inner.gamma),
-            stepsize=jnp.where(restart, steepest, 1.0),
-            aux=aux,
+        old, search = state.inner
+        new: Any
+        params, new = _jaxopt_lbfgs(fun, history_size).update(
+            state.params, old, *args, search=search, aux=state.aux
         )
-        was_steepest = jnp.all(state.inner.rho_history == 0.0)
+        aux, search = new.aux
+        finished, slot = search.done, old.iter_num % history_size
+        # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
+        restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
+        steepest = 1.0 / jnp.maximum(new.error, jnp.finfo(new.error.dtype).tiny)
+        was_steepest = jnp.all(old.rho_history == 0.0)
+        new = new._replace(
+            # A pair whose rho is 0 takes no part in the two-loop product.
+            rho_history=jnp.where(restart, 0.0, new.rho_history),
+            gamma=jnp.where(restart, 1.0, new.gamma),
+            stepsize=jnp.where(restart, steepest, 1.0),
+            aux=None,
+        )
+        params, value, aux, norm = where(
+            finished,
+            (params, new.value, aux, new.error),
+            (state.params, state.value, state.aux, state.gradient_norm),
+        )
         return SolverState(
             params=params,
-            value=inner.value,
+            value=value,
             aux=aux,
             gradient_norm=norm,
-            iteration=state.iteration + 1,
-            evaluations=state.evaluations + inner.num_fun_eval - state.inner.num_fun_eval,
-            failed=stalled & was_steepest,
-            inner=inner,
+            iteration=state.iteration + finished,
+            evaluations=state.evaluations + 1,
+            failed=state.failed,
+            converged=finished & was_steepest & (search.low.step == 0.0),
+            inner=LbfgsState(_kept(finished, new, old, slot), search),
         )
 
     return Method(init, step)
@@ -226,6 +276,7 @@ def optax_lbfgs(history_size: int = 10) -> Method:
             iteration=state.iteration + 1,
             evaluations=state.evaluations + searched + 1,
             failed=state.failed,
+            converged=state.converged,
             inner=inner,
         )
         return _keep_finite(new, state)
@@ -256,6 +307,7 @@ def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:
             iteration=state.iteration + 1,
             evaluations=state.evaluations + 1,
             failed=state.failed,
+            converged=state.converged,
             inner=(moments, grad, rate),
         )
         return _keep_finite(new, state)
@@ -280,36 +332,39 @@ class Solver:
 
     @cached_property
     def advance(self) -> Any:
-        """`advance(state, steps, *args)`: up to `steps` <= CHUNK further steps, and their trace.
+        """`advance(state, iterations, *args)`: up to CHUNK further iterations, and their trace.
 
-        Stops early where the state fails; rows of the trace from there on are not meaningful. The
-        state given is donated. How steps are split into calls does not change a bit of the result.
+        Stops early where the state has failed or converged; rows of the trace from there on are not
+        meaningful. The state given is donated. How iterations are split into calls does not change
+        a bit of the result.
         """
-        run = lambda state, steps, *args: self._steps(state, steps, CHUNK, args)
+        run = lambda state, iterations, *args: self._iterate(state, iterations, CHUNK, args)
         return jax.jit(run, donate_argnums=0)
 
     def solve(self, params: Any, iterations: int, *args: Any) -> tuple[SolverState, Trace]:
         """The whole solve as one pure function, to be composed with `jax.jit` and `jax.vmap`."""
         state = self.method.init(self.fun, params, args)
-        return self._steps(state, jnp.asarray(iterations), iterations, args)
+        return self._iterate(state, jnp.asarray(iterations), iterations, args)
 
-    def _steps(
-        self, state: SolverState, steps: Int[Array, ""], capacity: int, args: tuple
+    def _iterate(
+        self, state: SolverState, iterations: Int[Array, ""], capacity: int, args: tuple
     ) -> tuple[SolverState, Trace]:
         row = lambda state: Trace(state.value, state.aux, state.gradient_norm, state.evaluations)
         empty = jax.tree.map(
             lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), row(state)
         )
 
-        def going(carry: tuple[Array, SolverState, Trace]) -> Bool[Array, ""]:
-            done, state, _ = carry
-            return (done < steps) & ~state.failed
+        first = state.iteration
 
-        def body(carry: tuple[Array, SolverState, Trace]) -> tuple[Array, SolverState, Trace]:
-            done, state, trace = carry
+        def going(carry: tuple[SolverState, Trace]) -> Bool[Array, ""]:
+            state, _ = carry
+            return (state.iteration - first < iterations) & ~(state.failed | state.converged)
+
+        def body(carry: tuple[SolverState, Trace]) -> tuple[SolverState, Trace]:
+            state, trace = carry
+            current = state.iteration - first
             state = self.method.step(self.fun, state, args)
-            trace = jax.tree.map(lambda rows, x: rows.at[done].set(x), trace, row(state))
-            return done + 1, state, trace
+            # Until the iteration has ended its row is written over.
+            return state, jax.tree.map(lambda rows, x: rows.at[current].set(x), trace, row(state))
 
-        _, state, trace = jax.lax.while_loop(going, body, (jnp.zeros((), jnp.int32), state, empty))
-        return state, trace
+        return jax.lax.while_loop(going, body, (state, empty))

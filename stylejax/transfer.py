@@ -18,7 +18,7 @@ from stylejax.history import History, extended, start_history
 from stylejax.image import resize
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import bounded, unbounded
-from stylejax.solver import CHUNK, Method, Solver, SolverState, adam, lbfgs, optax_lbfgs
+from stylejax.solver import CHUNK, Method, Solver, SolverState, adam, ended, lbfgs, optax_lbfgs
 from stylejax.types import Image, OtherImage, OtherPixels, Pixels, Variables
 from stylejax.weights import Weights, read_weights
 
@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A solved picture, how it came about, and whether the solver had to stop early."""
+    """A solved picture, how it came about, and whether the loss became non-finite on the way."""
 
     image: Pixels
     history: History
@@ -173,7 +173,7 @@ def style_transfer(
     problem = make_problem(weights, content, painted, options, start)
     state = problem.solver.init(problem.start, *problem.arguments)
     history = start_history(state)
-    while (left := options.solve.iterations - int(state.iteration)) > 0 and not state.failed:
+    while (left := options.solve.iterations - int(state.iteration)) > 0 and not ended(state):
         before = int(state.iteration)
         state, trace = problem.solver.advance(state, min(left, CHUNK), *problem.arguments)
         history = extended(history, trace, int(state.iteration) - before)

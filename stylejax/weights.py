@@ -112,18 +112,16 @@ def _architecture(path: Path, metadata: dict[str, str]) -> Architecture:
 
 def _verify(path: Path, sha256: str) -> bool:
     """Check a bundled file against the manifest; returns whether its numbers are trained ones."""
-    resolved = path.resolve()
-    if resolved.parent != bundled_folder().resolve():
-        return True
-    entry = manifest()["files"].get(resolved.name)
-    if entry is None:
-        return True
-    if entry["sha256"] != sha256:
+    files, resolved = manifest()["files"], path.resolve()
+    bundled = resolved.parent == bundled_folder().resolve()
+    entry = files.get(resolved.name) if bundled else None
+    if entry is not None and entry["sha256"] != sha256:
         raise InputError(
             f"weights {path}: sha256 is {sha256[:16]}..., the manifest says "
             f"{entry['sha256'][:16]}...; the file is damaged, install stylejax again"
         )
-    return entry["trained"]
+    # A copy elsewhere, under whatever name, is still the same file.
+    return all(known["trained"] for known in files.values() if known["sha256"] == sha256)
 
 
 def read_weights(path: Path | None = None) -> Weights:

@@ -50,7 +50,7 @@ def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve():
 
     def loss(image, variables):
         grams = [gram_matrix(maps) for maps in extract(variables, image).values()]
-        return sum(jnp.sum(jnp.square(gram)) for gram in grams), None
+        return jnp.sum(jnp.stack([jnp.sum(jnp.square(gram)) for gram in grams])), None
 
     solver = Solver(loss, lbfgs(10))
     state = jax.eval_shape(solver.init, shape(side, side, 3), variables)

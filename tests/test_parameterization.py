@@ -1,0 +1,88 @@
+"""The map from unbounded numbers to pixel values, and back."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from stylejax.parameterization import SOFTNESS, bounded, unbounded
+
+HALF_A_LEVEL = 1.0 / 510.0
+
+
+def naive(latent):
+    """log(1 + e^(x/s)) - log(1 + e^((x-1)/s)), times s, in float64."""
+    x = np.asarray(latent, np.float64)
+    return SOFTNESS * (np.logaddexp(0, x / SOFTNESS) - np.logaddexp(0, (x - 1) / SOFTNESS))
+
+
+def pixels(values):
+    """A picture that holds the values in its first channel, and in the others too."""
+    return np.repeat(np.asarray(values, np.float32).reshape(-1, 1, 1), 3, axis=2)
+
+
+@given(arrays(np.float32, (4, 3, 3), elements=st.floats(width=32, allow_nan=False)))
+@example(pixels([-1e30, -3e38, -1e6, 1e6, 1e7, 1e8, 1e30, 3e38, -np.inf, np.inf]))
+def test_stays_within_0_and_1(latent):
+    image = np.asarray(bounded(jnp.asarray(latent)))
+    assert image.dtype == np.float32
+    assert np.all((image >= 0.0) & (image <= 1.0))
+    assert np.all(image[latent > 2.0] > 0.999) and np.all(image[latent < -1.0] < 0.001)
+
+
+def test_is_the_difference_of_two_softplus_functions():
+    latent = np.linspace(-1.5, 2.5, 4001, dtype=np.float32)
+    image = np.asarray(bounded(jnp.asarray(pixels(latent))))[:, 0, 0]
+    np.testing.assert_allclose(image, naive(latent), rtol=0, atol=2e-7)
+
+
+def test_never_falls():
+    far = np.geomspace(3, 3e38, 500)
+    latent = np.concatenate([-far[::-1], np.linspace(-3, 3, 20001), far]).astype(np.float32)
+    image = np.asarray(bounded(jnp.asarray(pixels(latent))))[:, 0, 0]
+    # One unit in the last place of a number near 1.
+    assert np.diff(image).min() >= -6e-8
+    inside = np.diff(image[(latent > 0.0) & (latent < 1.0)])
+    assert inside.min() > 0.0
+
+
+def test_is_nearly_the_identity_inside():
+    latent = pixels(np.linspace(0.1, 0.9, 1001))
+    assert np.abs(bounded(jnp.asarray(latent)) - latent).max() < 2e-4
+
+
+@given(arrays(np.float32, (4, 3, 3), elements=st.floats(0, 1, width=32)))
+def test_unbounded_is_the_inverse(image):
+    latent = unbounded(image)
+    assert latent.dtype == np.float32
+    back = np.asarray(bounded(jnp.asarray(latent)))
+    inside = (image > HALF_A_LEVEL) & (image < 1.0 - HALF_A_LEVEL)
+    np.testing.assert_allclose(back[inside], image[inside], rtol=0, atol=5e-7)
+    # The ends come back as the same of 256 grey levels.
+    assert np.abs(back - image).max() < HALF_A_LEVEL
+
+
+def test_all_grey_levels_come_back():
+    levels = pixels(np.arange(256) / 255.0)
+    back = np.asarray(bounded(jnp.asarray(unbounded(levels))))
+    assert np.array_equal(np.round(back * 255.0), np.round(levels * 255.0))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25, 1.0])
+def test_a_pixel_can_leave_the_ends(level):
+    gradient = jax.grad(lambda latent: jnp.sum(bounded(latent)))(
+        jnp.asarray(unbounded(pixels([level])))
+    )
+    assert np.all((gradient > 0.05) & (gradient <= 1.0))
+
+
+@pytest.mark.parametrize("latent", [-1e30, -0.02, 0.0, 0.01, 0.5, 0.99, 1.0, 1.02, 1e30])
+def test_gradient_is_the_difference_of_two_sigmoids(latent):
+    gradient = jax.grad(lambda x: bounded(jnp.full((1, 1, 3), x))[0, 0, 0])(jnp.float32(latent))
+    # d/dx s log(1 + e^(x/s)) = 1 / (1 + e^(-x/s)), here as a tanh.
+    sigmoid = lambda x: 0.5 * (1.0 + np.tanh(0.5 * x / SOFTNESS))
+    x = float(np.float32(latent))
+    np.testing.assert_allclose(gradient, sigmoid(x) - sigmoid(x - 1.0), rtol=0, atol=1e-5)
