@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args
 
+import jax
+import platformdirs
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -44,6 +46,9 @@ class RunOptions:
     """Draw the loss over iterations as PNG (needs matplotlib: stylejax[plot])."""
     like: Path | None = None
     """Take all options from a picture that stylejax made; those given here go first."""
+    compile_cache: bool = True
+    """Compiled programs are kept in the user's cache folder, so that the next run of the same size
+    starts at once; this turns it off."""
     quiet: bool = False
     """Print nothing but errors."""
     json: bool = False
@@ -185,6 +190,14 @@ def parse(arguments: Sequence[str]) -> Any:
         )
 
 
+def _use_compile_cache() -> None:
+    """Let JAX keep what it compiles, where the user has not told it a place already."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = platformdirs.user_cache_path("stylejax") / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
 @contextlib.contextmanager
 def _interruptible() -> Iterator[Any]:
     """Let Ctrl-C ask for an end between steps; a second one ends at once."""
@@ -235,6 +248,8 @@ def _summary_json(summary: Summary) -> str:
 
 def _transfer(command: Transfer) -> int:
     extra = command.run
+    if extra.compile_cache:
+        _use_compile_cache()
     request = Request(
         content=command.content,
         styles=command.styles,

@@ -58,6 +58,8 @@ class LossOptions:
     """Total variation: `power` (squares to the 1.25) or `plain` (absolute differences)."""
     pooling: Literal["max", "average"] = "max"
     """The network's first pooling."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Inside the network; Gram matrices, losses and the picture are float32 either way."""
 
 
 @dataclass(frozen=True)

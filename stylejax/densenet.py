@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from stylejax.layers import DENSENET121, Architecture
@@ -62,16 +63,16 @@ def _pool(x: Batch, pooling: Pooling) -> Batch:
 
 
 def _feature_maps(
-    x: Batch, architecture: Architecture, epsilon: float, pooling: Pooling
+    x: Batch, architecture: Architecture, epsilon: float, pooling: Pooling, dtype: DTypeLike
 ) -> Iterator[tuple[str, Batch]]:
     """Compute the feature maps one after the other, each with its canonical name.
 
     A submodule's name is its key in torchvision's state dict, so converted weights need no map.
     """
-    norm = partial(nn.BatchNorm, use_running_average=True, epsilon=epsilon)
+    norm = partial(nn.BatchNorm, use_running_average=True, epsilon=epsilon, dtype=dtype)
     # A 1x1 convolution is a matrix product over channels; XLA's CPU backend runs it faster as one.
-    pointwise = partial(nn.Dense, use_bias=False)
-    conv = partial(nn.Conv, use_bias=False)
+    pointwise = partial(nn.Dense, use_bias=False, dtype=dtype)
+    conv = partial(nn.Conv, use_bias=False, dtype=dtype)
     conv3x3 = partial(
         conv,
         kernel_size=(3, 3),
@@ -127,18 +128,22 @@ class DenseNet(nn.Module):
         architecture: channels and block sizes; DenseNet-121 unless told otherwise.
         epsilon: added to the variance in batch norm; 1e-5 in torchvision, 1.001e-5 in Keras.
         pooling: the stem's pooling.
+        dtype: of the products and of the feature maps between layers; parameters, statistics and
+            the input stay as they are.
     """
 
     layers: tuple[str, ...]
     architecture: Architecture = DENSENET121
     epsilon: float = 1e-5
     pooling: Pooling = "max"
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
         """Map a normalised batch to `{layer: feature map}`; nothing past the last one is run."""
         features: dict[str, Array] = {}
-        for name, feature_map in _feature_maps(x, self.architecture, self.epsilon, self.pooling):
+        structure = (self.architecture, self.epsilon, self.pooling, self.dtype)
+        for name, feature_map in _feature_maps(x, *structure):
             if name in self.layers:
                 features[name] = feature_map
                 if len(features) == len(self.layers):

@@ -7,7 +7,7 @@ of the network's stride; it is part of the function, so gradients flow through i
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -19,6 +19,7 @@ from stylejax.types import Features, Image, Variables
 MARGIN = 16
 """Smallest width, in pixels, of the reflected frame around the picture."""
 
+Precision = Literal["float32", "bfloat16"]
 FeatureExtractor = Callable[[Variables, Image], Features]
 
 
@@ -45,6 +46,7 @@ def feature_extractor(
     architecture: Architecture = DENSENET121,
     epsilon: float = 1e-5,
     pooling: Pooling = "max",
+    precision: Precision = "float32",
 ) -> FeatureExtractor:
     """Make the function from `(variables, image)` to `{layer: height x width x channels}`.
 
@@ -53,6 +55,8 @@ def feature_extractor(
         architecture: the network's widths, `Weights.architecture`.
         epsilon: batch norm's epsilon, `Weights.epsilon`.
         pooling: `max` as published, or `average` (smoother gradients).
+        precision: of the network's interior. The feature maps come out as float32 either way: a
+            Gram matrix of float16 or bfloat16 would overflow or drown in rounding.
 
     Returns:
         A pure function. A feature map of stride s of a height x width picture is
@@ -64,7 +68,7 @@ def feature_extractor(
     names = dict(zip(canonical_layers(layers, architecture), layers, strict=True))
     table = layer_table(architecture)
     deepest = max((table[name].stride for name in names), default=1)
-    network = DenseNet(tuple(names), architecture, epsilon, pooling)
+    network = DenseNet(tuple(names), architecture, epsilon, pooling, jnp.dtype(precision))
 
     def extract(variables: Variables, image: Image) -> dict[str, Array]:
         height, width = image.shape[:2]
@@ -78,7 +82,8 @@ def feature_extractor(
         def crop(name: str) -> Array:
             stride = table[name].stride
             first, rows, columns = offset // stride, -(-height // stride), -(-width // stride)
-            return feature_maps[name][0, first : first + rows, first : first + columns]
+            feature_map = feature_maps[name][0, first : first + rows, first : first + columns]
+            return feature_map.astype(jnp.float32)
 
         return {asked: crop(name) for name, asked in names.items()}
 

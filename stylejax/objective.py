@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from stylejax.config import LossOptions
+from stylejax.densenet import Pooling
 from stylejax.errors import InputError
-from stylejax.features import FeatureExtractor, feature_extractor
+from stylejax.features import FeatureExtractor, Precision, feature_extractor
 from stylejax.losses import (
     content_loss,
     content_spread,
@@ -200,7 +201,8 @@ def make_objective(
     content_layers: Sequence[str],
     style_layers: Sequence[str],
     *,
-    pooling: Literal["max", "average"] = "max",
+    pooling: Pooling = "max",
+    precision: Precision = "float32",
     form: LossForm = "relative",
     total_variation_form: TotalVariationForm = "power",
 ) -> Objective:
@@ -217,6 +219,7 @@ def make_objective(
         architecture=weights.architecture,
         epsilon=weights.epsilon,
         pooling=pooling,
+        precision=precision,
     )
     return Objective(
         extract, tuple(content_layers), tuple(style_layers), form, total_variation_form

@@ -130,6 +130,7 @@ def make_problem(
         loss.content_layers,
         loss.style_layers,
         pooling=loss.pooling,
+        precision=loss.precision,
         form=loss.loss_form,
         total_variation_form=loss.tv_form,
     )

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -198,3 +199,17 @@ def test_the_script_does_the_same_from_a_checkout(pair, tmp_path, request):
     assert main(["transfer", *arguments, "-o", "cli.png"]) == 0
     subprocess.run([sys.executable, script, *arguments, "-o", "script.png"], check=True)
     assert (tmp_path / "cli.png").read_bytes() == (tmp_path / "script.png").read_bytes()
+
+
+def test_compiled_programs_are_kept_unless_turned_off(pair, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if "JAX" not in name}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    command = [sys.executable, "-m", "stylejax", "transfer", *pair, "-o", "out.png", *SHALLOW]
+    command += ["--iterations", "1", "--quiet"]
+    subprocess.run([*command, "--no-compile-cache"], check=True, env=environment)
+    assert not (tmp_path / "cache").exists()
+    first = (tmp_path / "out.png").read_bytes()
+    for _ in range(2):
+        subprocess.run(command, check=True, env=environment)
+        kept = sorted((tmp_path / "cache" / "stylejax" / "compiled").iterdir())
+        assert kept and (tmp_path / "out.png").read_bytes() == first

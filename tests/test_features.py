@@ -202,3 +202,14 @@ def test_the_function_can_be_differentiated_by_its_weights():
 def test_layers_that_cannot_be_had(layers, message):
     with pytest.raises(InputError, match=message):
         extractor(*layers)
+
+
+def test_bfloat16_inside_is_float32_outside_and_nearly_the_same():
+    layers = ("input", "conv1_relu", "pool2_relu")
+    exact = extract(picture(45, 61), *layers)
+    coarse = extract(picture(45, 61), *layers, precision="bfloat16")
+    assert np.array_equal(exact["input"], coarse["input"])
+    for layer in layers[1:]:
+        assert coarse[layer].dtype == np.float32
+        error = np.abs(exact[layer] - coarse[layer]).max() / np.abs(exact[layer]).max()
+        assert 1e-5 < error < 0.05, layer

@@ -196,6 +196,23 @@ def test_each_lane_of_vmap_solves_what_it_solves_alone(method):
         assert lanes.evaluations[lane] == state.evaluations
 
 
+def test_under_vmap_no_lane_waits_for_the_searches_of_others():
+    calls = []
+
+    def counted(x):
+        jax.debug.callback(lambda _: calls.append(1), x[0])
+        return rosenbrock(x)
+
+    starts = 2.0 * np.random.default_rng(0).normal(size=(6, 10)).astype(np.float32)
+    states, traces = jax.jit(jax.vmap(lambda x: Solver(counted, lbfgs()).solve(x, 12)))(starts)
+    jax.block_until_ready(states)
+    jax.effects_barrier()
+    # The program runs as long as the lane with most evaluations, not as all longest searches.
+    assert len(calls) == 6 * np.max(states.evaluations)
+    searches = np.diff(np.asarray(traces.evaluations), axis=1, prepend=1)
+    assert np.sum(np.max(searches, axis=0)) > np.max(states.evaluations)
+
+
 @every_method
 def test_new_values_compile_nothing_anew(method):
     traces = []
@@ -339,9 +356,10 @@ def test_a_start_that_is_not_finite_takes_no_step(method, start):
     assert np.array_equal(state.params, params, equal_nan=True)
 
 
-def test_a_start_at_the_minimum_ends_there():
-    start = np.ones(4, np.float32)
-    state = run(compiled(rosenbrock, lbfgs), start, 5)
+@every_method
+def test_a_start_at_the_minimum_ends_there(method):
+    start = np.ones(10, np.float32)
+    state = run(compiled(rosenbrock, method), start, 5)
     assert state.converged and not state.failed
     assert state.iteration == 0 and state.evaluations == 1
     assert np.array_equal(state.params, start)

@@ -1,0 +1,262 @@
+"""Measure stylejax; a table on standard error, one line of JSON last on standard output.
+
+    python scripts/benchmark.py solver --size 512 --weights densenet121.safetensors
+    python scripts/benchmark.py solver --pairs photo.jpg painting.jpg other.jpg painting.jpg
+
+`solver` compares L-BFGS implementations on the main job: all are given the same compiled value and
+gradient of the same objective from the same start, and the lowest loss that each has seen after
+20, 40 and 80 evaluations is noted. Needs the extra `bench` (SciPy, PyTorch).
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxopt
+import numpy as np
+
+from stylejax.config import Options, PictureOptions
+from stylejax.image import read_picture
+from stylejax.sample import sample_picture
+from stylejax.solver import Solver
+from stylejax.transfer import Problem, make_problem, start_picture
+from stylejax.weights import read_weights
+
+MARKS = (20, 40, 80)
+REPEATS = 7
+Losses = list[float]
+
+
+def sample_pairs() -> list[tuple[Path, Path]]:
+    """Four pairs of the sample pictures."""
+    names = (
+        ("astronaut.jpg", "starlit-swirls.jpg"),
+        ("astronaut.jpg", "sunlit-field.jpg"),
+        ("astronaut.jpg", "paper-waves.jpg"),
+        ("sunlit-field.jpg", "starlit-swirls.jpg"),
+    )
+    return [(sample_picture(content), sample_picture(style)) for content, style in names]
+
+
+def read_problem(content: Path, style: Path, size: int, weights: Path | None) -> Problem:
+    """The main job on a pair of pictures, defaults untouched."""
+    options = Options(picture=PictureOptions(size=size))
+    pictures = [read_picture(path, size).pixels for path in (content, style)]
+    start = start_picture(options, pictures[0], pictures[1:])
+    return make_problem(read_weights(weights), pictures[0], pictures[1:], options, start)
+
+
+def counted(problem: Problem) -> tuple[Callable[[Any], tuple[float, np.ndarray]], Losses]:
+    """Value and gradient as rivals want them, in float64, and the list of all values they saw."""
+    evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
+    losses: Losses = []
+
+    def value_and_gradient(flat: Any) -> tuple[float, np.ndarray]:
+        latent = np.asarray(flat, np.float32).reshape(problem.start.shape)
+        (value, _), gradient = evaluate(latent, *problem.arguments)
+        losses.append(float(value))
+        return float(value), np.asarray(gradient, np.float64).ravel()
+
+    return value_and_gradient, losses
+
+
+def ours(problem: Problem, evaluations: int) -> Losses:
+    """The loss after each evaluation: that of the last iteration that had ended by then."""
+    losses: Losses = []
+    state = problem.solver.init(problem.start, *problem.arguments)
+    while len(losses) < evaluations:
+        losses += [float(state.value)] * (int(state.evaluations) - len(losses))
+        state, _ = problem.solver.advance(state, 1, *problem.arguments)
+    return losses
+
+
+def scipy_lbfgsb(problem: Problem, evaluations: int) -> Losses:
+    """SciPy's L-BFGS-B, unbounded, with as long a memory as ours."""
+    from scipy.optimize import minimize
+
+    function, losses = counted(problem)
+    options = {"maxcor": 10, "maxfun": evaluations, "maxiter": evaluations, "ftol": 0, "gtol": 0}
+    minimize(function, problem.start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return losses
+
+
+def torch_lbfgs(problem: Problem, evaluations: int) -> Losses:
+    """torch.optim.LBFGS with its strong Wolfe search."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    function, losses = counted(problem)
+    latent = torch.tensor(problem.start.ravel(), requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [latent],
+        max_iter=evaluations,
+        max_eval=evaluations,
+        tolerance_grad=0.0,
+        tolerance_change=0.0,
+        history_size=10,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Any:
+        value, gradient = function(latent.detach().numpy())
+        latent.grad = torch.from_numpy(gradient.astype(np.float32))
+        return torch.tensor(value)
+
+    optimizer.step(closure)
+    return losses
+
+
+def jaxopt_zoom(problem: Problem, evaluations: int) -> Losses:
+    """Jaxopt's L-BFGS with its own zoom search."""
+    solver = jaxopt.LBFGS(problem.solver.fun, has_aux=True, history_size=10, implicit_diff=False)
+    params = jnp.asarray(problem.start)
+    state: Any = solver.init_state(params, *problem.arguments)
+    update, losses = jax.jit(solver.update), []
+    while len(losses) < evaluations:
+        losses += [float(state.value)] * (int(state.num_fun_eval) - len(losses))
+        params, state = update(params, state, *problem.arguments)
+    return losses
+
+
+RIVALS = {
+    "ours": ours,
+    "scipy_lbfgsb": scipy_lbfgsb,
+    "torch_lbfgs": torch_lbfgs,
+    "jaxopt_zoom": jaxopt_zoom,
+}
+
+
+def lowest(losses: Losses) -> dict[str, float]:
+    """The lowest finite loss seen after each number of evaluations."""
+    finite = np.nan_to_num(np.asarray(losses, np.float64), nan=np.inf)
+    return {str(mark): float(finite[:mark].min()) for mark in MARKS}
+
+
+def compile_times(problem: Problem) -> dict[str, Any]:
+    """Cold compiles of one evaluation and of the solve, copies of the network in the solve."""
+    evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
+
+    def seconds(*lowerings: Callable[[], Any]) -> float:
+        began = time.perf_counter()
+        for lower in lowerings:
+            lower().compile()
+        return time.perf_counter() - began
+
+    def convolutions(lowering: Any) -> int:
+        return lowering.as_text().count("stablehlo.convolution")
+
+    state = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
+    # A fresh solver each time: nothing is remembered from one lowering to the next.
+    init = lambda: Solver(*solver).init.lower(problem.start, *problem.arguments)
+    advance = lambda: Solver(*solver).advance.lower(state, np.int32(1), *problem.arguments)
+    solver = (problem.solver.fun, problem.solver.method)
+    one = lambda: evaluate.lower(problem.start, *problem.arguments)
+    seconds(one)
+    alone, whole = [], []
+    for _ in range(3):
+        jax.clear_caches()
+        alone.append(seconds(one))
+        jax.clear_caches()
+        whole.append(seconds(init, advance))
+    copies = (convolutions(init()) + convolutions(advance())) / convolutions(one())
+    return {
+        "copies": copies,
+        "compile_seconds_evaluation": min(alone),
+        "compile_seconds_solve": min(whole),
+        "compile_ratio": min(whole) / min(alone),
+    }
+
+
+def loop_times(problem: Problem, iterations: int = 80) -> dict[str, float]:
+    """Seconds of an evaluation alone and inside the solver's loop, taken by turns."""
+    evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
+    jax.block_until_ready(evaluate(problem.start, *problem.arguments))
+    state = problem.solver.init(problem.start, *problem.arguments)
+    state, _ = problem.solver.advance(state, 1, *problem.arguments)
+    alone, inside = [], []
+    while int(state.iteration) < iterations:
+        began, before = time.perf_counter(), int(state.evaluations)
+        state, _ = problem.solver.advance(state, 4, *problem.arguments)
+        taken = int(state.evaluations) - before
+        inside.append((time.perf_counter() - began) / taken)
+        if len(alone) < REPEATS:
+            began = time.perf_counter()
+            jax.block_until_ready(evaluate(state.params, *problem.arguments))
+            alone.append(time.perf_counter() - began)
+    return {
+        "seconds_standalone": float(np.median(alone)),
+        "seconds_in_loop": float(np.median(inside)),
+        "loop_over_standalone": float(np.median(inside) / np.median(alone)),
+        "evaluations_per_iteration": int(state.evaluations) / int(state.iteration),
+    }
+
+
+def second_start(content: Path, style: Path, size: int, weights: Path | None) -> float:
+    """Seconds from the start of a second process to the end of its first iteration."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled"}
+        command = [sys.executable, "-m", "stylejax", "transfer", str(content), str(style)]
+        command += ["-o", f"{folder}/out.png", "--size", str(size), "--iterations", "1", "--quiet"]
+        command += [] if weights is None else ["--weights", str(weights)]
+        seconds = 0.0
+        for _ in range(2):
+            began = time.perf_counter()
+            subprocess.run(command, check=True, env=environment)
+            seconds = time.perf_counter() - began
+    return seconds
+
+
+def _rows(pairs: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:
+    yield f"{'pair':44}" + "".join(f"{name:>16}" for name in RIVALS) + "   (loss after N)"
+    for pair, found in pairs.items():
+        for mark in MARKS:
+            values = "".join(f"{found[name][str(mark)]:16.4f}" for name in RIVALS)
+            yield f"{pair[:38]:38} {mark:5d}{values}"
+
+
+def benchmark_solver(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All figures of the solver."""
+    given = [Path(name) for name in arguments.pairs]
+    pairs = list(zip(given[::2], given[1::2], strict=True)) or sample_pairs()
+    size, weights = arguments.size, arguments.weights
+    report: dict[str, Any] = {"size": size, "device": jax.devices()[0].platform}
+    report["second_start_seconds"] = second_start(*pairs[0], size, weights)
+    problem = read_problem(*pairs[0], size, weights)
+    report |= compile_times(problem)
+    report |= loop_times(problem)
+    losses: dict[str, dict[str, dict[str, float]]] = {}
+    for content, style in pairs:
+        problem = read_problem(content, style, size, weights)
+        name = f"{content.stem} x {style.stem}"
+        losses[name] = {rival: lowest(run(problem, MARKS[-1])) for rival, run in RIVALS.items()}
+        sys.stderr.write("\n".join(_rows({name: losses[name]})) + "\n")
+    report["losses"] = losses
+    for key, value in report.items():
+        if isinstance(value, float):
+            sys.stderr.write(f"{key:30} {value:10.3f}\n")
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one benchmark and print its report."""
+    parser = argparse.ArgumentParser(description="Measure stylejax.")
+    commands = parser.add_subparsers(required=True)
+    solver = commands.add_parser("solver", help="compile time, evaluations, and rivals")
+    solver.add_argument("--size", type=int, default=512, help="longest side in pixels (512)")
+    solver.add_argument("--weights", type=Path, help="weight file (the bundled one)")
+    solver.add_argument("--pairs", nargs="*", default=[], help="content style content style ...")
+    solver.set_defaults(run=benchmark_solver)
+    parsed = parser.parse_args(arguments)
+    print(json.dumps(parsed.run(parsed)))
+
+
+if __name__ == "__main__":
+    main()

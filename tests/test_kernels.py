@@ -1,0 +1,46 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stylejax.densenet import DenseNet
+from stylejax.features import feature_extractor
+from stylejax.losses import gram_matrix
+from stylejax.solver import Solver
+
+FAST = "__ynn_fusion"
+LAYER = "pool2_relu"
+
+
+def slow_convolutions(text):
+    """Convolutions in compiled text that stand outside the fusions of the fast kernel library."""
+    computations = re.split(r"\n(?=(?:ENTRY )?%\S+ \()", text)
+    fused = set(re.findall(rf"calls=(%[^, ]+),.*{FAST}", text))
+    slow = 0
+    for computation in computations:
+        name = computation.removeprefix("ENTRY ").split(" ", 1)[0]
+        slow += 0 if name in fused else computation.count(" convolution(")
+    return slow
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="counts XLA's CPU kernels")
+def test_in_the_solvers_loop_all_convolutions_but_the_stems_gradient_are_fast():
+    # Full width: the library takes no convolution of the test weights' few channels.
+    extract, network = feature_extractor([LAYER]), DenseNet((LAYER,))
+    shape = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.float32)
+    variables = jax.eval_shape(network.init, jax.random.key(0), shape(1, 32, 32, 3))
+    variables["preprocessing"] = {"mean": shape(3), "standard_deviation": shape(3)}
+
+    def loss(image, variables):
+        return jnp.sum(jnp.square(gram_matrix(extract(variables, image)[LAYER]))), None
+
+    solver = Solver(loss)
+    state = jax.eval_shape(solver.init, shape(64, 64, 3), variables)
+    text = solver.advance.lower(state, np.int32(1), variables).compile().as_text()
+    # The stem and six dense layers, forward and backward.
+    assert text.count(" convolution(") == 2 * (1 + 6)
+    if slow_convolutions(text) == 14:
+        pytest.skip("this XLA has no such kernel library")
+    assert slow_convolutions(text) <= 1
