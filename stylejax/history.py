@@ -8,6 +8,7 @@ share of its term; `evaluations` counts value-and-gradient evaluations spent on 
 import csv
 import io
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -61,18 +62,20 @@ def history_csv(history: History) -> str:
     return text.getvalue()
 
 
-def history_plot(history: History) -> bytes:
-    """The loss and its terms over iterations, on a logarithmic scale, as PNG.
+def check_plotting() -> None:
+    """Find out before a long run whether `history_plot` will work after it.
 
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError(
-            "--plot needs matplotlib: pip install 'stylejax[plot]', or use --history"
-        ) from error
+    if find_spec("matplotlib") is None:
+        raise InputError("--plot needs matplotlib: pip install 'stylejax[plot]', or use --history")
+
+
+def history_plot(history: History) -> bytes:
+    """The loss and its terms over iterations, on a logarithmic scale, as PNG (by matplotlib)."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     for name in ("loss", "content", "style", "total_variation"):

@@ -4,6 +4,7 @@ This is the rim: disk and clock are touched here, the terminal only through the 
 caller passes.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +30,14 @@ from stylejax.device import (
 )
 from stylejax.errors import InputError
 from stylejax.files import replace_file
-from stylejax.history import History, extended, history_csv, history_plot, start_history
+from stylejax.history import (
+    History,
+    check_plotting,
+    extended,
+    history_csv,
+    history_plot,
+    start_history,
+)
 from stylejax.image import (
     Picture,
     check_output,
@@ -124,34 +132,47 @@ def snapshot_path(output: Path, iteration: int) -> Path:
     return output.with_name(f"{output.stem}-{iteration:04d}{output.suffix}")
 
 
-def _check_files(request: Request) -> tuple[int, int]:
-    """Check all paths without decoding a picture; returns the result's height and width."""
+def _check_outputs(request: Request) -> None:
+    """Refuse outputs that could not be written, or would be written over an input."""
     check_output(request.output, request.options.picture.bits)
-    sizes = {path: picture_size(path) for path in (request.content, *request.styles)}
-    if request.init_picture is not None:
-        picture_size(request.init_picture)
-    if request.plot is not None and request.plot.suffix.lower() != ".png":
-        raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
+    if request.plot is not None:
+        check_plotting()
+        if request.plot.suffix.lower() != ".png":
+            raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
     outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
     for index, output in enumerate(outputs):
         if not output.parent.is_dir():
             raise InputError(f"{output}: folder {output.parent} does not exist; create it first")
         if output.is_dir():
             raise InputError(f"{output}: is a folder; name a file in it")
+        if not os.access(output.parent, os.W_OK | os.X_OK):
+            raise InputError(f"{output}: no permission to write in {output.parent}")
         if any(output.resolve() == other.resolve() for other in outputs[:index]):
             raise InputError(f"{output}: is named for two outputs; name another file")
-        for path in request.inputs:
+    every, last = request.save_every, request.options.solve.iterations
+    snapshots = range(every, last + 1, every) if every else ()
+    written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
+    for path in request.inputs:
+        for output in written:
             if output.exists() and path.exists() and output.samefile(path):
                 raise InputError(f"{output}: is an input of this run; name another output")
+
+
+def _checked_size(request: Request) -> tuple[int, int]:
+    """The result's height and width; all pictures are looked at, none is decoded."""
     longest = request.options.picture.size
-    for path, (height, width) in sizes.items():
-        scaled = fitted_size(height, width, longest)
-        if min(scaled) < SMALLEST_SIDE:
+    if request.init_picture is not None:
+        picture_size(request.init_picture)
+    scaled = {}
+    for path in (request.content, *request.styles):
+        height, width = picture_size(path)
+        scaled[path] = rows, columns = fitted_size(height, width, longest)
+        if min(rows, columns) < SMALLEST_SIDE:
             raise InputError(
-                f"{path}: {width} x {height} pixels become {scaled[1]} x {scaled[0]} at --size "
+                f"{path}: {width} x {height} pixels become {columns} x {rows} at --size "
                 f"{longest}; crop it, or give a larger --size"
             )
-    return fitted_size(*sizes[request.content], longest)
+    return scaled[request.content]
 
 
 def _prepare(request: Request) -> _Prepared:
@@ -160,7 +181,8 @@ def _prepare(request: Request) -> _Prepared:
     check_options(options, len(request.styles))
     if request.save_every < 0:
         raise InputError(f"--save-every is {request.save_every}: give 0 (never) or more")
-    size = _check_files(request)
+    _check_outputs(request)
+    size = _checked_size(request)
     device = find_device(request.device)
     weights = read_weights(request.weights)
     layers = (*options.loss.content_layers, *options.loss.style_layers)

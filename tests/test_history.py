@@ -1,6 +1,5 @@
 """The table of a solve: its rows and columns, as CSV and as a picture."""
 
-import builtins
 import csv
 import io
 from functools import cache
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from stylejax.errors import InputError
 from stylejax.history import extended, history_csv, history_plot, start_history
 from stylejax.objective import LossTerms
 from stylejax.solver import Solver, lbfgs
@@ -134,16 +132,3 @@ def test_plot_of_a_short_solve(rows):
     history, _ = solve()
     # One point makes no line; the legend shows the colours all the same.
     assert curves(history_plot({name: column[:rows] for name, column in history.items()})) == 4
-
-
-def test_plot_without_matplotlib_says_what_to_install(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InputError, match=r"stylejax\[plot\]"):
-        history_plot(solve()[0])

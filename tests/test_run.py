@@ -194,6 +194,10 @@ def test_the_output_may_be_no_input(request_, pair, tmp_path):
         with pytest.raises(InputError, match="is an input"):
             run(replace(request_, output=output))
         assert output.read_bytes() == before
+    named_as_snapshot = tmp_path / "out-0002.png"
+    named_as_snapshot.write_bytes(pair[1].read_bytes())
+    with pytest.raises(InputError, match=r"out-0002.png: is an input"):
+        run(replace(request_, styles=(named_as_snapshot,), save_every=2))
     run(request_)
     run(request_)  # An earlier output may be replaced.
 
@@ -265,6 +269,21 @@ def test_a_device_that_is_not_there_is_an_error(request_):
     with pytest.raises(InputError, match="--device tpu: there is none"):
         run(replace(request_, device="tpu"))
     run(replace(request_, device="cpu"))
+
+
+def test_history_and_plot_are_written(request_, tmp_path):
+    run(replace(request_, history=tmp_path / "h.csv", plot=tmp_path / "p.png"))
+    lines = (tmp_path / "h.csv").read_text().splitlines()
+    assert lines[0].startswith("iteration,loss,content,style,total_variation,content:pool1,")
+    assert len(lines) == 1 + 7
+    assert read_picture(tmp_path / "p.png").pixels.shape[2] == 3
+
+
+def test_a_plot_without_matplotlib_is_refused_before_the_run(request_, tmp_path, monkeypatch):
+    monkeypatch.setattr("stylejax.history.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"stylejax\[plot\]"):
+        run(replace(request_, plot=tmp_path / "p.png"))
+    assert names(tmp_path) == ["content.png", "style.png"]
 
 
 def test_snapshots_are_numbered():
