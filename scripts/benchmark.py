@@ -143,32 +143,33 @@ def lowest(losses: Losses) -> dict[str, float]:
 def compile_times(problem: Problem) -> dict[str, Any]:
     """Cold compiles of one evaluation and of the solve, copies of the network in the solve."""
     evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
+    arguments = (problem.start, *problem.arguments)
 
-    def seconds(*lowerings: Callable[[], Any]) -> float:
+    def seconds(compile: Callable[[], Any]) -> float:
+        jax.clear_caches()
         began = time.perf_counter()
-        for lower in lowerings:
-            lower().compile()
+        compile()
         return time.perf_counter() - began
 
     def convolutions(lowering: Any) -> int:
         return lowering.as_text().count("stablehlo.convolution")
 
-    state = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
-    # A fresh solver each time: nothing is remembered from one lowering to the next.
-    init = lambda: Solver(*solver).init.lower(problem.start, *problem.arguments)
-    advance = lambda: Solver(*solver).advance.lower(state, np.int32(1), *problem.arguments)
-    solver = (problem.solver.fun, problem.solver.method)
-    one = lambda: evaluate.lower(problem.start, *problem.arguments)
-    seconds(one)
+    fun, method = problem.solver.fun, problem.solver.method
+    one = lambda: evaluate.lower(*arguments)
+    # A fresh solver each time: nothing is remembered from one compilation to the next.
+    both = lambda: Solver(fun, method).compile(*arguments)
+    seconds(lambda: one().compile())
     alone, whole = [], []
     for _ in range(3):
-        jax.clear_caches()
-        alone.append(seconds(one))
-        jax.clear_caches()
-        whole.append(seconds(init, advance))
-    copies = (convolutions(init()) + convolutions(advance())) / convolutions(one())
+        alone.append(seconds(lambda: one().compile()))
+        whole.append(seconds(both))
+    init, state = problem.solver.init, jax.eval_shape(problem.solver.init, *arguments)
+    solve = (
+        init.lower(*arguments),
+        problem.solver.advance.lower(state, np.int32(1), *problem.arguments),
+    )
     return {
-        "copies": copies,
+        "copies": sum(map(convolutions, solve)) / convolutions(one()),
         "compile_seconds_evaluation": min(alone),
         "compile_seconds_solve": min(whole),
         "compile_ratio": min(whole) / min(alone),

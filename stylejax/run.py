@@ -302,8 +302,7 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         saver = _Saver(prepared, problem, content)
         observer.stage("compiling")
         began = time.monotonic()
-        advance = problem.solver.advance.lower(template, np.int32(1), *problem.arguments).compile()
-        init = problem.solver.init.lower(problem.start, *problem.arguments).compile()
+        init, advance = problem.solver.compile(problem.start, *problem.arguments)
         seconds_compile = time.monotonic() - began
         observer.stage("solving")
         began = time.monotonic()

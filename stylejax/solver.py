@@ -7,6 +7,7 @@ whole (`solve`, for use under `jax.vmap`). jaxopt is touched in this module only
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import jaxopt
+import numpy as np
 import optax
 from jaxopt._src.base import IterativeLineSearch
 from jaxtyping import Array, Bool, Float, Int
@@ -340,6 +342,17 @@ class Solver:
         """
         run = lambda state, iterations, *args: self._iterate(state, iterations, CHUNK, args)
         return jax.jit(run, donate_argnums=0)
+
+    def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
+        """`init` and `advance`, compiled for arguments like these but not run, side by side."""
+        state = jax.eval_shape(self.init, params, *args)
+        programs = (
+            self.init.lower(params, *args),
+            self.advance.lower(state, np.int32(1), *args),
+        )
+        with ThreadPoolExecutor(len(programs)) as pool:
+            init, advance = pool.map(lambda program: program.compile(), programs)
+        return init, advance
 
     def solve(self, params: Any, iterations: int, *args: Any) -> tuple[SolverState, Trace]:
         """The whole solve as one pure function, to be composed with `jax.jit` and `jax.vmap`."""

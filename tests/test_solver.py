@@ -88,6 +88,18 @@ def test_minimises_a_quadratic(method, settings, steps):
     np.testing.assert_allclose(state.gradient_norm, jnp.linalg.norm(grad), rtol=1e-2, atol=1e-5)
 
 
+def rosenbrock_starts(size):
+    return [np.random.default_rng(seed).normal(size=size).astype(np.float32) for seed in range(4)]
+
+
+@cache
+def rosenbrock_by_scipy(size, iterations):
+    """The values that SciPy reaches from the starts, and all its evaluations."""
+    fun = lambda x: (scipy.optimize.rosen(x), scipy.optimize.rosen_der(x))
+    found = [scipy_lbfgs(fun, start, iterations) for start in rosenbrock_starts(size)]
+    return [value for value, _ in found], sum(evaluations for _, evaluations in found)
+
+
 @pytest.mark.parametrize(
     "method, size, iterations",
     [
@@ -100,24 +112,19 @@ def test_minimises_a_quadratic(method, settings, steps):
     ],
 )
 def test_minimises_rosenbrock_like_scipy(method, size, iterations):
-    solver, seeds = compiled(rosenbrock, method), range(6)
-    ours, theirs, spent, nfev = [], [], 0, 0
-    for seed in seeds:
-        start = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+    solver = compiled(rosenbrock, method)
+    ours, spent = [], 0
+    for start in rosenbrock_starts(size):
         state = run(solver, start, iterations)
         assert state.iteration == iterations or state.value < 1e-9
         ours.append(float(state.value))
         spent += int(state.evaluations)
-        value, evaluations = scipy_lbfgs(
-            lambda x: (scipy.optimize.rosen(x), scipy.optimize.rosen_der(x)), start, iterations
-        )
-        theirs.append(value)
-        nfev += evaluations
+    theirs, nfev = rosenbrock_by_scipy(size, iterations)
     # The paths are chaotic, so single values are not comparable: the middle of their logarithms.
     middle = lambda values: np.median(np.log10(np.maximum(np.asarray(values), 1e-8)))
     assert middle(ours) <= middle(theirs) + (1.0 if size <= 10 else 0.02)
     if method is lbfgs:
-        assert spent < 1.5 * len(seeds) * iterations
+        assert spent < 1.5 * len(ours) * iterations
         assert spent < 1.1 * nfev
 
 
@@ -160,6 +167,13 @@ def test_how_steps_are_split_changes_no_bit(method):
     assert whole.iteration == 35
     for split in [(1,), (7,), (2, 16, 3)]:
         assert same(whole, run(solver, start, 35, split=split))
+
+
+@every_method
+def test_programs_compiled_ahead_are_those_that_are_compiled_when_called(method):
+    solver, start = compiled(hills, method), np.linspace(-4, 4, 30, dtype=np.float32)
+    init, advance = solver.compile(start)
+    assert same(advance(init(start), np.int32(5)), solver.advance(solver.init(start), 5))
 
 
 @every_method
@@ -363,6 +377,20 @@ def test_a_start_at_the_minimum_ends_there(method):
     assert state.converged and not state.failed
     assert state.iteration == 0 and state.evaluations == 1
     assert np.array_equal(state.params, start)
+
+
+def test_where_there_is_no_minimum_the_best_point_is_kept_and_the_pair_is_not():
+    # The further out, the steeper: 20 trials fall, none is flat enough, and s.y < 0.
+    solver = Solver(lambda x: (-jnp.sum(jnp.power(x, 1.1)), {"x": x}), lbfgs())
+    state, _ = solver.advance(solver.init(floats(1.0, 2.0)), 1)
+    assert state.iteration == 1 and state.evaluations == 21
+    assert not state.failed and not state.converged
+    assert np.all(np.isfinite(state.params)) and state.value < -1e10
+    assert np.array_equal(state.aux["x"], state.params)
+    inner = state.inner.jaxopt
+    assert inner.gamma == 1.0 and np.array_equal(inner.rho_history, np.zeros(10))
+    # The next direction is the gradient's, and its first trial is of length 1.
+    np.testing.assert_allclose(inner.stepsize * state.gradient_norm, 1.0, rtol=1e-5)
 
 
 @jax.custom_vjp
