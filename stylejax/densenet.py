@@ -7,7 +7,7 @@ Source: Huang et al. (2017), in the form of torchvision and Keras, which agree l
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -40,18 +40,24 @@ def _conv3x3(x: Batch, kernel: Array) -> Batch:
     return _plain_conv3x3(x, kernel)
 
 
-def _conv3x3_forward(x: Batch, kernel: Array) -> tuple[Batch, tuple[Batch, Array]]:
-    return _conv3x3(x, kernel), (x, kernel)
+def _conv3x3_forward(x: Any, kernel: Any) -> tuple[Batch, tuple[Batch | None, Array]]:
+    # Where the kernel is frozen, its gradient is not even traced.
+    kept = x.value if kernel.perturbed else None
+    return _plain_conv3x3(x.value, kernel.value), (kept, kernel.value)
 
 
-def _conv3x3_backward(residuals: tuple[Batch, Array], gradient: Batch) -> tuple[Batch, Array]:
+def _conv3x3_backward(
+    residuals: tuple[Batch | None, Array], gradient: Batch
+) -> tuple[Batch, Array | None]:
     x, kernel = residuals
     flipped = lax.optimization_barrier(kernel[::-1, ::-1].swapaxes(2, 3))
-    _, kernel_vjp = jax.vjp(lambda k: _plain_conv3x3(x, k), kernel)
-    return _conv3x3(gradient, flipped), kernel_vjp(gradient)[0]
+    kernel_gradient = None
+    if x is not None:
+        kernel_gradient = jax.vjp(lambda k: _plain_conv3x3(x, k), kernel)[1](gradient)[0]
+    return _conv3x3(gradient, flipped), kernel_gradient
 
 
-_conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward)
+_conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward, symbolic_zeros=True)
 
 
 def _pool(x: Batch, pooling: Pooling) -> Batch:

@@ -7,7 +7,7 @@ placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -131,13 +131,18 @@ class Objective:
         """Compute the targets from a content picture and style pictures of any sizes."""
         if not styles:
             raise InputError("no style picture: give at least one")
-        extract = jax.jit(self.extract)
-        features = extract(variables, content)
-        grams = [self._grams(extract(variables, style)) for style in styles]
+
+        @jax.jit
+        def features_and_grams(variables: Variables, image: OtherImage) -> tuple[Any, Any]:
+            features = self.extract(variables, image)
+            return {name: features[name] for name in self.content_layers}, self._grams(features)
+
+        features, content_grams = features_and_grams(variables, content)
+        grams = [features_and_grams(variables, style)[1] for style in styles]
         return Targets(
-            content={name: features[name] for name in self.content_layers},
+            content=features,
             style={name: jnp.stack([gram[name] for gram in grams]) for name in self.style_layers},
-            content_grams=self._grams(features),
+            content_grams=content_grams,
         )
 
     def __call__(
