@@ -134,7 +134,7 @@ def _defaults(arguments: Sequence[str]) -> Transfer:
         return _required(Transfer(Path(), (), Path()), "content", "styles", "output")
     settings = read_settings(path)
     content, *styles = (Path(entry["name"]) for entry in (settings["content"], *settings["styles"]))
-    options = options_like(path)
+    options = options_like(path, settings)
     groups = {"picture": options.picture, "loss": options.loss, "solver": options.solve}
     return _required(Transfer(content, tuple(styles), Path(), **groups), "output")
 

@@ -14,6 +14,10 @@ from stylejax.errors import InputError
 SMALLEST_SIZE = 32
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
+Pooling = Literal["max", "average"]
+Precision = Literal["float32", "bfloat16"]
+LossForm = Literal["relative", "paper"]
+TotalVariationForm = Literal["power", "plain"]
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class LossOptions:
     """Relative weights of the style layers; all alike unless given."""
     style_blend: tuple[float, ...] = ()
     """Relative weights of several style pictures, such as 3,1; all alike unless given."""
-    loss_form: Literal["relative", "paper"] = "relative"
+    loss_form: LossForm = "relative"
     """`relative`: a weight means the same for every pair and size. `paper`: raw sums of squares."""
-    tv_form: Literal["power", "plain"] = "power"
+    tv_form: TotalVariationForm = "power"
     """Total variation: `power` (squares to the 1.25) or `plain` (absolute differences)."""
-    pooling: Literal["max", "average"] = "max"
+    pooling: Pooling = "max"
     """The network's first pooling."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Inside the network; Gram matrices, losses and the picture are float32 either way."""
 
 

@@ -7,7 +7,7 @@ Source: Huang et al. (2017), in the form of torchvision and Keras, which agree l
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -16,9 +16,9 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from stylejax.config import Pooling
 from stylejax.layers import DENSENET121, Architecture
 
-Pooling = Literal["max", "average"]
 Batch = Float[Array, "batch _ _ _"]
 
 

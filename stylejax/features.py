@@ -7,19 +7,19 @@ of the network's stride; it is part of the function, so gradients flow through i
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.densenet import DenseNet, Pooling
+from stylejax.config import Pooling, Precision
+from stylejax.densenet import DenseNet
 from stylejax.layers import DENSENET121, Architecture, canonical_layers, layer_table
 from stylejax.types import Features, Image, Variables
 
 MARGIN = 16
 """Smallest width, in pixels, of the reflected frame around the picture."""
 
-Precision = Literal["float32", "bfloat16"]
 FeatureExtractor = Callable[[Variables, Image], Features]
 
 

@@ -8,6 +8,20 @@ from pathlib import Path
 from stylejax.errors import InputError
 
 
+def check_writable(path: Path) -> None:
+    """Find out whether a file could be written, before the work that leads to it.
+
+    Raises:
+        InputError: the path is a folder, or its folder is missing or closed to us.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; create it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: no permission to write in {path.parent}; use another folder")
+
+
 def replace_file(path: Path, content: bytes | memoryview) -> None:
     """Put a file in place by writing a temporary one beside it and renaming that.
 

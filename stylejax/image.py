@@ -7,7 +7,6 @@ colour is read at 8 bits per channel, since Pillow decodes no more, and written 
 """
 
 import io
-import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from jaxtyping import Float
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from stylejax.errors import InputError
-from stylejax.files import replace_file
+from stylejax.files import check_writable, replace_file
 from stylejax.png import encode_png16, find_exif
 from stylejax.types import Alpha, Pixels
 
@@ -140,12 +139,7 @@ def check_output(path: Path, bits: int) -> None:
         raise InputError(f"{path}: {bits} bits per sample cannot be written; use 8 or 16")
     if bits == 16 and name not in DEEP_FORMATS:
         raise InputError(f"{path}: {name} cannot hold 16 bits per sample; use .png or .tiff")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; create it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: no permission to write in {path.parent}; use another folder")
+    check_writable(path)
 
 
 def write_picture(

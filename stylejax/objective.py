@@ -7,16 +7,15 @@ placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.config import LossOptions
-from stylejax.densenet import Pooling
+from stylejax.config import LossForm, LossOptions, Pooling, Precision, TotalVariationForm
 from stylejax.errors import InputError
-from stylejax.features import FeatureExtractor, Precision, feature_extractor
+from stylejax.features import FeatureExtractor, feature_extractor
 from stylejax.losses import (
     content_loss,
     content_spread,
@@ -28,8 +27,6 @@ from stylejax.losses import (
 from stylejax.types import FeatureMap, Features, Gram, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
 
-LossForm = Literal["relative", "paper"]
-TotalVariationForm = Literal["power", "plain"]
 Number = float | Float[Array, "..."]
 
 _DEFAULTS = LossOptions()

@@ -4,7 +4,6 @@ This is the rim: disk and clock are touched here, the terminal only through the 
 caller passes.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from stylejax.device import (
     find_device,
 )
 from stylejax.errors import InputError
-from stylejax.files import replace_file
+from stylejax.files import check_writable, replace_file
 from stylejax.history import (
     History,
     check_plotting,
@@ -141,20 +140,15 @@ def _check_outputs(request: Request) -> None:
             raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
     outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
     for index, output in enumerate(outputs):
-        if not output.parent.is_dir():
-            raise InputError(f"{output}: folder {output.parent} does not exist; create it first")
-        if output.is_dir():
-            raise InputError(f"{output}: is a folder; name a file in it")
-        if not os.access(output.parent, os.W_OK | os.X_OK):
-            raise InputError(f"{output}: no permission to write in {output.parent}")
+        check_writable(output)
         if any(output.resolve() == other.resolve() for other in outputs[:index]):
             raise InputError(f"{output}: is named for two outputs; name another file")
     every, last = request.save_every, request.options.solve.iterations
     snapshots = range(every, last + 1, every) if every else ()
     written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    for path in request.inputs:
-        for output in written:
-            if output.exists() and path.exists() and output.samefile(path):
+    for output in filter(Path.exists, written):
+        for path in request.inputs:
+            if path.exists() and output.samefile(path):
                 raise InputError(f"{output}: is an input of this run; name another output")
 
 
@@ -292,9 +286,9 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
     checkpoint = checkpoint_path(request.output)
     with jax.default_device(prepared.device):
         content, problem = _read_pictures(prepared)
-        template = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
         suspended = Checkpoint(None, {})
         if request.resume:
+            template = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
             suspended = load_checkpoint(checkpoint, prepared.settings, template)
         else:
             # From here on a kill at any moment leaves something to resume from.

@@ -76,13 +76,12 @@ def read_settings(path: Path) -> Settings:
     raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
 
 
-def options_like(path: Path) -> Options:
-    """The options that a picture was made with.
+def options_like(path: Path, settings: Settings) -> Options:
+    """The options that a picture was made with, from its settings.
 
     Raises:
-        InputError: as `read_settings`, or the options are of another version.
+        InputError: the options are of another version.
     """
-    settings = read_settings(path)
     try:
         return from_flat(settings["options"])
     except (InputError, KeyError, TypeError) as error:

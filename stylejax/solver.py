@@ -193,6 +193,11 @@ def _kept(finished: Bool[Array, ""], new: Any, old: Any, slot: Int[Array, ""]) -
     )
 
 
+def _steepest_step(gradient_norm: Float[Array, ""]) -> Float[Array, ""]:
+    """The first trial along the negative gradient: a step of length 1."""
+    return 1.0 / jnp.maximum(gradient_norm, jnp.finfo(gradient_norm.dtype).tiny)
+
+
 def lbfgs(history_size: int = 10) -> Method:
     """L-BFGS by jaxopt (Nocedal and Wright, algorithm 7.5) with our line search.
 
@@ -206,7 +211,7 @@ def lbfgs(history_size: int = 10) -> Method:
         inner: Any = _jaxopt_lbfgs(fun, history_size).init_state(params, *args)
         value, aux, grad = inner.value, inner.aux, inner.grad
         first = _first_state(params, value, aux, grad, None)
-        step = 1.0 / jnp.maximum(first.gradient_norm, jnp.finfo(first.value.dtype).tiny)
+        step = _steepest_step(first.gradient_norm)
         none = begin(first.value, first.aux, grad, grad, step)._replace(done=jnp.ones((), bool))
         inner = inner._replace(value=first.value, stepsize=step, aux=None)
         return first._replace(inner=_firm(LbfgsState(inner, none)))
@@ -221,13 +226,12 @@ def lbfgs(history_size: int = 10) -> Method:
         finished, slot = search.done, old.iter_num % history_size
         # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
         restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
-        steepest = 1.0 / jnp.maximum(new.error, jnp.finfo(new.error.dtype).tiny)
         was_steepest = jnp.all(old.rho_history == 0.0)
         new = new._replace(
             # A pair whose rho is 0 takes no part in the two-loop product.
             rho_history=jnp.where(restart, 0.0, new.rho_history),
             gamma=jnp.where(restart, 1.0, new.gamma),
-            stepsize=jnp.where(restart, steepest, 1.0),
+            stepsize=jnp.where(restart, _steepest_step(new.error), 1.0),
             aux=None,
         )
         params, value, aux, norm = where(
@@ -343,13 +347,14 @@ class Solver:
         run = lambda state, iterations, *args: self._iterate(state, iterations, CHUNK, args)
         return jax.jit(run, donate_argnums=0)
 
-    def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
-        """`init` and `advance`, compiled for arguments like these but not run, side by side."""
+    def lower(self, params: Any, *args: Any) -> tuple[Any, Any]:
+        """`init` and `advance`, lowered for arguments like these but neither compiled nor run."""
         state = jax.eval_shape(self.init, params, *args)
-        programs = (
-            self.init.lower(params, *args),
-            self.advance.lower(state, np.int32(1), *args),
-        )
+        return self.init.lower(params, *args), self.advance.lower(state, np.int32(1), *args)
+
+    def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
+        """`init` and `advance`, compiled side by side for arguments like these but not run."""
+        programs = self.lower(params, *args)
         with ThreadPoolExecutor(len(programs)) as pool:
             init, advance = pool.map(lambda program: program.compile(), programs)
         return init, advance
