@@ -40,7 +40,7 @@ def _columns(state: SolverState | Trace) -> History:
 
 
 def start_history(state: SolverState) -> History:
-    """The history of a solve that has not taken a step yet: one row."""
+    """The history of a solve of which only the start has been evaluated: one row."""
     return {"iteration": np.zeros(1, np.int32), **_columns(state)}
 
 

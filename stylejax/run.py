@@ -301,7 +301,8 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         observer.stage("solving")
         began = time.monotonic()
         if suspended.state is None:
-            state = init(problem.start, *problem.arguments)
+            fresh = init(problem.start, *problem.arguments)
+            state, _ = advance(fresh, np.int32(0), *problem.arguments)
             suspended = Checkpoint(state, start_history(state))
         state, history = _solve(advance, problem, saver, suspended, observer)
         seconds = time.monotonic() - began

@@ -3,11 +3,13 @@
 A function is `fun(params, *args) -> (value, aux)`: what it needs beside `params` travels as
 arguments, so new arguments of the same shapes compile nothing anew. A `Method` is two
 pure functions, `init` and `step`; `Solver` runs them in compiled chunks of several iterations, or
-whole (`solve`, for use under `jax.vmap`). jaxopt is touched in this module only.
+whole (`solve`, for use under `jax.vmap`). The start is evaluated by the first step, inside the loop
+like every other point, so that the compiled loop holds the function's only copy. jaxopt is touched
+in this module only.
 """
 
+import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -32,9 +34,10 @@ class SolverState(NamedTuple):
     """The solve so far; everything needed to go on, so saving it suspends the solve exactly.
 
     `value`, `aux` and `gradient_norm` belong to `params`; `evaluations` counts
-    value-and-gradient evaluations since the start; `inner` is the method's own. Where `failed`, a
-    value or gradient was not finite and `params` is the last good point; where `converged`, not
-    even steepest descent lowers the value any further in this precision.
+    value-and-gradient evaluations since the start; `inner` is the method's own. Before the first
+    evaluation `value` and `gradient_norm` are infinite and `aux` is 0. Where `failed`, a value or
+    gradient was not finite and `params` is the last good point, or the start; where `converged`,
+    not even steepest descent lowers the value any further in this precision.
     """
 
     params: Any
@@ -65,8 +68,9 @@ class Trace(NamedTuple):
 class Method(NamedTuple):
     """An optimiser as two pure functions.
 
-    `init(fun, params, args)` evaluates once and returns the first state; `step(fun, state, args)`
-    returns the next one, which need not have ended an iteration: `state.iteration` counts those.
+    `init(fun, params, args)` returns a state in which nothing is evaluated yet. `step(fun, state,
+    args)` returns the next one: the first step evaluates at the start and no more, a later one need
+    not end an iteration (`state.iteration` counts those).
     """
 
     init: Callable[[Function, Any, tuple], SolverState]
@@ -78,17 +82,23 @@ def _firm(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), tree)
 
 
-def _first_state(params: Any, value: Any, aux: Any, grad: Any, inner: Any) -> SolverState:
-    norm = jnp.sqrt(vdot(grad, grad))
+def _unevaluated(fun: Function, params: Any, args: tuple) -> tuple[Float[Array, ""], Any]:
+    """Value and aux before the first evaluation: infinity, which any value is lower than, and 0."""
+    shapes = jax.eval_shape(fun, params, *args)
+    value, aux = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return value + jnp.inf, aux
+
+
+def _first_state(params: Any, value: Any, aux: Any, inner: Any) -> SolverState:
     state = SolverState(
         params=params,
         value=value,
         aux=aux,
-        gradient_norm=norm,
+        gradient_norm=jnp.full_like(value, jnp.inf),
         iteration=jnp.zeros((), jnp.int32),
-        evaluations=jnp.ones((), jnp.int32),
-        failed=~(jnp.isfinite(value) & jnp.isfinite(norm)),
-        converged=norm == 0.0,
+        evaluations=jnp.zeros((), jnp.int32),
+        failed=jnp.zeros((), bool),
+        converged=jnp.zeros((), bool),
         inner=inner,
     )
     return _firm(state)
@@ -193,28 +203,42 @@ def _kept(finished: Bool[Array, ""], new: Any, old: Any, slot: Int[Array, ""]) -
     )
 
 
-def _steepest_step(gradient_norm: Float[Array, ""]) -> Float[Array, ""]:
-    """The first trial along the negative gradient: a step of length 1."""
-    return 1.0 / jnp.maximum(gradient_norm, jnp.finfo(gradient_norm.dtype).tiny)
+def _steepest_step(
+    value: Float[Array, ""], gradient_norm: Float[Array, ""], lower_bound: float
+) -> Float[Array, ""]:
+    """The first trial along the negative gradient.
+
+    It ends where the tangent meets the lower bound (Polyak 1969, Minimization of unsmooth
+    functionals), before which no convex function reaches it. Where that is not ahead, or infinitely
+    far, its length is 1.
+    """
+    of_length_1 = 1.0 / jnp.maximum(gradient_norm, jnp.finfo(gradient_norm.dtype).tiny)
+    to_bound = (value - lower_bound) * jnp.square(of_length_1)
+    return jnp.where((to_bound > 0.0) & jnp.isfinite(to_bound), to_bound, of_length_1)
 
 
-def lbfgs(history_size: int = 10) -> Method:
+def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
     """L-BFGS by jaxopt (Nocedal and Wright, algorithm 7.5) with our line search.
 
-    One step is one evaluation. The first trial of an iteration is 1 over the gradient's norm in
-    the first iteration, later 1. Where a search fails, the best point that decreased is
-    kept, the pair and the history are dropped, and the next iteration is one of steepest
-    descent; where that lowers nothing either, the solve has converged.
+    One step is one evaluation. The first trial of an iteration is 1, or where there is no history
+    the gradient scaled by its norm (`_steepest_step`). Where a search fails, the best point that
+    decreased is kept, the pair and the history are dropped, and the next iteration is one of
+    steepest descent; where that lowers nothing either, the solve has converged.
+
+    Args:
+        history_size: pairs that are remembered, 1 or more.
+        lower_bound: a value that the function does not fall below, if one is known. A wrong one
+            costs evaluations.
     """
 
     def init(fun: Function, params: Any, args: tuple) -> SolverState:
-        inner: Any = _jaxopt_lbfgs(fun, history_size).init_state(params, *args)
-        value, aux, grad = inner.value, inner.aux, inner.grad
-        first = _first_state(params, value, aux, grad, None)
-        step = _steepest_step(first.gradient_norm)
-        none = begin(first.value, first.aux, grad, grad, step)._replace(done=jnp.ones((), bool))
-        inner = inner._replace(value=first.value, stepsize=step, aux=None)
-        return first._replace(inner=_firm(LbfgsState(inner, none)))
+        value, aux = _unevaluated(fun, params, args)
+        # As if coming from a plain at infinity, with its gradient of 0 for a direction: the first
+        # trial is then the start itself, and any finite value there ends the search.
+        plain = lambda params: (value, aux)
+        inner: Any = _jaxopt_lbfgs(plain, history_size).init_state(params)
+        over = begin(value, aux, inner.grad, inner.grad, inner.stepsize)
+        return _first_state(params, value, aux, LbfgsState(inner._replace(aux=None), over))
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
         old, search = state.inner
@@ -231,7 +255,7 @@ def lbfgs(history_size: int = 10) -> Method:
             # A pair whose rho is 0 takes no part in the two-loop product.
             rho_history=jnp.where(restart, 0.0, new.rho_history),
             gamma=jnp.where(restart, 1.0, new.gamma),
-            stepsize=jnp.where(restart, _steepest_step(new.error), 1.0),
+            stepsize=jnp.where(restart, _steepest_step(new.value, new.error, lower_bound), 1.0),
             aux=None,
         )
         params, value, aux, norm = where(
@@ -239,19 +263,53 @@ def lbfgs(history_size: int = 10) -> Method:
             (params, new.value, aux, new.error),
             (state.params, state.value, state.aux, state.gradient_norm),
         )
-        return SolverState(
+        after = SolverState(
             params=params,
             value=value,
             aux=aux,
             gradient_norm=norm,
-            iteration=state.iteration + finished,
+            iteration=state.iteration + (finished & (state.evaluations > 0)),
             evaluations=state.evaluations + 1,
             failed=state.failed,
-            converged=finished & was_steepest & (search.low.step == 0.0),
-            inner=LbfgsState(_kept(finished, new, old, slot), search),
+            converged=finished & ((norm == 0.0) | was_steepest & (search.low.step == 0.0)),
+            inner=None,
         )
+        # The inner state is left out: a choice between histories would copy them each step.
+        kept = _keep_finite(after, state._replace(inner=None))
+        return kept._replace(inner=LbfgsState(_kept(finished, new, old, slot), search))
 
     return Method(init, step)
+
+
+def _move_and_evaluate(
+    fun: Function,
+    state: SolverState,
+    args: tuple,
+    move: Callable[[Any, Any], tuple[Any, Any, Int[Array, ""]]],
+) -> SolverState:
+    """A step of a method that moves by the last gradient: move (not the first time), evaluate.
+
+    `state.inner` is the method's own state and the gradient; `move(own, gradient)` returns the next
+    params, own state, and the evaluations that they cost.
+    """
+    first = state.evaluations == 0
+    own, grad = state.inner
+    stay = lambda own, grad: (state.params, own, jnp.zeros((), jnp.int32))
+    params, own, spent = jax.lax.cond(first, stay, move, own, grad)
+    (value, aux), grad = jax.value_and_grad(fun, has_aux=True)(params, *args)
+    norm = jnp.sqrt(vdot(grad, grad))
+    new = SolverState(
+        params=params,
+        value=value,
+        aux=aux,
+        gradient_norm=norm,
+        iteration=state.iteration + ~first,
+        evaluations=state.evaluations + spent + 1,
+        failed=state.failed,
+        converged=first & (norm == 0.0),
+        inner=(own, grad),
+    )
+    return _keep_finite(new, state)
 
 
 def optax_lbfgs(history_size: int = 10) -> Method:
@@ -259,33 +317,21 @@ def optax_lbfgs(history_size: int = 10) -> Method:
     transform = optax.lbfgs(memory_size=history_size)
 
     def init(fun: Function, params: Any, args: tuple) -> SolverState:
-        (value, aux), grad = jax.value_and_grad(fun, has_aux=True)(params, *args)
-        inner = optax.tree.set(transform.init(params), value=value, grad=grad)
-        return _first_state(params, value, aux, grad, inner)
+        inner = (transform.init(params), jax.tree.map(jnp.zeros_like, params))
+        return _first_state(params, *_unevaluated(fun, params, args), inner)
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
         value_fn = lambda params: fun(params, *args)[0]
-        grad = optax.tree.get(state.inner, "grad")
-        updates, inner = transform.update(
-            grad, state.inner, state.params, value=state.value, grad=grad, value_fn=value_fn
-        )
-        params: Any = optax.apply_updates(state.params, updates)
-        # optax's search keeps value and gradient but not aux: one more forward pass.
-        value, aux = fun(params, *args)
-        grad = optax.tree.get(inner, "grad")
-        searched = optax.tree.get(inner, "num_linesearch_steps")
-        new = SolverState(
-            params=params,
-            value=value,
-            aux=aux,
-            gradient_norm=jnp.sqrt(vdot(grad, grad)),
-            iteration=state.iteration + 1,
-            evaluations=state.evaluations + searched + 1,
-            failed=state.failed,
-            converged=state.converged,
-            inner=inner,
-        )
-        return _keep_finite(new, state)
+
+        def move(own: Any, grad: Any) -> tuple[Any, Any, Int[Array, ""]]:
+            updates, own = transform.update(
+                grad, own, state.params, value=state.value, grad=grad, value_fn=value_fn
+            )
+            searched = optax.tree.get(own, "num_linesearch_steps")
+            return optax.apply_updates(state.params, updates), own, searched
+
+        # optax's search keeps value and gradient but not aux, so its last point is evaluated again.
+        return _move_and_evaluate(fun, state, args, move)
 
     return Method(init, step)
 
@@ -295,28 +341,19 @@ def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:
     transform = optax.scale_by_adam(b1=0.9, b2=0.99)
 
     def init(fun: Function, params: Any, args: tuple) -> SolverState:
-        (value, aux), grad = jax.value_and_grad(fun, has_aux=True)(params, *args)
+        value, aux = _unevaluated(fun, params, args)
         # The rate travels in the state, so another one compiles nothing anew.
-        inner = (transform.init(params), grad, jnp.asarray(learning_rate, value.dtype))
-        return _first_state(params, value, aux, grad, inner)
+        own = (transform.init(params), jnp.asarray(learning_rate, value.dtype))
+        return _first_state(params, value, aux, (own, jax.tree.map(jnp.zeros_like, params)))
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
-        moments, grad, rate = state.inner
-        updates, moments = transform.update(grad, moments)
-        params: Any = jax.tree.map(lambda x, u: x - rate * u, state.params, updates)
-        (value, aux), grad = jax.value_and_grad(fun, has_aux=True)(params, *args)
-        new = SolverState(
-            params=params,
-            value=value,
-            aux=aux,
-            gradient_norm=jnp.sqrt(vdot(grad, grad)),
-            iteration=state.iteration + 1,
-            evaluations=state.evaluations + 1,
-            failed=state.failed,
-            converged=state.converged,
-            inner=(moments, grad, rate),
-        )
-        return _keep_finite(new, state)
+        def move(own: Any, grad: Any) -> tuple[Any, Any, Int[Array, ""]]:
+            moments, rate = own
+            updates, moments = transform.update(grad, moments)
+            params = jax.tree.map(lambda x, u: x - rate * u, state.params, updates)
+            return params, (moments, rate), jnp.zeros((), jnp.int32)
+
+        return _move_and_evaluate(fun, state, args, move)
 
     return Method(init, step)
 
@@ -333,16 +370,17 @@ class Solver:
 
     @cached_property
     def init(self) -> Any:
-        """`init(params, *args)`: the state before the first step; evaluates once."""
+        """`init(params, *args)`: the state before the first step; nothing is evaluated."""
         return jax.jit(lambda params, *args: self.method.init(self.fun, params, args))
 
     @cached_property
     def advance(self) -> Any:
         """`advance(state, iterations, *args)`: up to CHUNK further iterations, and their trace.
 
-        Stops early where the state has failed or converged; rows of the trace from there on are not
-        meaningful. The state given is donated. How iterations are split into calls does not change
-        a bit of the result.
+        A fresh state is evaluated first; with 0 iterations that is all. Stops early where the
+        state has failed or converged; rows of the trace from there on are not meaningful. The
+        state given is donated. How iterations are split into calls does not change a bit of the
+        result.
         """
         run = lambda state, iterations, *args: self._iterate(state, iterations, CHUNK, args)
         return jax.jit(run, donate_argnums=0)
@@ -353,11 +391,9 @@ class Solver:
         return self.init.lower(params, *args), self.advance.lower(state, np.int32(1), *args)
 
     def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
-        """`init` and `advance`, compiled side by side for arguments like these but not run."""
-        programs = self.lower(params, *args)
-        with ThreadPoolExecutor(len(programs)) as pool:
-            init, advance = pool.map(lambda program: program.compile(), programs)
-        return init, advance
+        """`init` and `advance`, compiled for arguments like these but not run."""
+        init, advance = self.lower(params, *args)
+        return init.compile(), advance.compile()
 
     def solve(self, params: Any, iterations: int, *args: Any) -> tuple[SolverState, Trace]:
         """The whole solve as one pure function, to be composed with `jax.jit` and `jax.vmap`."""
@@ -376,7 +412,8 @@ class Solver:
 
         def going(carry: tuple[SolverState, Trace]) -> Bool[Array, ""]:
             state, _ = carry
-            return (state.iteration - first < iterations) & ~(state.failed | state.converged)
+            left = (state.iteration - first < iterations) | (state.evaluations == 0)
+            return left & ~(state.failed | state.converged)
 
         def body(carry: tuple[SolverState, Trace]) -> tuple[SolverState, Trace]:
             state, trace = carry

@@ -51,7 +51,10 @@ def solver_method(options: Options) -> Method:
     solve = options.solve
     if solve.solver == "adam":
         return adam(solve.learning_rate)
-    return {"lbfgs": lbfgs, "optax-lbfgs": optax_lbfgs}[solve.solver](solve.lbfgs_history)
+    if solve.solver == "optax-lbfgs":
+        return optax_lbfgs(solve.lbfgs_history)
+    # No term of the loss is negative, and no weight.
+    return lbfgs(solve.lbfgs_history, lower_bound=0.0)
 
 
 def loss_weights(options: Options, styles: int) -> LossWeights:
@@ -172,7 +175,8 @@ def style_transfer(
     start = start_picture(options, content, painted, given)
     weights = read_weights() if weights is None else weights
     problem = make_problem(weights, content, painted, options, start)
-    state = problem.solver.init(problem.start, *problem.arguments)
+    fresh = problem.solver.init(problem.start, *problem.arguments)
+    state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
     history = start_history(state)
     while (left := options.solve.iterations - int(state.iteration)) > 0 and not ended(state):
         before = int(state.iteration)

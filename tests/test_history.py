@@ -48,7 +48,8 @@ def terms_of(x, variation_weight):
 def solve(variation_weight=2.0):
     """The history over chunks of 4, 1 and 7 steps, and the states at their ends."""
     solver = Solver(terms_of, lbfgs())
-    state = solver.init(np.linspace(-3, 2, 6, dtype=np.float32), variation_weight)
+    fresh = solver.init(np.linspace(-3, 2, 6, dtype=np.float32), variation_weight)
+    state, _ = solver.advance(fresh, 0, variation_weight)
     history, states = start_history(state), [jax.device_get(state)]
     for steps in (4, 1, 7):
         state, trace = solver.advance(state, steps, variation_weight)
@@ -69,6 +70,9 @@ def test_rows_and_columns():
         assert history["style:b"][row] == state.aux.style_layers["b"]
         assert history["content:z"][row] == state.aux.content_layers["z"]
         assert history["evaluations"][: row + 1].sum() == state.evaluations
+    value, terms = terms_of(np.linspace(-3, 2, 6, dtype=np.float32), 2.0)
+    np.testing.assert_allclose(history["loss"][0], value, rtol=1e-6)
+    np.testing.assert_allclose(history["style:b"][0], terms.style_layers["b"], rtol=1e-6)
     assert history["evaluations"][0] == 1 and np.all(history["evaluations"] >= 1)
 
 
@@ -83,7 +87,7 @@ def test_terms_add_up():
 
 def test_rows_that_were_not_run_are_left_out():
     solver = Solver(terms_of, lbfgs())
-    state = solver.init(np.ones(3, np.float32), 1.0)
+    state, _ = solver.advance(solver.init(np.ones(3, np.float32), 1.0), 0, 1.0)
     history = start_history(state)
     state, trace = solver.advance(state, 2, 1.0)
     assert len(trace.value) > 2

@@ -38,6 +38,8 @@ def test_in_the_solvers_loop_all_convolutions_but_the_stems_gradient_are_fast():
 
     solver = Solver(loss)
     state = jax.eval_shape(solver.init, shape(64, 64, 3), variables)
+    # All that the solver holds of the network is one copy, in the loop.
+    assert "convolution" not in solver.init.lower(shape(64, 64, 3), variables).as_text()
     text = solver.advance.lower(state, np.int32(1), variables).compile().as_text()
     # The stem and six dense layers, forward and backward.
     assert text.count(" convolution(") == 2 * (1 + 6)

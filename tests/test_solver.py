@@ -152,12 +152,31 @@ def test_an_evaluation_is_counted_where_one_is_made(method):
 
     solver = Solver(counted, method())
     state = solver.init(np.tile(floats(-1.2, 1.0), 5))
-    for _ in range(3):
+    for steps, at_least in ((0, 0), (5, 1), (5, 6), (0, 11)):
         jax.block_until_ready(state)
         jax.effects_barrier()
-        assert len(calls) == state.evaluations
-        state, _ = solver.advance(state, 5)
-    assert len(calls) > 10
+        assert len(calls) == state.evaluations and len(calls) >= at_least
+        state, _ = solver.advance(state, steps)
+    assert len(calls) == state.evaluations
+
+
+@every_method
+def test_the_first_evaluation_is_at_the_start_and_ends_no_iteration(method):
+    solver, start = compiled(hills, method), np.linspace(-4, 4, 30, dtype=np.float32)
+    fresh = solver.init(start)
+    assert fresh.iteration == fresh.evaluations == 0 and not fresh.failed and not fresh.converged
+    assert np.isposinf(fresh.value) and np.isposinf(fresh.gradient_norm)
+    assert np.array_equal(fresh.params, start) and not np.any(fresh.aux["x"])
+    state, _ = solver.advance(fresh, 0)
+    assert state.iteration == 0 and state.evaluations == 1
+    assert not state.failed and not state.converged
+    (value, aux), grad = jax.value_and_grad(hills, has_aux=True)(start)
+    assert np.array_equal(state.params, start) and np.array_equal(state.aux["x"], aux["x"])
+    np.testing.assert_allclose(state.value, value, rtol=1e-6)
+    np.testing.assert_allclose(state.gradient_norm, jnp.linalg.norm(grad), rtol=1e-6)
+    # Once is enough.
+    before = jax.device_get(state)
+    assert same(before, solver.advance(state, 0)[0])
 
 
 @every_method
@@ -165,7 +184,7 @@ def test_how_steps_are_split_changes_no_bit(method):
     solver, start = compiled(hills, method), np.linspace(-4, 4, 30, dtype=np.float32)
     whole = run(solver, start, 35, split=(16,))
     assert whole.iteration == 35
-    for split in [(1,), (7,), (2, 16, 3)]:
+    for split in [(1,), (0, 7), (2, 16, 3)]:
         assert same(whole, run(solver, start, 35, split=split))
 
 
@@ -249,27 +268,26 @@ def test_new_values_compile_nothing_anew(method):
 def test_another_learning_rate_is_a_value_in_the_state():
     solver = Solver(rosenbrock, adam(0.01))
     state = solver.init(np.zeros(4, np.float32))
-    moments, grad, rate = state.inner
-    faster = state._replace(inner=(moments, grad, 3.0 * rate))
+    (moments, rate), grad = state.inner
+    faster = state._replace(inner=((moments, 3.0 * rate), grad))
     before = np.asarray(state.params)
     # The first step of Adam is the learning rate in each coordinate.
     moved, _ = solver.advance(faster, 1)
     np.testing.assert_allclose(np.abs(moved.params - before)[:3], 0.03, rtol=1e-4)
 
 
-def test_the_program_holds_the_function_once_in_init_and_once_in_advance():
+@pytest.mark.parametrize("method, expected", [(lbfgs, 1), (adam, 1), (optax_lbfgs, 3)])
+def test_copies_of_the_function_in_the_whole_program(method, expected):
     fun = lambda x: (jnp.sum(jnp.square(jax.lax.erf_inv(x))), {})
-    solver, start = Solver(fun, lbfgs()), np.full(3, 0.5, np.float32)
-    state = jax.eval_shape(solver.init, start)
-    copies = lambda lowered: lowered.as_text().count("chlo.erf_inv ")
-    assert copies(solver.init.lower(start)) == 1
-    assert copies(solver.advance.lower(state, 1)) == 1
+    programs = Solver(fun, method()).lower(np.full(3, 0.5, np.float32))
+    copies = [lowered.as_text().count("chlo.erf_inv ") for lowered in programs]
+    assert copies == [0, expected]
 
 
 def lbfgs_states(fun, start, steps, history_size=10):
-    """The states of a solve, one by one, each with the gradient from before its step."""
+    """The states of a solve from the evaluated start on, one for each iteration."""
     solver, states = compiled(fun, lbfgs, history_size), []
-    state = solver.init(start)
+    state, _ = solver.advance(solver.init(start), 0)
     for _ in range(steps):
         states.append(jax.device_get(state))
         state, _ = solver.advance(state, 1)
@@ -364,10 +382,11 @@ def test_a_start_that_is_not_finite_takes_no_step(method, start):
     solver = compiled(root, method)
     params = floats(4.0, start)
     state = solver.init(params)
-    assert state.failed
-    state, _ = solver.advance(state, 5)
-    assert state.failed and state.iteration == 0 and state.evaluations == 1
-    assert np.array_equal(state.params, params, equal_nan=True)
+    for steps in (0, 5):
+        state, _ = solver.advance(state, steps)
+        assert state.failed and state.iteration == 0 and state.evaluations == 1
+        assert not state.converged and np.isposinf(state.value)
+        assert np.array_equal(state.params, params, equal_nan=True)
 
 
 @every_method
@@ -375,8 +394,46 @@ def test_a_start_at_the_minimum_ends_there(method):
     start = np.ones(10, np.float32)
     state = run(compiled(rosenbrock, method), start, 5)
     assert state.converged and not state.failed
-    assert state.iteration == 0 and state.evaluations == 1
+    assert state.iteration == 0 and state.evaluations == 1 and state.value == 0.0
     assert np.array_equal(state.params, start)
+
+
+def test_a_step_to_where_nothing_slopes_ends_the_solve():
+    fun = lambda x: (jnp.sum(jnp.square(jax.nn.relu(x))), {"x": x})
+    state = run(Solver(fun, lbfgs()), floats(0.3, 0.2), 5)
+    assert state.converged and state.iteration == 1 and state.evaluations == 2
+    assert state.value == state.gradient_norm == 0.0
+
+
+def first_trial(scale, **settings):
+    """The first trial on a quadratic, at `scale` times (3, 4): at 1 the value is half of 5^2."""
+    solver = Solver(quadratic, lbfgs(**settings))
+    arguments = (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    state, _ = solver.advance(solver.init(scale * floats(3, 4), *arguments), 0, *arguments)
+    return float(state.inner.jaxopt.stepsize)
+
+
+@pytest.mark.parametrize(
+    "lower_bound, step",
+    # Where the tangent meets the bound; a length of 1 where that is not ahead, or has no end.
+    [(0.0, 0.5), (10.0, 0.1), (-12.5, 1.0), (12.5, 0.2), (20.0, 0.2), (-np.inf, 0.2)],
+)
+def test_the_first_trial_goes_to_the_lower_bound(lower_bound, step):
+    np.testing.assert_allclose(first_trial(1.0, lower_bound=lower_bound), step, rtol=1e-6)
+
+
+def test_the_first_trial_is_finite_whatever_the_scale():
+    np.testing.assert_allclose(first_trial(1.0), 0.2, rtol=1e-6)
+    # A million over the square of 5e-18 is more than float32 holds.
+    np.testing.assert_allclose(first_trial(1e-18, lower_bound=-1e6), 2e17, rtol=1e-5)
+
+
+def test_a_bound_far_below_costs_a_few_evaluations():
+    matrix, target = spectrum(10.0)
+    solver, start = Solver(quadratic, lbfgs(lower_bound=-1e6)), np.zeros(50, np.float32)
+    state = run(solver, start, 1, matrix, target)
+    assert state.iteration == 1 and 3 <= state.evaluations <= 10
+    assert state.value < quadratic(start, matrix, target)[0]
 
 
 def test_where_there_is_no_minimum_the_best_point_is_kept_and_the_pair_is_not():
@@ -405,9 +462,10 @@ misleading.defvjp(
 )
 
 
-def test_a_search_that_fails_restarts_and_then_gives_up():
-    solver = Solver(lambda x: (misleading(x), {"x": x}), lbfgs())
-    state = solver.init(floats(3.0, 4.0))
+@pytest.mark.parametrize("lower_bound", [-np.inf, 0.0])
+def test_a_search_that_fails_restarts_and_then_gives_up(lower_bound):
+    solver = Solver(lambda x: (misleading(x), {"x": x}), lbfgs(lower_bound=lower_bound))
+    state, _ = solver.advance(solver.init(floats(3.0, 4.0)), 0)
     values, pairs = [float(state.value)], [0]
     while not state.converged and state.iteration < 40:
         state, _ = solver.advance(state, 1)
@@ -421,3 +479,6 @@ def test_a_search_that_fails_restarts_and_then_gives_up():
     # All is still that of the best point.
     assert np.array_equal(state.aux["x"], state.params)
     np.testing.assert_allclose(misleading(state.params), values[-1], rtol=1e-6)
+    # The first trial after a restart is that of the start.
+    length = 1.0 if lower_bound < 0.0 else state.value / state.gradient_norm
+    np.testing.assert_allclose(state.inner.jaxopt.stepsize * state.gradient_norm, length, rtol=1e-5)
