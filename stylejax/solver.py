@@ -217,6 +217,18 @@ def _steepest_step(
     return jnp.where((to_bound > 0.0) & jnp.isfinite(to_bound), to_bound, of_length_1)
 
 
+def _restarted(new: Any, slot: Int[Array, ""], lower_bound: float) -> Any:
+    """The new state of jaxopt, without its history where the last pair cannot be used."""
+    # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
+    restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
+    return new._replace(
+        # A pair whose rho is 0 takes no part in the two-loop product.
+        rho_history=jnp.where(restart, 0.0, new.rho_history),
+        gamma=jnp.where(restart, 1.0, new.gamma),
+        stepsize=jnp.where(restart, _steepest_step(new.value, new.error, lower_bound), 1.0),
+    )
+
+
 def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
     """L-BFGS by jaxopt (Nocedal and Wright, algorithm 7.5) with our line search.
 
@@ -248,16 +260,8 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
         )
         aux, search = new.aux
         finished, slot = search.done, old.iter_num % history_size
-        # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
-        restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
         was_steepest = jnp.all(old.rho_history == 0.0)
-        new = new._replace(
-            # A pair whose rho is 0 takes no part in the two-loop product.
-            rho_history=jnp.where(restart, 0.0, new.rho_history),
-            gamma=jnp.where(restart, 1.0, new.gamma),
-            stepsize=jnp.where(restart, _steepest_step(new.value, new.error, lower_bound), 1.0),
-            aux=None,
-        )
+        new = _restarted(new._replace(aux=None), slot, lower_bound)
         params, value, aux, norm = where(
             finished,
             (params, new.value, aux, new.error),
