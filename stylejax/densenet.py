@@ -1,7 +1,7 @@
 """DenseNet-121 without its classifier, as a Flax module that returns named feature maps.
 
 Input is a batch x height x width x 3 array, already normalised as the weights want it; feature maps
-are batch x height x width x channels. Inference only: batch norm uses its stored statistics.
+are batch x height x width x channels. Batch norm uses its stored statistics unless told otherwise.
 Source: Huang et al. (2017), in the form of torchvision and Keras, which agree layer by layer.
 """
 
@@ -69,13 +69,12 @@ def _pool(x: Batch, pooling: Pooling) -> Batch:
 
 
 def _feature_maps(
-    x: Batch, architecture: Architecture, epsilon: float, pooling: Pooling, dtype: DTypeLike
+    x: Batch, architecture: Architecture, norm: partial, pooling: Pooling, dtype: DTypeLike
 ) -> Iterator[tuple[str, Batch]]:
     """Compute the feature maps one after the other, each with its canonical name.
 
     A submodule's name is its key in torchvision's state dict, so converted weights need no map.
     """
-    norm = partial(nn.BatchNorm, use_running_average=True, epsilon=epsilon, dtype=dtype)
     # A 1x1 convolution is a matrix product over channels; XLA's CPU backend runs it faster as one.
     pointwise = partial(nn.Dense, use_bias=False, dtype=dtype)
     conv = partial(nn.Conv, use_bias=False, dtype=dtype)
@@ -136,6 +135,8 @@ class DenseNet(nn.Module):
         pooling: the stem's pooling.
         dtype: of the products and of the feature maps between layers; parameters, statistics and
             the input stay as they are.
+        training: whether batch norm uses the statistics of the batch and keeps a running mean of
+            them in the collection `batch_stats`, which must then be mutable.
     """
 
     layers: tuple[str, ...]
@@ -143,13 +144,21 @@ class DenseNet(nn.Module):
     epsilon: float = 1e-5
     pooling: Pooling = "max"
     dtype: DTypeLike = jnp.float32
+    training: bool = False
 
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
         """Map a normalised batch to `{layer: feature map}`; nothing past the last one is run."""
         features: dict[str, Array] = {}
-        structure = (self.architecture, self.epsilon, self.pooling, self.dtype)
-        for name, feature_map in _feature_maps(x, *structure):
+        norm = partial(
+            nn.BatchNorm,
+            use_running_average=not self.training,
+            momentum=0.9,
+            epsilon=self.epsilon,
+            dtype=self.dtype,
+        )
+        maps = _feature_maps(x, self.architecture, norm, self.pooling, self.dtype)
+        for name, feature_map in maps:
             if name in self.layers:
                 features[name] = feature_map
                 if len(features) == len(self.layers):

@@ -1,0 +1,281 @@
+"""Distilling GoogLeNet's feature maps into DenseNet-121: pure functions on batches and pytrees.
+
+The student is supervised at five strides: each of its taps, through a 1x1 convolution that is
+thrown away afterwards (a head), predicts a feature map of the teacher, each channel divided by its
+standard deviation. A head is linear, so the Gram matrix of the teacher's map is a linear function
+of the student's: what the teacher calls style, the student's Gram matrices hold.
+
+It is learnt in stages from the picture upwards. While one part learns, the parts before it stand
+still and need no gradient, which makes a step two to three times cheaper; the last stage lets all
+of it learn together.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from googlenet import CHANNELS, GoogLeNet
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
+from training_pictures import Crops
+
+from stylejax.densenet import DenseNet
+from stylejax.layers import layer_table
+from stylejax.weights import IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION
+
+TAPS = {
+    "conv1_relu": "conv1",
+    "pool2_relu": "conv2",
+    "pool3_relu": "3b",
+    "pool4_relu": "4e",
+    "relu": "5b",
+}
+LOGITS = "logits"
+LOGITS_WEIGHT = 0.1
+
+
+class Stage(NamedTuple):
+    """A part of the training: which parts of the student learn, from which taps, for how long.
+
+    Parts are 0 (the stem) to 4 (the last block); a transition's 1x1 convolution belongs to the
+    block after it. `share` is of the whole training's time.
+    """
+
+    name: str
+    parts: tuple[int, ...]
+    taps: tuple[str, ...]
+    share: float
+    learning_rate: float
+
+
+_NAMES = tuple(TAPS)
+STAGES = (
+    Stage("stem", (0,), _NAMES[:1], 0.04, 1e-2),
+    Stage("block1", (1,), _NAMES[1:2], 0.22, 4e-3),
+    Stage("block2", (2,), _NAMES[2:3], 0.22, 4e-3),
+    Stage("blocks34", (3, 4), _NAMES[3:], 0.30, 3e-3),
+    Stage("joint", (0, 1, 2, 3, 4), _NAMES, 0.22, 6e-4),
+)
+
+
+class Recipe(NamedTuple):
+    """What is added to the taps' errors, each with its weight; 0 leaves it out of the program.
+
+    `gram` weighs the relative squared error of the teacher's Gram matrices as seen through the
+    heads. `adversarial` is the L2 length, a pixel (root mean square), of one step uphill on the
+    error that the pictures take before they are learnt from.
+    """
+
+    gram: float = 0.0
+    adversarial: float = 0.0
+
+
+class Student(NamedTuple):
+    """All that is learnt; `heads` and the classifier among them are thrown away at the end."""
+
+    params: dict[str, Any]
+    batch_stats: dict[str, Any]
+    heads: dict[str, Any]
+
+
+def part_of(module: str) -> int:
+    """The part of the student (0 to 4) that a module belongs to, by torchvision's name."""
+    if module in ("conv0", "norm0"):
+        return 0
+    if module == "norm5":
+        return 4
+    kind, number = module.split(".")[0][:-1], int(module.split(".")[0][-1])
+    return number + 1 if kind == "transition" and module.endswith("conv") else number
+
+
+def _head(key: PRNGKeyArray, inputs: int, outputs: int) -> dict[str, Array]:
+    kernel = nn.initializers.lecun_normal()(key, (inputs, outputs), jnp.float32)
+    return {"kernel": kernel, "bias": jnp.zeros(outputs)}
+
+
+def init_student(key: PRNGKeyArray) -> Student:
+    """A student of random numbers, with heads."""
+    network_key, *head_keys = jax.random.split(key, 2 + len(TAPS))
+    network = DenseNet(("relu",), training=True)
+    variables: Any = jax.jit(network.init)(network_key, jnp.zeros((1, 64, 64, 3)))
+    table = layer_table()
+    heads = {
+        tap: _head(head_key, table[tap].channels, CHANNELS[output])
+        for head_key, (tap, output) in zip(head_keys, TAPS.items(), strict=False)
+    }
+    # Stem and conv1 have the same form: one unit learns one unit, and none is left unmatched.
+    heads["conv1_relu"]["kernel"] = jnp.eye(CHANNELS["conv1"])
+    heads[LOGITS] = _head(head_keys[-1], table["relu"].channels, CHANNELS[LOGITS])
+    return Student(variables["params"], variables["batch_stats"], heads)
+
+
+def normalised(pictures: Crops) -> Crops:
+    """Pictures as the student takes them: ImageNet's mean and standard deviation per channel."""
+    return (pictures - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STANDARD_DEVIATION)
+
+
+def student_taps(
+    student: Student, pictures: Crops, taps: tuple[str, ...], training: bool, dtype: DTypeLike
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The student's feature maps at its taps, and its batch-norm statistics afterwards."""
+    network = DenseNet(taps, training=training, dtype=dtype)
+    variables = {"params": student.params, "batch_stats": student.batch_stats}
+    if not training:
+        return network.apply(variables, normalised(pictures)), student.batch_stats  # type: ignore
+    features, updated = network.apply(variables, normalised(pictures), mutable=["batch_stats"])
+    return features, {**student.batch_stats, **updated["batch_stats"]}  # type: ignore
+
+
+def predictions(heads: Mapping[str, Any], features: Mapping[str, Array]) -> dict[str, Array]:
+    """The teacher's normalised feature maps (and logits) as the heads read them, in float32."""
+    found = {
+        tap: features[tap].astype(jnp.float32) @ heads[tap]["kernel"] + heads[tap]["bias"]
+        for tap in features
+    }
+    if "relu" in features:
+        mean = features["relu"].astype(jnp.float32).mean((1, 2))
+        found[LOGITS] = mean @ heads[LOGITS]["kernel"] + heads[LOGITS]["bias"]
+    return found
+
+
+def teacher_outputs(taps: tuple[str, ...]) -> tuple[str, ...]:
+    """The teacher's feature maps that supervise these taps."""
+    return tuple(TAPS[tap] for tap in taps) + ((LOGITS,) if "relu" in taps else ())
+
+
+def teacher_targets(
+    variables: Mapping[str, Any],
+    deviations: Mapping[str, Array],
+    pictures: Crops,
+    taps: tuple[str, ...],
+    dtype: DTypeLike,
+) -> dict[str, Array]:
+    """The teacher's feature maps for the student's taps, each channel over its deviation."""
+    features = GoogLeNet(teacher_outputs(taps), dtype).apply(variables, pictures)
+    targets = {tap: features[TAPS[tap]].astype(jnp.float32) / deviations[tap] for tap in taps}  # type: ignore
+    return targets | ({LOGITS: features[LOGITS]} if "relu" in taps else {})  # type: ignore
+
+
+def channel_deviations(
+    variables: Mapping[str, Any], pictures: Crops, least: float = 0.05
+) -> dict[str, Float[Array, " channels"]]:
+    """Standard deviation of each of the teacher's channels, at least `least` of the median one.
+
+    Without the floor a channel that hardly ever answers would weigh as much as the others.
+    """
+    features = GoogLeNet(tuple(TAPS.values())).apply(variables, pictures)
+    deviations = {tap: features[output].std((0, 1, 2)) for tap, output in TAPS.items()}  # type: ignore
+    return {tap: jnp.maximum(value, least * jnp.median(value)) for tap, value in deviations.items()}
+
+
+def _gram(features: Float[Array, "batch height width channels"]) -> Array:
+    return jnp.einsum("bhwc,bhwd->bcd", features, features) / np.prod(features.shape[1:])
+
+
+def _gram_error(predicted: Array, target: Array) -> Array:
+    want = _gram(target)
+    return jnp.mean(
+        jnp.sum((_gram(predicted) - want) ** 2, (1, 2)) / jnp.sum(want**2, (1, 2)).clip(1e-6)
+    )
+
+
+def _logits_error(predicted: Array, target: Array) -> Array:
+    """Kullback-Leibler divergence of the teacher's classes from the student's, in nats."""
+    student, teacher = jax.nn.log_softmax(predicted), jax.nn.log_softmax(target)
+    return jnp.mean(jnp.sum(jnp.exp(teacher) * (teacher - student), -1))
+
+
+def distillation_loss(
+    predicted: Mapping[str, Array], targets: Mapping[str, Array], gram: float
+) -> tuple[Array, dict[str, Array]]:
+    """Sum over taps of the mean squared error a channel; the errors of each tap besides."""
+    errors = {
+        tap: _logits_error(predicted[tap], target)
+        if tap == LOGITS
+        else jnp.mean((predicted[tap] - target) ** 2)
+        for tap, target in targets.items()
+    }
+    loss = sum(error * (LOGITS_WEIGHT if tap == LOGITS else 1.0) for tap, error in errors.items())
+    if gram:
+        pairs = [(predicted[tap], targets[tap]) for tap in targets if tap != LOGITS]
+        loss = loss + gram * sum(_gram_error(*pair) for pair in pairs)
+    return jnp.asarray(loss), errors
+
+
+def optimizer() -> optax.GradientTransformation:
+    """AdamW for unit learning rate, on clipped gradients; kernels decay, scales and biases not."""
+
+    def kernels(params: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.scale_by_adam(b2=0.99),
+        optax.add_decayed_weights(1e-2, kernels),
+        optax.scale(-1.0),
+    )
+
+
+def split_parts(student: Student, stage: Stage) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What learns in this stage (parameters and heads), and the parameters that stand still."""
+    learns = {name: part_of(name) in stage.parts for name in student.params}
+    heads = (*stage.taps, LOGITS) if "relu" in stage.taps else stage.taps
+    learning = {
+        "params": {name: value for name, value in student.params.items() if learns[name]},
+        "heads": {name: student.heads[name] for name in heads},
+    }
+    return learning, {name: value for name, value in student.params.items() if not learns[name]}
+
+
+def training_step(
+    stage: Stage,
+    recipe: Recipe,
+    draw: Callable[[PRNGKeyArray, Array], Crops],
+    dtype: DTypeLike,
+) -> Callable[..., tuple[Any, dict[str, Array]]]:
+    """One step of a stage as a pure function, to be compiled.
+
+    It maps `((student, optimizer state), teacher, deviations, tiles, key, learning rate)` to the
+    new `(student, optimizer state)` and the errors of the taps.
+    """
+    transform = optimizer()
+
+    def targets_of(teacher: Any, deviations: Any, pictures: Crops) -> dict[str, Array]:
+        return teacher_targets(teacher, deviations, pictures, stage.taps, dtype)
+
+    def step(
+        state: Any, teacher: Any, deviations: Any, tiles: Array, key: PRNGKeyArray, rate: Array
+    ) -> tuple[Any, dict[str, Array]]:
+        student, optimizer_state = state
+        learning, frozen = split_parts(student, stage)
+        pictures = draw(key, tiles)
+        targets = targets_of(teacher, deviations, pictures)
+
+        def loss(learning: Any, pictures: Crops, targets: Any) -> Any:
+            params = {**frozen, **learning["params"]}
+            current = Student(params, student.batch_stats, student.heads)
+            features, statistics = student_taps(current, pictures, stage.taps, True, dtype)
+            predicted = predictions({**student.heads, **learning["heads"]}, features)
+            value, errors = distillation_loss(predicted, targets, recipe.gram)
+            return value, (errors, statistics)
+
+        if recipe.adversarial:
+            uphill = jax.grad(loss, argnums=1, has_aux=True)(learning, pictures, targets)[0]
+            norm = jnp.sqrt(jnp.mean(uphill**2, (1, 2, 3), keepdims=True))
+            pictures = jnp.clip(pictures + recipe.adversarial * uphill / (norm + 1e-12), 0.0, 1.0)
+            targets = targets_of(teacher, deviations, pictures)
+        gradient, (errors, statistics) = jax.grad(loss, has_aux=True)(learning, pictures, targets)
+        updates, optimizer_state = transform.update(gradient, optimizer_state, learning)
+        learning = jax.tree.map(lambda value, change: value + rate * change, learning, updates)
+        student = Student(
+            params={**student.params, **learning["params"]},
+            batch_stats=statistics,
+            heads={**student.heads, **learning["heads"]},
+        )
+        return (student, optimizer_state), errors
+
+    return step
