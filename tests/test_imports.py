@@ -15,7 +15,7 @@ objective parameterization
 linesearch
 solver
 history image
-transfer
+contact_sheet transfer
 checkpoint device settings
 run
 progress
