@@ -14,7 +14,7 @@ from stylejax.losses import (
     total_variation_power,
 )
 from stylejax.objective import LossTerms, LossWeights, Objective, Targets, make_objective
-from stylejax.parameterization import bounded, unbounded
+from stylejax.parameterization import image_from_latent, latent_from_image
 from stylejax.sample import sample_picture
 from stylejax.solver import Solver, adam, lbfgs, optax_lbfgs
 from stylejax.transfer import Result, latent_objective, style_transfer
@@ -36,10 +36,11 @@ __all__ = [
     "Targets",
     "Weights",
     "adam",
-    "bounded",
     "content_loss",
     "feature_extractor",
     "gram_matrix",
+    "image_from_latent",
+    "latent_from_image",
     "latent_objective",
     "layer_table",
     "lbfgs",
@@ -52,6 +53,5 @@ __all__ = [
     "style_transfer",
     "total_variation",
     "total_variation_power",
-    "unbounded",
     "write_picture",
 ]

@@ -17,7 +17,7 @@ from stylejax.errors import InputError
 from stylejax.history import History, extended, start_history
 from stylejax.image import resize
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
-from stylejax.parameterization import bounded, unbounded
+from stylejax.parameterization import image_from_latent, latent_from_image
 from stylejax.solver import CHUNK, Method, Solver, SolverState, adam, ended, lbfgs, optax_lbfgs
 from stylejax.types import Image, OtherImage, OtherPixels, Pixels, Variables
 from stylejax.weights import Weights, read_weights
@@ -27,15 +27,16 @@ NOISE_AMPLITUDE = 0.1
 
 
 class Problem(NamedTuple):
-    """A solver and all its arguments; `start` is the latent picture it begins with."""
+    """A solver of an objective, and its arguments; `start` is the latent picture to begin with."""
 
+    objective: Objective
     solver: Solver
     start: np.ndarray
     arguments: tuple[Variables, Targets, LossWeights]
 
     def image(self, state: SolverState) -> Pixels:
         """The picture that a state stands for."""
-        return np.asarray(jax.jit(bounded)(state.params))
+        return np.asarray(jax.jit(image_from_latent)(state.params))
 
 
 class Result(NamedTuple):
@@ -78,7 +79,7 @@ def latent_objective(objective: Objective) -> Callable[..., tuple[Any, Any]]:
     """The objective as a function of the latent picture."""
 
     def loss(latent: Any, variables: Variables, targets: Targets, weights: LossWeights) -> Any:
-        return objective(bounded(latent), variables, targets, weights)
+        return objective(image_from_latent(latent), variables, targets, weights)
 
     return loss
 
@@ -143,7 +144,10 @@ def make_problem(
     )
     solver = Solver(latent_objective(objective), solver_method(options))
     return Problem(
-        solver, unbounded(start), (variables, targets, loss_weights(options, len(styles)))
+        objective=objective,
+        solver=solver,
+        start=latent_from_image(start),
+        arguments=(variables, targets, loss_weights(options, len(styles))),
     )
 
 

@@ -8,7 +8,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stylejax.parameterization import SOFTNESS, bounded, unbounded
+from stylejax.parameterization import (
+    FREQUENCY_EXPONENT,
+    SOFTNESS,
+    bounded,
+    frequency_scaled,
+    image_from_latent,
+    latent_from_image,
+    unbounded,
+)
+from stylejax.solver import Solver
 
 HALF_A_LEVEL = 1.0 / 510.0
 
@@ -86,3 +95,45 @@ def test_gradient_is_the_difference_of_two_sigmoids(latent):
     sigmoid = lambda x: 0.5 * (1.0 + np.tanh(0.5 * x / SOFTNESS))
     x = float(np.float32(latent))
     np.testing.assert_allclose(gradient, sigmoid(x) - sigmoid(x - 1.0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cycles", [(0, 3), (2, 2), (4, 8)])
+def test_a_wave_is_scaled_by_its_frequency(cycles):
+    rows, columns = np.indices((8, 16))
+    wave = np.cos(2 * np.pi * (cycles[0] * rows / 8 + cycles[1] * columns / 16))
+    frequency = np.hypot(cycles[0] / 8, cycles[1] / 16)
+    expected = wave * (4 * frequency) ** -FREQUENCY_EXPONENT
+    latent = jnp.asarray(np.repeat(wave[..., None], 3, axis=2), jnp.float32)
+    np.testing.assert_allclose(frequency_scaled(latent)[..., 1], expected, rtol=0, atol=1e-6)
+
+
+def test_the_mean_is_scaled_as_the_lowest_frequency():
+    even = frequency_scaled(jnp.full((8, 20, 3), 0.5))
+    np.testing.assert_allclose(even, 0.5 * (4 / 20) ** -FREQUENCY_EXPONENT, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10), (9, 31), (2, 3)])
+def test_every_picture_comes_back_from_its_latent_numbers(size):
+    image = np.random.default_rng(0).random((*size, 3), np.float32)
+    latent = latent_from_image(image)
+    assert latent.dtype == np.float32 and latent.shape == image.shape
+    back = np.asarray(image_from_latent(jnp.asarray(latent)))
+    assert np.abs(back - image).max() < HALF_A_LEVEL
+    inside = (image > HALF_A_LEVEL) & (image < 1.0 - HALF_A_LEVEL)
+    np.testing.assert_allclose(back[inside], image[inside], rtol=0, atol=2e-6)
+
+
+def test_a_smooth_target_is_reached_in_fewer_iterations():
+    """What the scaling is for: a loss that mostly sees differences of neighbours."""
+    target = jnp.asarray(np.random.default_rng(1).random((24, 24, 3)), jnp.float32)
+
+    def loss(image):
+        rough = jnp.diff(image - target, axis=0)[:, :-1], jnp.diff(image - target, axis=1)[:-1]
+        return jnp.sum(rough[0] ** 2 + rough[1] ** 2)
+
+    ends = []
+    for decode in (lambda latent: latent, frequency_scaled):
+        solver = Solver(lambda latent, decode=decode: (loss(decode(latent)), ()))
+        state, _ = solver.solve(jnp.full((24, 24, 3), 0.5), 15)
+        ends.append(float(state.value))
+    assert ends[1] < 0.5 * ends[0]
