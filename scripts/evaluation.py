@@ -143,6 +143,7 @@ def evaluate(
     noise = jax.random.uniform(jax.random.key(1), photographs.shape)
     return {
         "explained_variance": explained_variance(student, teacher, validation.tiles),
+        "explained_variance_128px": explained_variance(student, teacher, validation.tiles, 128),
         "linear_probe_top1": linear_probe(student, train, validation),
         "photographs": activation_statistics(student, photographs),
         "noise": activation_statistics(student, noise),

@@ -7,8 +7,10 @@ The same command with `--resume` goes on after a stop. The archives hold labelle
 `<class>/<number>.webp`. The learning rate follows the clock, so two runs differ in the last digits.
 """
 
+import io
 import json
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import tyro
 from distillation import STAGES, Recipe, Stage, Student
-from evaluation import evaluate
+from evaluation import evaluate, stem_picture
 from googlenet import read_googlenet
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from safetensors.numpy import save
@@ -49,7 +51,7 @@ class Options:
     validation: Path
     """Zip archive of held-out pictures."""
     out: Path
-    """The weight file to write; the evaluation is written beside it as .json."""
+    """The weight file to write; beside it the evaluation (.json) and the stem's filters (.png)."""
     checkpoint: Path
     """Folder of the checkpoints."""
     resume: bool = False
@@ -166,6 +168,11 @@ def _mesh() -> Mesh:
     return Mesh(np.array(jax.devices()), ("batch",))
 
 
+def _everywhere(tree: Any) -> Any:
+    """A copy of all of it on every device."""
+    return jax.device_put(tree, NamedSharding(_mesh(), PartitionSpec()))
+
+
 class Material(NamedTuple):
     """What every step reads: pictures, teacher, its channels' deviations."""
 
@@ -181,8 +188,7 @@ def read_material(options: Options, photographs: np.ndarray) -> Material:
     key = jax.random.key(options.seed)
     sample = jax.jit(crops, static_argnums=(2, 3))(key, photographs[::20], 512, options.size)
     deviations = jax.jit(distillation.channel_deviations)(teacher, sample)
-    everywhere = NamedSharding(_mesh(), PartitionSpec())
-    return jax.device_put(Material(jnp.asarray(tiles), teacher, deviations), everywhere)
+    return _everywhere(Material(jnp.asarray(tiles), teacher, deviations))
 
 
 def _draw(options: Options) -> Any:
@@ -263,6 +269,7 @@ def train(options: Options, material: Material) -> tuple[Student, Clock]:
         state, clock = restore_run(options.checkpoint, stages, student)
     else:
         state, clock = _begin(student, stages[0]), Clock()
+    state = _everywhere(state)
     save = partial(_save, manager)
     while clock.stage < len(stages):
         stage = stages[clock.stage]
@@ -285,6 +292,38 @@ def write_weights(path: Path, student: Student, metadata: dict[str, str]) -> Non
     replace_file(path, save(tensors, metadata))
 
 
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def file_metadata(options: Options, clock: Clock) -> dict[str, str]:
+    """What the weight file says of itself; the model card tells the rest."""
+    recipe = {
+        "stages": options.stages,
+        "minutes": options.minutes,
+        "batch": options.batch,
+        "size": options.size,
+        "gram": options.gram,
+        "adversarial": options.adversarial,
+        "seed": options.seed,
+        "steps": clock.steps,
+        "continues_another_run": options.start is not None,
+    }
+    return {
+        "what": "DenseNet-121 distilled from BVLC GoogLeNet for style transfer",
+        "network": "densenet121",
+        "names": "torchvision",
+        "teacher": "BVLC GoogLeNet (ImageNet), released for unrestricted use",
+        "data": "Tiny ImageNet and pictures painted by program",
+        "licence": "Apache-2.0",
+        "recipe": json.dumps(recipe),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": _commit(),
+    }
+
+
 def main() -> None:
     """Train, evaluate, write."""
     options = tyro.cli(Options, description=__doc__)
@@ -293,15 +332,12 @@ def main() -> None:
     material = read_material(options, photographs.tiles)
     student, clock = train(options, material)
     report = evaluate(student, material.teacher, photographs, validation)
-    report |= {"steps": clock.steps, "pictures": clock.pictures, "minutes": options.minutes}
-    recipe = {"minutes": options.minutes, "batch": options.batch, "size": options.size}
-    metadata = {
-        "what": "DenseNet-121 distilled from BVLC GoogLeNet for style transfer",
-        "names": "torchvision",
-        "recipe": json.dumps(recipe),
-    }
-    write_weights(options.out, student, metadata)
+    report |= {"steps": clock.steps, "pictures": clock.pictures}
+    write_weights(options.out, student, file_metadata(options, clock))
     replace_file(options.out.with_suffix(".json"), json.dumps(report, indent=2).encode())
+    stem = io.BytesIO()
+    stem_picture(student).save(stem, "PNG")
+    replace_file(options.out.with_suffix(".png"), stem.getvalue())
     sys.stdout.write(json.dumps(report) + "\n")
 
 
