@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ def _reason(error: BaseException) -> str:
     return str(getattr(inner, "strerror", None) or inner or type(inner).__name__)
 
 
-def answers(urls: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def answers(urls: Sequence[str]) -> Generator[tuple[str, Any], None, None]:
     """Ask all addresses at once; yields each, in order, with its response or an exception.
 
     A thread each, since looking up a name or a silent network can hold one for minutes. Responses

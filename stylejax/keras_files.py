@@ -92,7 +92,8 @@ def _present_layers(root: Any) -> Iterator[KerasLayer]:
 def _read(file: Path | io.BytesIO) -> tuple[str, list[KerasLayer]]:
     import h5py
 
-    with h5py.File(file, "r") as opened:
+    with h5py.File(file, "r") as opened_file:
+        opened: Any = opened_file
         for root, form in ((opened.get("model_weights"), "whole model"), (opened, "weights")):
             if root is not None and {"layer_names", "layer_names0"} & set(root.attrs):
                 return f"Keras legacy HDF5 ({form})", list(_legacy_layers(root))

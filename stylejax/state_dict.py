@@ -38,7 +38,7 @@ _TORCH_EPSILON = 1e-5
 
 class _Convolution(NamedTuple):
     keras: str
-    index: int
+    position: int
     shape: tuple[int, ...]
 
 
@@ -59,10 +59,10 @@ def vgg_shapes(network: NetworkName, batch_norm: bool = False) -> dict[str, tupl
     shapes: dict[str, tuple[int, ...]] = {}
     for convolution in _vgg_convolutions(network, batch_norm):
         outputs = convolution.shape[:1]
-        shapes[f"features.{convolution.index}.weight"] = convolution.shape
-        shapes[f"features.{convolution.index}.bias"] = outputs
+        shapes[f"features.{convolution.position}.weight"] = convolution.shape
+        shapes[f"features.{convolution.position}.bias"] = outputs
         if batch_norm:
-            norm = f"features.{convolution.index + 1}"
+            norm = f"features.{convolution.position + 1}"
             shapes |= {f"{norm}.{entry}": outputs for entry in _NORM_ENTRIES}
     return shapes
 
@@ -72,15 +72,15 @@ def _folded(tensors: Mapping[str, np.ndarray], network: NetworkName) -> dict[str
     folded: dict[str, np.ndarray] = {}
     pairs = zip(_vgg_convolutions(network, True), _vgg_convolutions(network), strict=True)
     for theirs, ours in pairs:
-        conv, norm = f"features.{theirs.index}", f"features.{theirs.index + 1}"
+        conv, norm = f"features.{theirs.position}", f"features.{theirs.position + 1}"
         kernel, bias = (tensors[f"{conv}.{entry}"].astype(float) for entry in ("weight", "bias"))
         scale, shift, mean, variance = (
             tensors[f"{norm}.{entry}"].astype(float) for entry in _NORM_ENTRIES
         )
         scale = scale / np.sqrt(variance + _TORCH_EPSILON)
         kernel = kernel * scale[:, None, None, None]
-        folded[f"features.{ours.index}.weight"] = kernel.astype(np.float32)
-        folded[f"features.{ours.index}.bias"] = ((bias - mean) * scale + shift).astype(np.float32)
+        folded[f"features.{ours.position}.weight"] = kernel.astype(np.float32)
+        folded[f"features.{ours.position}.bias"] = ((bias - mean) * scale + shift).astype(np.float32)
     return folded
 
 
@@ -104,9 +104,13 @@ def standard_state_dict(
         some = ", ".join(repr(key) for key in list(tensors)[:3]) or "none"
         raise InputError(f"neither a DenseNet-121 nor a VGG-16 or VGG-19 (keys: {some}...)")
     batch_norm = any(key.endswith("running_mean") for key in tensors)
-    known = {network: vgg_shapes(network, batch_norm).keys() for network in _VGG_BLOCKS}
     # The one with which it shares the most, so that what is missing or too much can be named.
-    network = max(known, key=lambda name: len(known[name] & tensors.keys()) / len(known[name]))
+    candidates: list[NetworkName] = list(_VGG_BLOCKS)
+    shared = [
+        len(shapes.keys() & tensors.keys()) / len(shapes)
+        for shapes in (vgg_shapes(network, batch_norm) for network in candidates)
+    ]
+    network = candidates[shared.index(max(shared))]
     shapes = vgg_shapes(network, batch_norm)
     checked = checked_tensors(tensors, shapes, _NOT_FEATURES, _TITLES[network])
     return network, _folded(checked, network) if batch_norm else checked
@@ -122,7 +126,7 @@ def _keras_modules(network: NetworkName) -> dict[str, str]:
             if re.search(r"(^|_)(bn|conv)$", layer.keras)
         }
     return {
-        convolution.keras: f"features.{convolution.index}"
+        convolution.keras: f"features.{convolution.position}"
         for convolution in _vgg_convolutions(network)
     }
 

@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,7 +83,7 @@ for _name, _dtype in _STORED_TYPES.items():
 class _Unpickler(pickle.Unpickler):
     """Admits what a state dict is made of; `storages` collects those it refers to, by key."""
 
-    def __init__(self, file: BinaryIO, tensors: Mapping[int, _Tensor] | None = None) -> None:
+    def __init__(self, file: io.BytesIO, tensors: Mapping[int, _Tensor] | None = None) -> None:
         super().__init__(file)
         self.storages: dict[str, _Storage] = {}
         self.tensors = tensors
@@ -135,7 +135,7 @@ def _array(key: str, tensor: Any, storages: Mapping[str, np.ndarray]) -> np.ndar
         raise InputError(f"key {key!r} reaches past its storage: damaged, get the file again")
     in_bytes = tuple(step * data.itemsize for step in strides)
     view = np.lib.stride_tricks.as_strided(data[tensor.offset :], shape, in_bytes, writeable=False)
-    return np.ascontiguousarray(view)
+    return np.ascontiguousarray(view).reshape(shape)
 
 
 def _arrays(state: Any, storages: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -261,8 +261,6 @@ def read_torch(path: Path, container: str) -> dict[str, np.ndarray]:
         return _READERS[container](path)
     except InputError:
         raise
-    except (
-        Exception
-    ) as error:  # A damaged pickle can fail in any way; none of them is a defect here.
+    except Exception as error:  # A damaged pickle can fail in any way.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"not a whole torch file ({reason}): get it again") from error
