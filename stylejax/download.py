@@ -45,6 +45,8 @@ def answers(urls: Sequence[str]) -> Generator[tuple[str, Any], None, None]:
             request = urllib.request.Request(url, headers={"User-Agent": f"stylejax/{VERSION}"})
             response = urllib.request.urlopen(request, timeout=_SECONDS_OF_SILENCE)
         except Exception as error:  # Handed over, whatever it is.
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             answered[url].put(error)
             return
         answered[url].put(response)

@@ -31,7 +31,7 @@ class Fetched(NamedTuple):
 
 def _hub_progress(progress: Progress) -> type[Any]:
     """The class of progress bar that huggingface_hub wants, which calls `progress` instead."""
-    from tqdm import tqdm
+    from huggingface_hub.utils import tqdm
 
     class Bar(tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -39,7 +39,7 @@ def _hub_progress(progress: Progress) -> type[Any]:
             super().__init__(*arguments, **{**options, "disable": True})
             self.whole = options.get("total")
 
-        def update(self, n: float | None = 1) -> None:
+        def update(self, n: Any = 1) -> None:
             self.seen += int(n or 0)
             progress(self.seen, self.whole)
 

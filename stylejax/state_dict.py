@@ -79,8 +79,9 @@ def _folded(tensors: Mapping[str, np.ndarray], network: NetworkName) -> dict[str
         )
         scale = scale / np.sqrt(variance + _TORCH_EPSILON)
         kernel = kernel * scale[:, None, None, None]
+        bias = (bias - mean) * scale + shift
         folded[f"features.{ours.position}.weight"] = kernel.astype(np.float32)
-        folded[f"features.{ours.position}.bias"] = ((bias - mean) * scale + shift).astype(np.float32)
+        folded[f"features.{ours.position}.bias"] = bias.astype(np.float32)
     return folded
 
 

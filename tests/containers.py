@@ -17,7 +17,7 @@ from collections import OrderedDict
 import numpy as np
 
 from stylejax.convert import expected_shapes
-from stylejax.state_dict import vgg_shapes
+from stylejax.state_dict import NetworkName, vgg_shapes
 
 STORAGES = {
     "float32": "FloatStorage",
@@ -27,7 +27,7 @@ STORAGES = {
 }
 
 
-def random_state_dict(network="densenet121", seed=0, batch_norm=False):
+def random_state_dict(network: NetworkName = "densenet121", seed=0, batch_norm=False):
     """Random numbers that keep feature maps of order one, in torchvision's names and order."""
     random = np.random.default_rng(seed)
     shapes = expected_shapes() if network == "densenet121" else vgg_shapes(network, batch_norm)

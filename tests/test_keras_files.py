@@ -1,5 +1,7 @@
+import json
 import re
 import shutil
+import sys
 import zipfile
 from typing import Any
 
@@ -238,22 +240,23 @@ def vgg_forward(tensors, picture, mean, deviation):
 
 def test_vgg_in_red_green_blue_is_keras_vgg(vgg, tmp_path):
     network, model, state = vgg
+    files = []
     for name, save in SAVERS.items():
         save(model, tmp_path / name)
-        file = read_weight_file(tmp_path / name)
-        assert file.network == network and "epsilon" not in file.metadata
-        assert_same(file.tensors, state)
+        files.append(read_weight_file(tmp_path / name))
+        assert files[-1].network == network and "epsilon" not in files[-1].metadata
+        assert_same(files[-1].tensors, state)
         (tmp_path / name).unlink()
-    picture = photograph(48, 64)
     mean, deviation = (
-        np.array(eval(file.metadata[entry])) for entry in ("mean", "standard_deviation")
+        np.array(json.loads(files[0].metadata[entry])) for entry in ("mean", "standard_deviation")
     )
     np.testing.assert_allclose(mean * 255, [123.68, 116.779, 103.939])
     np.testing.assert_allclose(deviation, [1 / 255] * 3)
+    picture = photograph(48, 64)
     theirs_in = applications.vgg16.preprocess_input(picture[None] * np.float32(255))
     layers = [layer.output for layer in model.layers if "conv" in layer.name]
     theirs: Any = keras.Model(model.inputs, layers)([theirs_in])
-    ours = vgg_forward(file.tensors, picture, mean, deviation)
+    ours = vgg_forward(files[0].tensors, picture, mean, deviation)
     for index, (got, expected) in enumerate(zip(ours, theirs, strict=True)):
         assert relative_difference(got, np.asarray(expected)) < 1e-4, index
 
@@ -371,6 +374,6 @@ def test_a_layer_too_large_is_not_read(tmp_path):
 
 
 def test_without_h5py_it_is_said_how_to_get_it(densenet_files, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(InputError, match=r"stylejax\[convert\]"):
         read_keras(densenet_files / "legacy.h5")
