@@ -3,6 +3,7 @@ import re
 import shutil
 import sys
 import zipfile
+from functools import partial
 from typing import Any
 
 import h5py
@@ -182,6 +183,18 @@ def relative_difference(got, expected):
     return np.abs(got - expected).max() / np.abs(expected).max()
 
 
+def keras_maps(model, outputs, x):
+    """What Keras computes, compiled at once."""
+    whole: Any = keras.Model(model.inputs, outputs)
+    forward = jax.jit(partial(whole.stateless_call, training=False))
+    values = (
+        [variable.value for variable in variables]
+        for variables in (whole.trainable_variables, whole.non_trainable_variables)
+    )
+    maps, _ = forward(*values, [x])
+    return maps
+
+
 def test_every_tap_of_a_converted_file_is_keras_own(densenet, densenet_files, tmp_path):
     model, _ = densenet
     convert_weights(densenet_files / "model.h5", tmp_path / "converted.safetensors")
@@ -190,7 +203,7 @@ def test_every_tap_of_a_converted_file_is_keras_own(densenet, densenet_files, tm
     picture = photograph(64, 96)
     theirs_in = applications.densenet.preprocess_input(picture[None] * np.float32(255))
     outputs = {layer.name: layer.output for layer in model.layers if layer.name in layer_table()}
-    theirs: Any = keras.Model(model.inputs, outputs)([theirs_in], training=False)
+    theirs = keras_maps(model, outputs, theirs_in)
     preprocessing = weights.variables["preprocessing"]
     x = (picture - preprocessing["mean"])[None] / preprocessing["standard_deviation"]
     collections = {name: weights.variables[name] for name in ("params", "batch_stats")}
@@ -255,7 +268,7 @@ def test_vgg_in_red_green_blue_is_keras_vgg(vgg, tmp_path):
     picture = photograph(48, 64)
     theirs_in = applications.vgg16.preprocess_input(picture[None] * np.float32(255))
     layers = [layer.output for layer in model.layers if "conv" in layer.name]
-    theirs: Any = keras.Model(model.inputs, layers)([theirs_in])
+    theirs = keras_maps(model, layers, theirs_in)
     ours = vgg_forward(files[0].tensors, picture, mean, deviation)
     for index, (got, expected) in enumerate(zip(ours, theirs, strict=True)):
         assert relative_difference(got, np.asarray(expected)) < 1e-4, index
