@@ -372,8 +372,12 @@ def _weights(command: WeightFiles) -> int:
         case ListWeights():
             _print_table([("name", "network", "where", "size", "licence"), *weights_rows()])
         case FetchWeights(name):
-            with download_display(name) as progress:
-                fetched = fetch_weights(name, progress)
+            try:
+                with download_display(name) as progress:
+                    fetched = fetch_weights(name, progress)
+            except KeyboardInterrupt:
+                _complain(f"interrupted: nothing of {name} is kept")
+                return INTERRUPTED
             there = "is here already" if fetched.already_here else "fetched"
             _print(f"{name} {there}: {fetched.path}")
         case ConvertWeights(file, output):

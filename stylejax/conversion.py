@@ -164,7 +164,7 @@ def _metadata(
     sums: Checksums,
     published: Published | None,
 ) -> dict[str, str]:
-    from_keras = "eras" in form
+    from_keras = "keras" in form.lower()
     preprocessing = CAFFE if from_keras and network != "densenet121" else IMAGENET
     if published is not None:
         preprocessing = published.preprocessing
@@ -269,7 +269,7 @@ def describe_weights(path: Path) -> list[str]:
         f"  network  {file.network}, whole: {len(file.tensors)} tensors, {numbers:,} numbers",
         f"  sha256   {file.checksums.sha256}",
     ]
-    if "Keras" in file.form:
+    if "keras" in file.form.lower():
         lines.append(f"  MD5      {file.checksums.md5}")
     if file.own and "source" in file.metadata:
         origin = file.metadata.get("source_sha256", "unknown")

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -198,6 +199,20 @@ def test_two_processes_at_once(server, content, tmp_path):
     assert [path for _, path in server.asked] == ["/file"]
     assert files_in(tmp_path) == [f"{NAME}.safetensors"]
     assert read_weight_file(tmp_path / "weights" / f"{NAME}.safetensors").own
+
+
+def test_ctrl_c_leaves_nothing(server, content, tmp_path):
+    server.answers["/file"] = slowly(content, pause=1.0)
+    process = start_fetch(server, content, tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("x-*.pth")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said and f"nothing of {NAME} is kept" in said
+    assert files_in(tmp_path) == []
 
 
 def test_after_a_kill_the_next_one_starts_afresh(server, content, tmp_path):
