@@ -12,6 +12,7 @@ import collections
 import io
 import math
 import pickle
+import pickletools
 import struct
 import tarfile
 import zipfile
@@ -26,6 +27,7 @@ from stylejax.errors import InputError
 STREAM_START = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
+_PICKLE_PROTOCOL = 2
 _STORED_TYPES = {
     "Double": "<f8",
     "Float": "<f4",
@@ -85,8 +87,22 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO, tensors: Mapping[int, _Tensor] | None = None) -> None:
         super().__init__(file)
+        self.file = file
         self.storages: dict[str, _Storage] = {}
         self.tensors = tensors
+
+    def load(self) -> Any:
+        """Read a pickle, once its opcodes are known to be of the protocol that torch writes.
+
+        Those of later ones, and a memo numbered beyond what can be in it, claim memory at will.
+        """
+        start = self.file.tell()
+        for opcode, argument, position in pickletools.genops(self.file):
+            memo = int(argument or 0) if opcode.name.endswith("PUT") else 0
+            if opcode.proto > _PICKLE_PROTOCOL or memo > (position or 0):
+                raise InputError("a pickle not as torch writes it: damaged, get the file again")
+        self.file.seek(start)
+        return super().load()
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Called for every name in the pickle, before it is used."""

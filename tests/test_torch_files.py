@@ -169,6 +169,22 @@ def test_every_other_name_is_refused(tmp_path, name):
     assert f"asks for {module}.{attribute}" in complaint(tmp_path / "weights", "zip")
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        b"\x96" + struct.pack("<Q", 2**40),  # BYTEARRAY8
+        b"\x8e" + struct.pack("<Q", 2**40),  # BINBYTES8
+        b"Nr" + struct.pack("<I", 2**31 - 1) + b".",  # LONG_BINPUT
+        b"Np2147483647\n.",  # PUT
+    ],
+)
+def test_a_pickle_that_claims_much_memory_is_refused(tmp_path, capfd, claim):
+    with zipfile.ZipFile(tmp_path / "weights", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + claim)
+    assert complaint(tmp_path / "weights", "zip")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_pickle_cannot_change_what_it_is_given(tmp_path):
     # BUILD sets attributes: here of the function that makes tensors.
     changes = pickle.dumps((None, {"__call__": 1, "__defaults__": (1,)}), protocol=2)[2:-1]

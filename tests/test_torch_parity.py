@@ -43,7 +43,7 @@ def as_torch(state):
 
 def normalised(picture):
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    x = (picture - np.float32(mean)) / np.float32(deviation)
+    x = (picture - np.array(mean, np.float32)) / np.array(deviation, np.float32)
     return torch.from_numpy(x.transpose(2, 0, 1)[None].copy())
 
 
@@ -149,7 +149,7 @@ def test_vgg_with_and_without_batch_norm(models, tmp_path, name):
     with torch.no_grad():
         model.features(normalised(picture))
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    ours = vgg_forward(file.tensors, picture, np.float32(mean), np.float32(deviation))
+    ours = vgg_forward(file.tensors, picture, np.array(mean), np.array(deviation))
     for index, (got, expected) in enumerate(zip(ours, theirs, strict=True)):
         expected = expected.permute(0, 2, 3, 1).numpy()
         assert relative_difference(got, expected) < 1e-4, index
