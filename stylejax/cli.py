@@ -18,9 +18,12 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from stylejax.config import DeviceName, LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.conversion import convert_weights, describe_weights
 from stylejax.errors import InputError
+from stylejax.fetch import fetch_weights
 from stylejax.layers import layer_table
-from stylejax.progress import ProgressDisplay
+from stylejax.progress import ProgressDisplay, download_display
+from stylejax.published import find_weights, weights_rows
 from stylejax.run import Observer, Request, Summary, run
 from stylejax.sample import sample_picture
 from stylejax.settings import options_like, read_settings
@@ -33,7 +36,8 @@ class RunOptions:
     """Where the run happens, and what it leaves beside the picture."""
 
     weights: Path | None = None
-    """Weight file (.safetensors with torchvision's names); the bundled one unless given."""
+    """Weight file, or a name that `stylejax weights list` shows; else the environment variable
+    STYLEJAX_WEIGHTS, else the bundled one."""
     device: DeviceName | None = None
     """Run on this kind of device and no other; JAX's choice unless given."""
     save_every: int = 0
@@ -104,6 +108,49 @@ class Show:
 
     picture: Positional[Path]
     """A picture that stylejax wrote."""
+
+
+@dataclass(frozen=True)
+class ListWeights:
+    """List the weights that have a name, and which of them are here."""
+
+
+@dataclass(frozen=True)
+class FetchWeights:
+    """Bring published weights to the user's cache, checked and converted."""
+
+    name: Positional[str]
+    """A name that `stylejax weights list` shows."""
+
+
+@dataclass(frozen=True)
+class ConvertWeights:
+    """Turn a published weight file (safetensors, torch, Keras) into one that --weights takes."""
+
+    file: Positional[Path]
+    """The file as published: .safetensors, .pth, .h5, .weights.h5 or .keras, known by content."""
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """The .safetensors file to write."""
+
+
+@dataclass(frozen=True)
+class VerifyWeights:
+    """Say what a weight file is, and whether it is whole and one that was published."""
+
+    file: Positional[Path]
+    """A weight file in any known form, or a name that `stylejax weights list` shows."""
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """List, fetch, convert and verify weight files."""
+
+    action: tyro.conf.OmitSubcommandPrefixes[
+        Annotated[ListWeights, tyro.conf.subcommand("list")]
+        | Annotated[FetchWeights, tyro.conf.subcommand("fetch")]
+        | Annotated[ConvertWeights, tyro.conf.subcommand("convert")]
+        | Annotated[VerifyWeights, tyro.conf.subcommand("verify")]
+    ]
 
 
 def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | None:
@@ -177,6 +224,7 @@ def parse(arguments: Sequence[str]) -> Any:
         Annotated[Demo, tyro.conf.subcommand("demo", default=demo)],
         Annotated[Layers, tyro.conf.subcommand("layers")],
         Annotated[Show, tyro.conf.subcommand("show")],
+        Annotated[WeightFiles, tyro.conf.subcommand("weights")],
     ]
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
@@ -255,7 +303,7 @@ def _transfer(command: Transfer) -> int:
         styles=command.styles,
         output=command.output,
         options=command.options,
-        weights=extra.weights,
+        weights=find_weights(extra.weights),
         device=extra.device,
         save_every=extra.save_every,
         resume=extra.resume,
@@ -310,16 +358,41 @@ def _layers(command: Layers) -> int:
         shape = f"{-(-height // layer.stride)} x {-(-width // layer.stride)} x {layer.channels}"
         numbers = (str(layer.channels), shape, str(layer.stride), str(layer.receptive_field))
         rows.append((layer.keras, layer.torchvision, *numbers))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _print("  ".join(cells).rstrip())
+    _print_table(rows)
     return 0
 
 
 def _show(command: Show) -> int:
     _print(json.dumps(read_settings(command.picture), indent=2))
     return 0
+
+
+def _weights(command: WeightFiles) -> int:
+    match command.action:
+        case ListWeights():
+            _print_table([("name", "network", "where", "size", "licence"), *weights_rows()])
+        case FetchWeights(name):
+            try:
+                with download_display(name) as progress:
+                    fetched = fetch_weights(name, progress)
+            except KeyboardInterrupt:
+                _complain(f"interrupted: nothing of {name} is kept")
+                return INTERRUPTED
+            there = "is here already" if fetched.already_here else "fetched"
+            _print(f"{name} {there}: {fetched.path}")
+        case ConvertWeights(file, output):
+            made = convert_weights(file, output)
+            _print(f"{output}: {made.network}, from {made.form}")
+        case VerifyWeights(file):
+            _print("\n".join(describe_weights(find_weights(file) or file)))
+    return 0
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _print("  ".join(cells).rstrip())
 
 
 def _print(text: str) -> None:
@@ -335,7 +408,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         command = parse(sys.argv[1:] if arguments is None else arguments)
-        actions = {Transfer: _transfer, Demo: _demo, Layers: _layers, Show: _show}
+        actions = {
+            Transfer: _transfer,
+            Demo: _demo,
+            Layers: _layers,
+            Show: _show,
+            WeightFiles: _weights,
+        }
         return actions[type(command)](command)
     except InputError as error:
         _complain(f"error: {error}")

@@ -19,7 +19,7 @@ _NORM_ENTRIES = {
     "running_mean": ("batch_stats", "mean"),
     "running_var": ("batch_stats", "var"),
 }
-_NOT_FEATURES = re.compile(r"classifier\.(weight|bias)|.*\.num_batches_tracked")
+_NOT_FEATURES = r"classifier\.(weight|bias)|.*\.num_batches_tracked"
 _OLD_SPELLING = re.compile(r"(features\.denseblock.*\.)(norm|relu|conv)\.(\d\..*)")
 
 
@@ -54,22 +54,30 @@ def expected_shapes(architecture: Architecture = DENSENET121) -> dict[str, tuple
     return shapes
 
 
-def _checked(
-    tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+def checked_tensors(
+    tensors: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    dropped: str,
+    network: str,
 ) -> dict[str, np.ndarray]:
-    """The expected tensors as float32 under their present spelling; all else is refused."""
-    found = {_OLD_SPELLING.sub(r"\1\2\3", key): value for key, value in tensors.items()}
-    for key in found:
-        if key not in shapes and not _NOT_FEATURES.fullmatch(key):
-            raise InputError(f"unknown key {key!r}: not a DenseNet-121 in torchvision's names")
+    """The tensors of a network as float32, in the order of `shapes`; all else is refused.
+
+    `dropped` is a pattern of keys that may be there and are left out; `network` is for the message.
+
+    Raises:
+        InputError: a key is unknown or missing, has the wrong shape, or is not finite.
+    """
+    for key in tensors:
+        if key not in shapes and not re.fullmatch(dropped, key):
+            raise InputError(f"unknown key {key!r}: not a {network} in torchvision's names")
     checked: dict[str, np.ndarray] = {}
     for key, shape in shapes.items():
-        if key not in found:
-            raise InputError(f"key {key!r} is missing: not a whole DenseNet-121")
-        if found[key].shape != shape:
-            raise InputError(f"key {key!r} has shape {found[key].shape}, expected {shape}")
+        if key not in tensors:
+            raise InputError(f"key {key!r} is missing: not a whole {network}")
+        if tensors[key].shape != shape:
+            raise InputError(f"key {key!r} has shape {tensors[key].shape}, expected {shape}")
         with np.errstate(over="ignore"):
-            checked[key] = np.asarray(found[key], np.float32)
+            checked[key] = np.asarray(tensors[key], np.float32)
         if not np.isfinite(checked[key]).all():
             raise InputError(f"key {key!r} holds numbers that are not finite: get the file again")
         if key.endswith("running_var") and (checked[key] < 0).any():
@@ -90,7 +98,10 @@ def to_variables(
     """
     params: dict[str, dict[str, np.ndarray]] = {}
     statistics: dict[str, dict[str, np.ndarray]] = {}
-    for key, value in _checked(tensors, expected_shapes(architecture)).items():
+    tensors = {_OLD_SPELLING.sub(r"\1\2\3", key): value for key, value in tensors.items()}
+    shapes = expected_shapes(architecture)
+    checked = checked_tensors(tensors, shapes, _NOT_FEATURES, "DenseNet-121")
+    for key, value in checked.items():
         module, entry = key.removeprefix("features.").rsplit(".", 1)
         if value.ndim == 1:
             collection, name = _NORM_ENTRIES[entry]

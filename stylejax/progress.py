@@ -1,9 +1,18 @@
 """What a run shows on the terminal: a progress bar, or now and then a line where there is none."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from stylejax.history import History
 
@@ -63,3 +72,30 @@ class ProgressDisplay:
                 self.shown = share
                 left = rate * (self.iterations - done)
                 self.console.print(f"{done}/{self.iterations}  {details}  {left:.0f} s left")
+
+
+@contextlib.contextmanager
+def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a download on standard error; yields a function of the bytes so far and in all."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task(name, total=None)
+    said: list[str] = []
+
+    def show(done: int, total: int | None) -> None:
+        bar.update(task, completed=done, total=total)
+        if not console.is_terminal and not said:
+            said.append(f"fetching {name}")
+            console.print(said[0])
+
+    with bar:
+        yield show

@@ -66,7 +66,12 @@ def default_weights() -> Path:
     return bundled_folder() / manifest()["default"]
 
 
-def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors and metadata of a safetensors file, as they are.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     if not path.exists():
         raise InputError(f"weights {path}: no such file; name a .safetensors file")
     if path.is_dir():
@@ -78,7 +83,8 @@ def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except (SafetensorError, OSError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"weights {path}: not a whole safetensors file ({reason}); get it again"
+            f"weights {path}: not a whole safetensors file ({reason}); get it again, "
+            "or run `stylejax weights convert` on it if it is torch's or Keras's"
         ) from error
 
 
@@ -132,7 +138,7 @@ def read_weights(path: Path | None = None) -> Weights:
             is named), or holds numbers that are not finite.
     """
     path = default_weights() if path is None else path
-    tensors, metadata = _open(path)
+    tensors, metadata = read_tensors(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     trained = _verify(path, sha256)
     architecture = _architecture(path, metadata)

@@ -138,6 +138,9 @@ def test_layers_lists_every_layer_under_both_names(capsys):
         (["transfer", "photo.jpg", "painting.jpg", "-o", "photo.jpg"], "is an input"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--device", "tpu"], "--device"),
         (["paint"], "paint"),
+        (["weights"], "list, fetch, convert, verify"),
+        (["weights", "convert", "photo.jpg"], "output"),
+        (["weights", "verify", "photo.jpg"], "none of the known forms"),
         ([], "transfer"),
     ],
 )
@@ -149,7 +152,9 @@ def test_bad_arguments_are_one_line_and_exit_code_2(pair, tmp_path, capsys, argu
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("command", [[], ["transfer"], ["demo"], ["layers"], ["show"]])
+@pytest.mark.parametrize(
+    "command", [[], ["transfer"], ["demo"], ["layers"], ["show"], ["weights"], ["weights", "fetch"]]
+)
 def test_help_is_there_and_gives_defaults(capsys, command):
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])

@@ -7,10 +7,12 @@ import stylejax
 HOUSE = """
 version errors types png
 files
-config layers sample
+config layers sample torch_files keras_files
 densenet convert
-features weights
-losses
+features weights state_dict
+losses published download
+conversion
+fetch
 objective parameterization
 linesearch
 solver
