@@ -217,23 +217,14 @@ def _steepest_step(
     return jnp.where((to_bound > 0.0) & jnp.isfinite(to_bound), to_bound, of_length_1)
 
 
-def _prepared(
-    new: Any, last_gamma: Float[Array, ""], slot: Int[Array, ""], lower_bound: float
-) -> Any:
-    """The new state of jaxopt, ready for the next direction.
-
-    Where the last pair cannot be used, the history is dropped. Else the two-loop product starts
-    from the geometric mean of the last scale and s.y / y.y (7.20), which is measured along a single
-    direction and jumps from one iteration to the next.
-    """
+def _restarted(new: Any, slot: Int[Array, ""], lower_bound: float) -> Any:
+    """The new state of jaxopt, without its history where the last pair cannot be used."""
     # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
     restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
-    first = jnp.sum(new.rho_history > 0.0) <= 1
-    gamma = jnp.where(first, new.gamma, jnp.sqrt(last_gamma * new.gamma))
     return new._replace(
         # A pair whose rho is 0 takes no part in the two-loop product.
         rho_history=jnp.where(restart, 0.0, new.rho_history),
-        gamma=jnp.where(restart, 1.0, gamma),
+        gamma=jnp.where(restart, 1.0, new.gamma),
         stepsize=jnp.where(restart, _steepest_step(new.value, new.error, lower_bound), 1.0),
     )
 
@@ -270,7 +261,7 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
         aux, search = new.aux
         finished, slot = search.done, old.iter_num % history_size
         was_steepest = jnp.all(old.rho_history == 0.0)
-        new = _prepared(new._replace(aux=None), old.gamma, slot, lower_bound)
+        new = _restarted(new._replace(aux=None), slot, lower_bound)
         params, value, aux, norm = where(
             finished,
             (params, new.value, aux, new.error),
