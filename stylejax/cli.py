@@ -17,13 +17,22 @@ import platformdirs
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from stylejax.config import DeviceName, LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.config import (
+    DeviceName,
+    LossOptions,
+    NetworkName,
+    Options,
+    PictureOptions,
+    SolverOptions,
+)
 from stylejax.errors import InputError
-from stylejax.layers import layer_table
+from stylejax.layers import ARCHITECTURES, layer_table
+from stylejax.presets import PRESETS, PresetName, network_options, preset_options
 from stylejax.progress import ProgressDisplay
 from stylejax.run import Observer, Request, Summary, run
 from stylejax.sample import sample_picture
-from stylejax.settings import options_like, read_settings
+from stylejax.settings import network_like, options_like, read_settings
+from stylejax.weights import read_network
 
 INTERRUPTED = 130
 
@@ -34,6 +43,10 @@ class RunOptions:
 
     weights: Path | None = None
     """Weight file (.safetensors with torchvision's names); the bundled one unless given."""
+    network: NetworkName | None = None
+    """The network that pictures are compared through; the weight file decides unless given."""
+    preset: PresetName | None = None
+    """Take network and options from a published program; those given here go first."""
     device: DeviceName | None = None
     """Run on this kind of device and no other; JAX's choice unless given."""
     save_every: int = 0
@@ -92,8 +105,10 @@ class Demo(_Solving):
 
 @dataclass(frozen=True)
 class Layers:
-    """List the network's layers: both names, channels, shape, stride, receptive field."""
+    """List a network's layers: all names, channels, shape, stride, receptive field."""
 
+    network: NetworkName = "densenet121"
+    """The network."""
     size: str = "512"
     """Size of the picture that shapes are given for: 512, or width x height as 640x480."""
 
@@ -122,21 +137,43 @@ def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | 
     )
 
 
-def _defaults(arguments: Sequence[str]) -> Transfer:
-    """The defaults of this run: those of the picture that `--like` names, where it is given."""
-    path = None
+def _given(arguments: Sequence[str], flag: str) -> str | None:
+    """The value of an option that must be known before the others can be read."""
     for index, argument in enumerate(arguments):
-        if argument == "--like" and index + 1 < len(arguments):
-            path = Path(arguments[index + 1])
-        elif argument.startswith("--like="):
-            path = Path(argument.removeprefix("--like="))
-    if path is None:
-        return _required(Transfer(Path(), (), Path()), "content", "styles", "output")
-    settings = read_settings(path)
-    content, *styles = (Path(entry["name"]) for entry in (settings["content"], *settings["styles"]))
-    options = options_like(path, settings)
+        if argument == flag and index + 1 < len(arguments):
+            return arguments[index + 1]
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+    return None
+
+
+def _defaults(arguments: Sequence[str]) -> Transfer:
+    """The defaults of this run.
+
+    They are those of the picture that `--like` names, else of the network; `--preset` goes over
+    them.
+    """
+    like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
+    weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
+    asked: NetworkName | None = None
+    names: tuple[str, ...] = ("content", "styles", "output")
+    content, styles, options = Path(), (), None
+    if like is not None:
+        settings = read_settings(Path(like))
+        options, asked = options_like(Path(like), settings), network_like(settings)
+        content, *rest = (Path(of["name"]) for of in (settings["content"], *settings["styles"]))
+        styles, names = tuple(rest), ("output",)
+    published = next((name for name in PRESETS if name == preset), None)
+    if published is not None:
+        options, asked = preset_options(published, options), PRESETS[published].network
+    if options is None:
+        options = network_options(
+            next((name for name in ARCHITECTURES if name == network), None)
+            or (read_network(Path(weights)) if weights else "densenet121")
+        )
     groups = {"picture": options.picture, "loss": options.loss, "solver": options.solve}
-    return _required(Transfer(content, tuple(styles), Path(), **groups), "output")
+    run_options = RunOptions(network=asked)
+    return _required(Transfer(content, styles, Path(), **groups, run=run_options), *names)
 
 
 def _required(command: Transfer, *names: str) -> Transfer:
@@ -171,7 +208,9 @@ def parse(arguments: Sequence[str]) -> Any:
         SystemExit: help was asked for.
     """
     transfer = _defaults(arguments)
-    demo = Demo(picture=transfer.picture, loss=transfer.loss, solver=transfer.solver)
+    demo = Demo(
+        picture=transfer.picture, loss=transfer.loss, solver=transfer.solver, run=transfer.run
+    )
     commands = Union[  # noqa: UP007 - the defaults are known only now
         Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
         Annotated[Demo, tyro.conf.subcommand("demo", default=demo)],
@@ -184,7 +223,7 @@ def parse(arguments: Sequence[str]) -> Any:
         return tyro.cli(
             commands,  # pyright: ignore[reportArgumentType]
             prog="stylejax",
-            description="Neural style transfer with DenseNet-121 and L-BFGS in JAX.",
+            description="Neural style transfer with DenseNet-121 or VGG and L-BFGS in JAX.",
             args=list(arguments),
             config=(OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         )
@@ -256,6 +295,7 @@ def _transfer(command: Transfer) -> int:
         output=command.output,
         options=command.options,
         weights=extra.weights,
+        network=extra.network,
         device=extra.device,
         save_every=extra.save_every,
         resume=extra.resume,
@@ -304,12 +344,17 @@ def _layers(command: Layers) -> int:
         raise InputError(f"--size {command.size}: give a number, or width x height as 640x480")
     width = int(match[1])
     height = int(match[2] or width)
-    header = ("Keras", "torchvision", "channels", "shape", "stride", "receptive field")
+    table = layer_table(ARCHITECTURES[command.network])
+    schemes = {"papers": "paper", "Keras": "keras", "torchvision": "torchvision"}
+    if command.network == "densenet121":
+        del schemes["papers"]
+    header = (*schemes, "channels", "shape", "stride", "receptive field")
     rows: list[tuple[str, ...]] = [header]
-    for layer in layer_table().values():
+    for layer in table.values():
         shape = f"{-(-height // layer.stride)} x {-(-width // layer.stride)} x {layer.channels}"
         numbers = (str(layer.channels), shape, str(layer.stride), str(layer.receptive_field))
-        rows.append((layer.keras, layer.torchvision, *numbers))
+        names = (getattr(layer, scheme) or "-" for scheme in schemes.values())
+        rows.append((*names, *numbers))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

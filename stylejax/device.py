@@ -8,7 +8,7 @@ import psutil
 from stylejax.config import DeviceName
 from stylejax.errors import InputError
 from stylejax.features import padding
-from stylejax.layers import Architecture, canonical_layer, layer_table
+from stylejax.layers import AnyArchitecture, canonical_layer, layer_table
 
 # XLA's own account of the compiled solve (temporary bytes a pixel), over ten networks and sizes, is
 # within 8 % of this line in the bytes of all feature maps up to the deepest layer.
@@ -48,7 +48,7 @@ def estimated_memory(
     width: int,
     layers: tuple[str, ...],
     pictures_kept: int,
-    architecture: Architecture,
+    architecture: AnyArchitecture,
 ) -> int:
     """Bytes that a solve takes at its peak.
 
@@ -58,7 +58,7 @@ def estimated_memory(
         layers: all layers of the loss.
         pictures_kept: arrays of the picture's size in the solver's state (L-BFGS: two for each
             pair that it remembers, and three more).
-        architecture: the network's widths.
+        architecture: which network, and its widths.
     """
     table = layer_table(architecture)
     names = list(table)

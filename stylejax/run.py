@@ -20,7 +20,7 @@ from stylejax.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from stylejax.config import DeviceName, Options, check_options
+from stylejax.config import STARTS, DeviceName, NetworkName, Options, check_options
 from stylejax.device import (
     available_memory,
     check_memory,
@@ -68,6 +68,7 @@ class Request:
     output: Path
     options: Options = field(default_factory=Options)
     weights: Path | None = None
+    network: NetworkName | None = None
     device: DeviceName | None = None
     save_every: int = 0
     resume: bool = False
@@ -78,7 +79,7 @@ class Request:
     def init_picture(self) -> Path | None:
         """The picture file to start from, where `init` names one."""
         init = self.options.picture.init
-        return None if init in ("content", "style", "noise") else Path(init)
+        return None if init in STARTS else Path(init)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -178,7 +179,7 @@ def _prepare(request: Request) -> _Prepared:
     _check_outputs(request)
     size = _checked_size(request)
     device = find_device(request.device)
-    weights = read_weights(request.weights)
+    weights = read_weights(request.weights, network=request.network)
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)

@@ -187,23 +187,6 @@ def test_max_pooling_does_not_see_its_padding():
     np.testing.assert_array_equal(pooled, np.float32(-0.7))
 
 
-def test_gradient_of_the_3x3_convolution_is_the_plain_one():
-    random = np.random.default_rng(3)
-    x, kernel, weight = (
-        jnp.asarray(random.normal(size=shape), jnp.float32)
-        for shape in ((2, 7, 9, 5), (3, 3, 5, 4), (2, 7, 9, 4))
-    )
-
-    def gradients(convolution):
-        loss = lambda x, kernel: jnp.vdot(weight, convolution(x, kernel))
-        return jax.jit(jax.grad(loss, argnums=(0, 1)))(x, kernel)
-
-    expected = gradients(densenet._plain_conv3x3)
-    for got, want in zip(gradients(densenet._conv3x3), expected, strict=True):
-        assert jnp.abs(want).max() > 1
-        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-4)
-
-
 def test_a_picture_under_vmap_gets_what_it_gets_alone(narrow):
     make, collections = narrow
     network = make(("conv1_conv", "pool2_pool"))

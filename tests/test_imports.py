@@ -7,8 +7,9 @@ import stylejax
 HOUSE = """
 version errors types png
 files
-config layers sample
-densenet convert
+config sample convolution
+layers presets
+densenet vgg convert
 features weights
 losses
 objective parameterization
@@ -61,7 +62,7 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
                     users[name.split(".")[0]].add(path.stem)
     assert users == {
         "jaxopt": {"solver"},
-        "flax": {"densenet"},
+        "flax": {"densenet", "vgg"},
         "tyro": {"cli"},
         "rich": {"progress"},
     }
