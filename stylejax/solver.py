@@ -56,7 +56,8 @@ class SolverState(NamedTuple):
     inner: Any
 
 
-def _over(state: SolverState) -> Bool[Array, ""]:
+def _over(state: SolverState) -> Any:
+    """`ended`, traced or not."""
     return state.failed | state.converged | (state.evaluations >= state.budget)
 
 
