@@ -163,14 +163,11 @@ def _defaults(arguments: Sequence[str]) -> Transfer:
         options, asked = options_like(Path(like), settings), network_like(settings)
         content, *rest = (Path(of["name"]) for of in (settings["content"], *settings["styles"]))
         styles, names = tuple(rest), ("output",)
-    published = next((name for name in PRESETS if name == preset), None)
-    if published is not None:
-        options, asked = preset_options(published, options), PRESETS[published].network
+    if preset in PRESETS:
+        options, asked = preset_options(preset, options), PRESETS[preset].network
     if options is None:
-        options = network_options(
-            next((name for name in ARCHITECTURES if name == network), None)
-            or (read_network(Path(weights)) if weights else "densenet121")
-        )
+        held = read_network(Path(weights)) if weights else "densenet121"
+        options = network_options(network if network in ARCHITECTURES else held)
     groups = {"picture": options.picture, "loss": options.loss, "solver": options.solve}
     run_options = RunOptions(network=asked)
     return _required(Transfer(content, styles, Path(), **groups, run=run_options), *names)

@@ -6,14 +6,16 @@ import jax
 import psutil
 
 from stylejax.config import DeviceName
+from stylejax.convert import expected_shapes
 from stylejax.errors import InputError
 from stylejax.features import padding
-from stylejax.layers import AnyArchitecture, canonical_layer, layer_table
+from stylejax.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
 
-# XLA's own account of the compiled solve (temporary bytes a pixel), over ten networks and sizes, is
-# within 8 % of this line in the bytes of all feature maps up to the deepest layer.
-_BYTES_A_PIXEL = 420.0
-_SHARE_OF_FEATURE_MAPS = 0.45
+# XLA's own account of the compiled solve (temporary bytes a pixel) is within 8 % of these lines in
+# the bytes of all feature maps up to the deepest layer: over ten networks and sizes for DenseNet,
+# five layers of VGG-19 at 128 and 256 px with maximum pooling.
+_DENSENET_BYTES_A_PIXEL, _DENSENET_SHARE_OF_MAPS = 420.0, 0.45
+_VGG_BYTES_A_PIXEL, _VGG_SHARE_OF_MAPS = 1210.0, 0.34
 _FIXED_BYTES = 100e6
 
 
@@ -66,12 +68,23 @@ def estimated_memory(
     maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in names[: last + 1])
     stride = table[names[last]].stride
     padded = math.prod(side + sum(padding(side, stride)) for side in (height, width))
-    solving = padded * (_BYTES_A_PIXEL + _SHARE_OF_FEATURE_MAPS * maps)
-    return round(solving + 12 * height * width * pictures_kept + _FIXED_BYTES)
+    solving = padded * (_DENSENET_BYTES_A_PIXEL + _DENSENET_SHARE_OF_MAPS * maps)
+    if isinstance(architecture, VggArchitecture):
+        solving = padded * (_VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps)
+    return round(solving + 12 * height * width * pictures_kept + fixed_memory(architecture))
 
 
-def check_memory(needed: int, available: int, longest: int) -> None:
-    """Refuse a run that memory cannot hold.
+def fixed_memory(architecture: AnyArchitecture) -> float:
+    """Bytes of `estimated_memory` that do not grow with the picture."""
+    if not isinstance(architecture, VggArchitecture):
+        return _FIXED_BYTES
+    # Float32 kernels, once as they are and once as their gradients read them.
+    shapes = expected_shapes(architecture).values()
+    return _FIXED_BYTES + 2 * 4 * sum(math.prod(shape) for shape in shapes)
+
+
+def check_memory(needed: int, available: int, longest: int, fixed: float = _FIXED_BYTES) -> None:
+    """Refuse a run that memory cannot hold; `fixed` of the bytes needed stay whatever the size.
 
     Raises:
         InputError: says what is needed, what is there, and the largest size that fits.
@@ -79,7 +92,7 @@ def check_memory(needed: int, available: int, longest: int) -> None:
     if needed <= available:
         return
     # What grows with the picture grows with its pixels, but for the frame, hence a little less.
-    share = 0.95 * max(available - _FIXED_BYTES, 0.0) / (needed - _FIXED_BYTES)
+    share = 0.95 * max(available - fixed, 0.0) / (needed - fixed)
     fits = int(longest * math.sqrt(share)) // 16 * 16
     raise InputError(
         f"--size {longest} needs about {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB "

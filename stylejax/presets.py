@@ -38,7 +38,7 @@ NETWORK_VALUES: Mapping[NetworkName, Mapping[str, Any]] = {
     "vgg19": _VGG_VALUES,
 }
 
-PRESETS: Mapping[PresetName, Preset] = {
+PRESETS: dict[PresetName, Preset] = {
     "notebook": Preset(
         network="densenet121",
         source="Neural Style Transfer using DenseNet, notebook and post of 22 July 2018",

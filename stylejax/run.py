@@ -26,6 +26,7 @@ from stylejax.device import (
     check_memory,
     estimated_memory,
     find_device,
+    fixed_memory,
 )
 from stylejax.errors import InputError
 from stylejax.files import check_writable, replace_file
@@ -185,7 +186,8 @@ def _prepare(request: Request) -> _Prepared:
         canonical_layers(kind, weights.architecture)
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture)
-    check_memory(needed, available_memory(device), options.picture.size)
+    fixed = fixed_memory(weights.architecture)
+    check_memory(needed, available_memory(device), options.picture.size, fixed)
     settings = make_settings(
         options, request.content, request.styles, weights, device.platform, request.init_picture
     )

@@ -17,6 +17,17 @@ from stylejax.convolution import Batch, conv3x3
 from stylejax.layers import VGG19, VggArchitecture
 
 
+def _pool(x: Batch, pooling: Pooling) -> Batch:
+    """Pool 2 x 2 positions into one; a last odd row or column is left out.
+
+    On CPU the gradient of this is twice as fast as that of a sliding window (docs/presets.md).
+    """
+    batch, height, width, channels = x.shape
+    rows, columns = height // 2, width // 2
+    windows = x[:, : 2 * rows, : 2 * columns].reshape(batch, rows, 2, columns, 2, channels)
+    return windows.max((2, 4)) if pooling == "max" else windows.mean((2, 4))
+
+
 def _feature_maps(
     x: Batch, architecture: VggArchitecture, pooling: Pooling, dtype: DTypeLike
 ) -> Iterator[tuple[str, Batch]]:
@@ -24,7 +35,6 @@ def _feature_maps(
 
     A submodule's name is its index in torchvision's `features`, so converted weights need no map.
     """
-    pool = nn.max_pool if pooling == "max" else nn.avg_pool
     index = 0
     yield "input", x
     sizes = zip(architecture.block_channels, architecture.block_sizes, strict=True)
@@ -41,7 +51,7 @@ def _feature_maps(
             x = nn.relu(x)
             yield f"relu{block}_{number}", x
             index += 2
-        x = pool(x, (2, 2), strides=(2, 2))
+        x = _pool(x, pooling)
         yield f"pool{block}", x
         index += 1
 

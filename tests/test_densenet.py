@@ -123,7 +123,8 @@ def test_table_gives_the_channels_and_positions_of_every_feature_map(both_networ
 def narrow():
     weights = read_weights()
     collections = {name: weights.variables[name] for name in ("params", "batch_stats")}
-    make = partial(DenseNet, architecture=weights.architecture, epsilon=weights.epsilon)
+    architecture: Any = weights.architecture
+    make = partial(DenseNet, architecture=architecture, epsilon=weights.epsilon)
     return make, collections
 
 

@@ -11,7 +11,7 @@ config sample convolution
 layers presets
 densenet vgg convert
 features weights
-losses
+losses normalization
 objective parameterization
 linesearch
 solver
