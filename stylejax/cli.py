@@ -253,7 +253,7 @@ def _interruptible() -> Iterator[Any]:
 
 def _summary_lines(summary: Summary) -> Iterator[str]:
     history = summary.history
-    spent = f"{history['iteration'][-1]} iterations, {history['evaluations'].sum()} evaluations"
+    spent = f"{history['iteration'][-1]} iterations, {summary.evaluations} evaluations"
     yield f"{summary.output}"
     yield f"  loss     {history['loss'][0]:.5g} -> {history['loss'][-1]:.5g} ({spent})"
     yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
@@ -273,7 +273,7 @@ def _summary_json(summary: Summary) -> str:
             "weights": summary.weights.name,
             "device": summary.device,
             "iterations": int(history["iteration"][-1]),
-            "evaluations": int(history["evaluations"].sum()),
+            "evaluations": summary.evaluations,
             "loss_initial": float(history["loss"][0]),
             "loss_final": float(history["loss"][-1]),
             "seconds_compile": round(summary.seconds_compile, 3),

@@ -63,24 +63,32 @@ def estimated_memory(
         architecture: which network, and its widths.
     """
     table = layer_table(architecture)
-    names = list(table)
-    last = max(names.index(canonical_layer(layer, architecture)) for layer in layers)
-    maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in names[: last + 1])
-    stride = table[names[last]].stride
+    run = _layers_run(layers, architecture)
+    maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in run)
+    stride = table[run[-1]].stride
     padded = math.prod(side + sum(padding(side, stride)) for side in (height, width))
     solving = padded * (_DENSENET_BYTES_A_PIXEL + _DENSENET_SHARE_OF_MAPS * maps)
     if isinstance(architecture, VggArchitecture):
         solving = padded * (_VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps)
-    return round(solving + 12 * height * width * pictures_kept + fixed_memory(architecture))
+    fixed = fixed_memory(layers, architecture)
+    return round(solving + 12 * height * width * pictures_kept + fixed)
 
 
-def fixed_memory(architecture: AnyArchitecture) -> float:
+def _layers_run(layers: tuple[str, ...], architecture: AnyArchitecture) -> list[str]:
+    """Canonical names of all layers up to the deepest of the given ones."""
+    names = list(layer_table(architecture))
+    last = max(names.index(canonical_layer(layer, architecture)) for layer in layers)
+    return names[: last + 1]
+
+
+def fixed_memory(layers: tuple[str, ...], architecture: AnyArchitecture) -> float:
     """Bytes of `estimated_memory` that do not grow with the picture."""
     if not isinstance(architecture, VggArchitecture):
         return _FIXED_BYTES
     # Float32 kernels, once as they are and once as their gradients read them.
-    shapes = expected_shapes(architecture).values()
-    return _FIXED_BYTES + 2 * 4 * sum(math.prod(shape) for shape in shapes)
+    table, shapes = layer_table(architecture), expected_shapes(architecture)
+    keys = (f"{table[name].torchvision}.weight" for name in _layers_run(layers, architecture))
+    return _FIXED_BYTES + 2 * 4 * sum(math.prod(shapes[key]) for key in keys if key in shapes)
 
 
 def check_memory(needed: int, available: int, longest: int, fixed: float = _FIXED_BYTES) -> None:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from stylejax.config import LossForm, LossOptions, Pooling, Precision, TotalVariationForm
 from stylejax.errors import InputError
 from stylejax.features import FeatureExtractor, feature_extractor
+from stylejax.layers import canonical_layer, canonical_layers
 from stylejax.losses import (
     FORMS,
     TOTAL_VARIATIONS,
@@ -231,13 +232,24 @@ def make_objective(
     for kind, layers in (("content", content_layers), ("style", style_layers)):
         if not layers:
             raise InputError(f"no {kind} layer: name at least one (a weight of 0 turns it off)")
+        canonical_layers(layers, weights.architecture)
+    # A layer may serve as content and as style, under two of its names.
+    canonical = {
+        name: canonical_layer(name, weights.architecture)
+        for name in (*content_layers, *style_layers)
+    }
     extract = feature_extractor(
-        tuple(dict.fromkeys((*content_layers, *style_layers))),
+        tuple(dict.fromkeys(canonical.values())),
         architecture=weights.architecture,
         epsilon=weights.epsilon,
         pooling=pooling,
         precision=precision,
     )
+
+    def by_given_name(variables: Variables, image: OtherImage) -> Features:
+        features = extract(variables, image)
+        return {name: features[layer] for name, layer in canonical.items()}
+
     return Objective(
-        extract, tuple(content_layers), tuple(style_layers), form, total_variation_form
+        by_given_name, tuple(content_layers), tuple(style_layers), form, total_variation_form
     )

@@ -113,6 +113,7 @@ class Summary(NamedTuple):
     device: str
     device_kind: str
     history: History
+    evaluations: int
     seconds_compile: float
     seconds_solve: float
     failed: bool
@@ -186,7 +187,7 @@ def _prepare(request: Request) -> _Prepared:
         canonical_layers(kind, weights.architecture)
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture)
-    fixed = fixed_memory(weights.architecture)
+    fixed = fixed_memory(layers, weights.architecture)
     check_memory(needed, available_memory(device), options.picture.size, fixed)
     settings = make_settings(
         options, request.content, request.styles, weights, device.platform, request.init_picture
@@ -318,6 +319,7 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         prepared.device.platform,
         prepared.device.device_kind,
         history,
+        int(state.evaluations),
         seconds_compile,
         seconds,
         failed,

@@ -5,18 +5,16 @@ import jax.numpy as jnp
 import normalize_vgg
 import numpy as np
 import pytest
-from problems import picture
-from safetensors.numpy import save_file
+from problems import NARROW_VGG16 as NARROW
+from problems import picture, vgg_tensors, write_vgg
 
-from stylejax.convert import expected_shapes
 from stylejax.errors import InputError
 from stylejax.features import feature_extractor
 from stylejax.image import write_picture
-from stylejax.layers import VggArchitecture, layer_table
+from stylejax.layers import layer_table
 from stylejax.normalization import mean_activations, normalised
 from stylejax.weights import read_weights
 
-NARROW = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 3, 3, 3))
 # Of different sizes, one of them no multiple of the network's stride.
 PICTURES = [picture(40, 56, 1), picture(33, 47, 2)]
 DEAD = 3
@@ -26,18 +24,10 @@ ALL = tuple(layer_table(NARROW))
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """A narrow VGG-16 whose first convolution has a channel that is never active."""
-    random = np.random.default_rng(0)
-    tensors = {
-        key: random.normal(0.0, 1.0 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32)
-        if len(shape) == 4
-        else random.uniform(0.0, 0.5, shape).astype(np.float32)
-        for key, shape in expected_shapes(NARROW).items()
-    }
+    tensors = vgg_tensors(NARROW)
     tensors["features.0.weight"][DEAD] = 0.0
     tensors["features.0.bias"][DEAD] = -1.0
-    path = tmp_path_factory.mktemp("vgg") / "vgg16.safetensors"
-    save_file(tensors, path, {"network": "vgg16", "block_channels": "[4, 5, 6, 7, 8]"})
-    return path
+    return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg16.safetensors", NARROW, tensors)
 
 
 def features(weights, image, names=ALL, pooling: Any = "max"):
