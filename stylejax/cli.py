@@ -138,13 +138,14 @@ def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | 
 
 
 def _given(arguments: Sequence[str], flag: str) -> str | None:
-    """The value of an option that must be known before the others can be read."""
+    """The value of an option that must be known before the others can be read; the last counts."""
+    value = None
     for index, argument in enumerate(arguments):
         if argument == flag and index + 1 < len(arguments):
-            return arguments[index + 1]
-        if argument.startswith(f"{flag}="):
-            return argument.removeprefix(f"{flag}=")
-    return None
+            value = arguments[index + 1]
+        elif argument.startswith(f"{flag}="):
+            value = argument.removeprefix(f"{flag}=")
+    return value
 
 
 def _defaults(arguments: Sequence[str]) -> Transfer:
