@@ -16,11 +16,11 @@ from stylejax.contact_sheet import contact_sheet
 from stylejax.types import OtherPixels
 
 
-def paint(content: Path, style: Path, weights: list[Path], size: int) -> list[OtherPixels]:
+def paint(content: Path, style: Path, weights: list[Path], size: int) -> list[OtherPixels | None]:
     """Content, style, and the picture that each weight file makes of them."""
     photograph, painting = (stylejax.read_picture(path, size).pixels for path in (content, style))
     options = stylejax.Options(picture=stylejax.PictureOptions(size=size))
-    pictures: list[OtherPixels] = [photograph, painting]
+    pictures: list[OtherPixels | None] = [photograph, painting]
     for path in weights:
         network = stylejax.read_weights(path)
         result = stylejax.style_transfer(photograph, [painting], weights=network, options=options)
@@ -31,7 +31,7 @@ def paint(content: Path, style: Path, weights: list[Path], size: int) -> list[Ot
 
 def main() -> None:
     """Write the sheet that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pairs", nargs="+", type=Path, required=True)
     parser.add_argument("--weights", nargs="+", type=Path, required=True)
     parser.add_argument("--references", nargs="*", default=[])

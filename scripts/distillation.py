@@ -288,3 +288,31 @@ def training_step(
         return (student, optimizer_state), errors
 
     return step
+
+
+_TAP_MODULES = {
+    "pool2_relu": ("transition1.norm", "transition1.conv"),
+    "pool3_relu": ("transition2.norm", "transition2.conv"),
+    "pool4_relu": ("transition3.norm", "transition3.conv"),
+    "relu": ("norm5", None),
+}
+
+
+def balanced(student: Student, pictures: Crops, most: float = 100.0) -> Student:
+    """The same function with no channel of these taps stronger than `most` times the median one.
+
+    Strength is the mean square over the pictures, a channel's entry on the Gram matrix's diagonal.
+    A ReLU passes a positive factor through: what is divided out of a norm's scale and bias is
+    multiplied into the rows of the convolution and the heads that read it, as Gatys et al. (2016)
+    rescale VGG.
+    """
+    features, _ = student_taps(student, pictures, tuple(_TAP_MODULES), False, jnp.float32)
+    params, heads = dict(student.params), dict(student.heads)
+    for tap, (norm, conv) in _TAP_MODULES.items():
+        strength = jnp.mean(jnp.square(features[tap]), (0, 1, 2))
+        factor = jnp.sqrt(jnp.maximum(1.0, strength / (most * jnp.median(strength))))
+        params[norm] = {name: value / factor for name, value in params[norm].items()}
+        readers = [(heads, tap)] + ([(params, conv)] if conv else [(heads, LOGITS)])
+        for group, name in readers:
+            group[name] = {**group[name], "kernel": group[name]["kernel"] * factor[:, None]}
+    return student._replace(params=params, heads=heads)

@@ -331,6 +331,8 @@ def main() -> None:
     photographs, validation = read_tiles(options.train), read_tiles([options.validation])
     material = read_material(options, photographs.tiles)
     student, clock = train(options, material)
+    sample = crops(jax.random.key(options.seed), material.tiles[: len(photographs.tiles)], 512, 128)
+    student = distillation.balanced(student, sample)
     report = evaluate(student, material.teacher, photographs, validation)
     report |= {"steps": clock.steps, "pictures": clock.pictures}
     write_weights(options.out, student, file_metadata(options, clock))

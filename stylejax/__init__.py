@@ -15,9 +15,11 @@ from stylejax.losses import (
 )
 from stylejax.objective import LossTerms, LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import image_from_latent, latent_from_image
+from stylejax.presets import network_options, preset_options
 from stylejax.sample import sample_picture
 from stylejax.solver import Solver, adam, lbfgs, optax_lbfgs
 from stylejax.transfer import Result, latent_objective, style_transfer
+from stylejax.vgg import Vgg
 from stylejax.weights import Weights, read_weights
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Solver",
     "SolverOptions",
     "Targets",
+    "Vgg",
     "Weights",
     "adam",
     "content_loss",
@@ -45,7 +48,9 @@ __all__ = [
     "layer_table",
     "lbfgs",
     "make_objective",
+    "network_options",
     "optax_lbfgs",
+    "preset_options",
     "read_picture",
     "read_weights",
     "sample_picture",

@@ -17,16 +17,25 @@ import platformdirs
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from stylejax.config import DeviceName, LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.config import (
+    DeviceName,
+    LossOptions,
+    NetworkName,
+    Options,
+    PictureOptions,
+    SolverOptions,
+)
 from stylejax.conversion import convert_weights, describe_weights
 from stylejax.errors import InputError
 from stylejax.fetch import fetch_weights
-from stylejax.layers import layer_table
+from stylejax.layers import ARCHITECTURES, layer_table
+from stylejax.presets import PRESETS, PresetName, network_options, preset_options
 from stylejax.progress import ProgressDisplay, download_display
 from stylejax.published import find_weights, weights_rows
 from stylejax.run import Observer, Request, Summary, run
 from stylejax.sample import sample_picture
-from stylejax.settings import options_like, read_settings
+from stylejax.settings import network_like, options_like, read_settings
+from stylejax.weights import read_network
 
 INTERRUPTED = 130
 
@@ -38,6 +47,10 @@ class RunOptions:
     weights: Path | None = None
     """Weight file, or a name that `stylejax weights list` shows; else the environment variable
     STYLEJAX_WEIGHTS, else the bundled one."""
+    network: NetworkName | None = None
+    """The network that pictures are compared through; the weight file decides unless given."""
+    preset: PresetName | None = None
+    """Take network and options from a published program; those given here go first."""
     device: DeviceName | None = None
     """Run on this kind of device and no other; JAX's choice unless given."""
     save_every: int = 0
@@ -96,8 +109,10 @@ class Demo(_Solving):
 
 @dataclass(frozen=True)
 class Layers:
-    """List the network's layers: both names, channels, shape, stride, receptive field."""
+    """List a network's layers: all names, channels, shape, stride, receptive field."""
 
+    network: NetworkName = "densenet121"
+    """The network."""
     size: str = "512"
     """Size of the picture that shapes are given for: 512, or width x height as 640x480."""
 
@@ -169,21 +184,44 @@ def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | 
     )
 
 
-def _defaults(arguments: Sequence[str]) -> Transfer:
-    """The defaults of this run: those of the picture that `--like` names, where it is given."""
-    path = None
+def _given(arguments: Sequence[str], flag: str) -> str | None:
+    """The value of an option that must be known before the others can be read; the last counts."""
+    value = None
     for index, argument in enumerate(arguments):
-        if argument == "--like" and index + 1 < len(arguments):
-            path = Path(arguments[index + 1])
-        elif argument.startswith("--like="):
-            path = Path(argument.removeprefix("--like="))
-    if path is None:
-        return _required(Transfer(Path(), (), Path()), "content", "styles", "output")
-    settings = read_settings(path)
-    content, *styles = (Path(entry["name"]) for entry in (settings["content"], *settings["styles"]))
-    options = options_like(path, settings)
+        if argument == flag and index + 1 < len(arguments):
+            value = arguments[index + 1]
+        elif argument.startswith(f"{flag}="):
+            value = argument.removeprefix(f"{flag}=")
+    return value
+
+
+def _defaults(arguments: Sequence[str]) -> Transfer:
+    """The defaults of this run.
+
+    They are those of the picture that `--like` names, else of the network; `--preset` goes over
+    them.
+    """
+    like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
+    weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
+    asked: NetworkName | None = None
+    names: tuple[str, ...] = ("content", "styles", "output")
+    content, styles, options = Path(), (), None
+    if like is not None:
+        settings = read_settings(Path(like))
+        options, asked = options_like(Path(like), settings), network_like(settings)
+        content, *rest = (Path(of["name"]) for of in (settings["content"], *settings["styles"]))
+        styles, names = tuple(rest), ("output",)
+    if preset in PRESETS:
+        options, asked = preset_options(preset, options), PRESETS[preset].network
+    if options is None:
+        # The other commands solve nothing, and must work where the named weights are missing.
+        solves = bool(arguments) and arguments[0] in ("transfer", "demo")
+        file = find_weights(Path(weights) if weights else None) if solves else None
+        held = read_network(file) if file else "densenet121"
+        options = network_options(network if network in ARCHITECTURES else held)
     groups = {"picture": options.picture, "loss": options.loss, "solver": options.solve}
-    return _required(Transfer(content, tuple(styles), Path(), **groups), "output")
+    run_options = RunOptions(network=asked)
+    return _required(Transfer(content, styles, Path(), **groups, run=run_options), *names)
 
 
 def _required(command: Transfer, *names: str) -> Transfer:
@@ -218,7 +256,9 @@ def parse(arguments: Sequence[str]) -> Any:
         SystemExit: help was asked for.
     """
     transfer = _defaults(arguments)
-    demo = Demo(picture=transfer.picture, loss=transfer.loss, solver=transfer.solver)
+    demo = Demo(
+        picture=transfer.picture, loss=transfer.loss, solver=transfer.solver, run=transfer.run
+    )
     commands = Union[  # noqa: UP007 - the defaults are known only now
         Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
         Annotated[Demo, tyro.conf.subcommand("demo", default=demo)],
@@ -232,7 +272,7 @@ def parse(arguments: Sequence[str]) -> Any:
         return tyro.cli(
             commands,  # pyright: ignore[reportArgumentType]
             prog="stylejax",
-            description="Neural style transfer with DenseNet-121 and L-BFGS in JAX.",
+            description="Neural style transfer with DenseNet-121 or VGG and L-BFGS in JAX.",
             args=list(arguments),
             config=(OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         )
@@ -265,7 +305,7 @@ def _interruptible() -> Iterator[Any]:
 
 def _summary_lines(summary: Summary) -> Iterator[str]:
     history = summary.history
-    spent = f"{history['iteration'][-1]} iterations, {history['evaluations'].sum()} evaluations"
+    spent = f"{history['iteration'][-1]} iterations, {summary.evaluations} evaluations"
     yield f"{summary.output}"
     yield f"  loss     {history['loss'][0]:.5g} -> {history['loss'][-1]:.5g} ({spent})"
     yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
@@ -285,7 +325,7 @@ def _summary_json(summary: Summary) -> str:
             "weights": summary.weights.name,
             "device": summary.device,
             "iterations": int(history["iteration"][-1]),
-            "evaluations": int(history["evaluations"].sum()),
+            "evaluations": summary.evaluations,
             "loss_initial": float(history["loss"][0]),
             "loss_final": float(history["loss"][-1]),
             "seconds_compile": round(summary.seconds_compile, 3),
@@ -304,6 +344,7 @@ def _transfer(command: Transfer) -> int:
         output=command.output,
         options=command.options,
         weights=find_weights(extra.weights),
+        network=extra.network,
         device=extra.device,
         save_every=extra.save_every,
         resume=extra.resume,
@@ -352,12 +393,17 @@ def _layers(command: Layers) -> int:
         raise InputError(f"--size {command.size}: give a number, or width x height as 640x480")
     width = int(match[1])
     height = int(match[2] or width)
-    header = ("Keras", "torchvision", "channels", "shape", "stride", "receptive field")
+    table = layer_table(ARCHITECTURES[command.network])
+    schemes = {"papers": "paper", "Keras": "keras", "torchvision": "torchvision"}
+    if command.network == "densenet121":
+        del schemes["papers"]
+    header = (*schemes, "channels", "shape", "stride", "receptive field")
     rows: list[tuple[str, ...]] = [header]
-    for layer in layer_table().values():
+    for layer in table.values():
         shape = f"{-(-height // layer.stride)} x {-(-width // layer.stride)} x {layer.channels}"
         numbers = (str(layer.channels), shape, str(layer.stride), str(layer.receptive_field))
-        rows.append((layer.keras, layer.torchvision, *numbers))
+        names = (getattr(layer, scheme) or "-" for scheme in schemes.values())
+        rows.append((*names, *numbers))
     _print_table(rows)
     return 0
 

@@ -14,10 +14,14 @@ from stylejax.errors import InputError
 SMALLEST_SIZE = 32
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
+NetworkName = Literal["densenet121", "vgg16", "vgg19"]
 Pooling = Literal["max", "average"]
 Precision = Literal["float32", "bfloat16"]
-LossForm = Literal["relative", "paper"]
-TotalVariationForm = Literal["power", "plain"]
+LossForm = Literal["relative", "paper", "mean", "sum"]
+TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
+
+STARTS = ("content", "style", "noise", "uniform", "mean")
+"""What `init` may name beside a picture file."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class PictureOptions:
     size: int = 512
     """Longest side of the result in pixels, 32 or more; style pictures are scaled to it as well."""
     init: str = "content"
-    """Start from `content`, `style`, `noise`, or the picture file named here."""
+    """Start from `content`, `style`, `noise` (faint, around grey), `uniform` (noise of the full
+    range), `mean` (ImageNet's mean colour), or the picture file named here."""
     seed: int = 0
     """Seed of the noise, 0 or more."""
     bits: Literal[8, 16] = 8
@@ -57,11 +62,13 @@ class LossOptions:
     style_blend: tuple[float, ...] = ()
     """Relative weights of several style pictures, such as 3,1; all alike unless given."""
     loss_form: LossForm = "relative"
-    """`relative`: a weight means the same for every pair and size. `paper`: raw sums of squares."""
+    """`relative`: a weight means the same for every pair and size. `paper`: raw sums of squares.
+    `mean`, `sum`: those of published programs (docs/presets.md)."""
     tv_form: TotalVariationForm = "power"
-    """Total variation: `power` (squares to the 1.25) or `plain` (absolute differences)."""
+    """Total variation: `power` (squares to the 1.25) or `plain` (absolute differences), means over
+    pixels in [0, 1]; `power-sum`, `squared-sum`: sums over pixels in [0, 255]."""
     pooling: Pooling = "max"
-    """The network's first pooling."""
+    """The pooling that follows the first convolution of DenseNet, all pools of VGG."""
     precision: Precision = "float32"
     """Inside the network; Gram matrices, losses and the picture are float32 either way."""
 
@@ -72,6 +79,8 @@ class SolverOptions:
 
     iterations: int = 80
     """Iterations, 1 or more."""
+    evaluations: int = 0
+    """Most evaluations of loss and gradient, line searches included; 0 for no such limit."""
     solver: Literal["lbfgs", "optax-lbfgs", "adam"] = "lbfgs"
     """`lbfgs` (jaxopt), `optax-lbfgs`, or `adam` (more iterations: 300 and up)."""
     lbfgs_history: int = 10

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import save
 
+from stylejax.config import NetworkName
 from stylejax.errors import InputError
 from stylejax.files import check_writable, replace_file
 from stylejax.keras_files import HDF5_START, read_keras
@@ -27,7 +28,7 @@ from stylejax.published import (
     PublishedFile,
     published_files,
 )
-from stylejax.state_dict import NetworkName, keras_state_dict, standard_state_dict
+from stylejax.state_dict import keras_state_dict, standard_state_dict
 from stylejax.torch_files import STREAM_START, read_torch
 from stylejax.weights import manifest, read_tensors, read_weights
 
@@ -141,14 +142,8 @@ def _own_file(path: Path, metadata: Mapping[str, str], sums: Checksums) -> Weigh
         data = hashlib.file_digest(file, "sha256").hexdigest()
     if metadata.get("data_sha256", data) != data:
         raise InputError("the numbers are not those that were written: damaged, convert it again")
+    network = read_weights(path).architecture.network
     tensors, _ = read_tensors(path)
-    if metadata.get("network", "densenet121") == "densenet121":
-        read_weights(path)
-        network: NetworkName = "densenet121"
-    else:
-        network, tensors = standard_state_dict(tensors)
-    if metadata.get("network", network) != network:
-        raise InputError(f"says that it is {metadata['network']!r}, but holds {network}")
     published = _identified(metadata.get("source_sha256", ""), metadata.get("source_md5", ""))
     return WeightFile("stylejax", network, tensors, metadata, sums, published, own=True)
 

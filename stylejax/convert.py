@@ -2,6 +2,7 @@
 
 torchvision stores convolutions as output x input x height x width (OIHW), Flax as height x width x
 input x output (HWIO), and a 1x1 convolution here is a matrix product with an input x output kernel.
+VGG's convolutions have biases and no norms, DenseNet's the reverse.
 """
 
 import re
@@ -10,16 +11,23 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from stylejax.errors import InputError
-from stylejax.layers import DENSENET121, Architecture, layer_table
+from stylejax.layers import (
+    DENSENET121,
+    AnyArchitecture,
+    Architecture,
+    VggArchitecture,
+    layer_table,
+)
 from stylejax.types import Variables
 
+TITLES = {"densenet121": "DenseNet-121", "vgg16": "VGG-16", "vgg19": "VGG-19"}
 _NORM_ENTRIES = {
     "weight": ("params", "scale"),
     "bias": ("params", "bias"),
     "running_mean": ("batch_stats", "mean"),
     "running_var": ("batch_stats", "var"),
 }
-_NOT_FEATURES = r"classifier\.(weight|bias)|.*\.num_batches_tracked"
+_NOT_FEATURES = r"classifier\.(\d\.)?(weight|bias)|.*\.num_batches_tracked"
 _OLD_SPELLING = re.compile(r"(features\.denseblock.*\.)(norm|relu|conv)\.(\d\..*)")
 
 
@@ -45,8 +53,21 @@ def _modules(architecture: Architecture) -> Iterator[tuple[str, tuple[int, ...]]
         previous = layer
 
 
-def expected_shapes(architecture: Architecture = DENSENET121) -> dict[str, tuple[int, ...]]:
+def _vgg_shapes(architecture: VggArchitecture) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    channels = 3
+    for name, layer in layer_table(architecture).items():
+        if name.startswith("conv"):
+            shapes[f"{layer.torchvision}.weight"] = (layer.channels, channels, 3, 3)
+            shapes[f"{layer.torchvision}.bias"] = (layer.channels,)
+            channels = layer.channels
+    return shapes
+
+
+def expected_shapes(architecture: AnyArchitecture = DENSENET121) -> dict[str, tuple[int, ...]]:
     """Shape of every parameter of the feature extractor, by torchvision's key."""
+    if isinstance(architecture, VggArchitecture):
+        return _vgg_shapes(architecture)
     shapes: dict[str, tuple[int, ...]] = {}
     for key, shape in _modules(architecture):
         entries = ("weight",) if len(shape) == 4 else _NORM_ENTRIES
@@ -86,9 +107,9 @@ def checked_tensors(
 
 
 def to_variables(
-    tensors: Mapping[str, np.ndarray], architecture: Architecture = DENSENET121
+    tensors: Mapping[str, np.ndarray], architecture: AnyArchitecture = DENSENET121
 ) -> Variables:
-    """Turn torchvision's state dict of a DenseNet into the Flax module's variables, in float32.
+    """Turn torchvision's state dict of a network into the Flax module's variables, in float32.
 
     Both spellings of a dense layer's keys are taken (`norm.1` and `norm1`); the classifier and
     the counters of seen batches are dropped.
@@ -99,9 +120,8 @@ def to_variables(
     params: dict[str, dict[str, np.ndarray]] = {}
     statistics: dict[str, dict[str, np.ndarray]] = {}
     tensors = {_OLD_SPELLING.sub(r"\1\2\3", key): value for key, value in tensors.items()}
-    shapes = expected_shapes(architecture)
-    checked = checked_tensors(tensors, shapes, _NOT_FEATURES, "DenseNet-121")
-    for key, value in checked.items():
+    shapes, title = expected_shapes(architecture), TITLES[architecture.network]
+    for key, value in checked_tensors(tensors, shapes, _NOT_FEATURES, title).items():
         module, entry = key.removeprefix("features.").rsplit(".", 1)
         if value.ndim == 1:
             collection, name = _NORM_ENTRIES[entry]
@@ -111,15 +131,15 @@ def to_variables(
             kernel = (
                 value[:, :, 0, 0].T if value.shape[2:] == (1, 1) else value.transpose(2, 3, 1, 0)
             )
-            params[module] = {"kernel": np.ascontiguousarray(kernel)}
-    return {"params": params, "batch_stats": statistics}
+            params.setdefault(module, {})["kernel"] = np.ascontiguousarray(kernel)
+    return {"params": params} | ({"batch_stats": statistics} if statistics else {})
 
 
 def from_variables(variables: Variables) -> dict[str, np.ndarray]:
     """The inverse of `to_variables`: torchvision's names and layouts, for writing a weight file."""
     tensors: dict[str, np.ndarray] = {}
     for entry, (collection, name) in _NORM_ENTRIES.items():
-        for module, values in variables[collection].items():
+        for module, values in variables.get(collection, {}).items():
             if name in values:
                 tensors[f"features.{module}.{entry}"] = np.asarray(values[name])
     for module, values in variables["params"].items():

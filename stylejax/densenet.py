@@ -7,57 +7,15 @@ Source: Huang et al. (2017), in the form of torchvision and Keras, which agree l
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from stylejax.config import Pooling
+from stylejax.convolution import Batch, conv3x3
 from stylejax.layers import DENSENET121, Architecture
-
-Batch = Float[Array, "batch _ _ _"]
-
-
-def _plain_conv3x3(x: Batch, kernel: Array) -> Batch:
-    return lax.conv_general_dilated(
-        x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
-@jax.custom_vjp
-def _conv3x3(x: Batch, kernel: Array) -> Batch:
-    """3x3 convolution, stride 1, zero padding 1, whose gradient is again a plain convolution.
-
-    JAX's own gradient reads the kernel transposed in place. Inside a compiled loop XLA's CPU
-    backend has no fast kernel for that form and takes three times as long; with the kernel
-    flipped and transposed beforehand, and a barrier so that XLA does not fold it back, it has.
-    (The price: reverse-mode differentiation only.)
-    """
-    return _plain_conv3x3(x, kernel)
-
-
-def _conv3x3_forward(x: Any, kernel: Any) -> tuple[Batch, tuple[Batch | None, Array]]:
-    # Where the kernel is frozen, its gradient is not even traced.
-    kept = x.value if kernel.perturbed else None
-    return _plain_conv3x3(x.value, kernel.value), (kept, kernel.value)
-
-
-def _conv3x3_backward(
-    residuals: tuple[Batch | None, Array], gradient: Batch
-) -> tuple[Batch, Array | None]:
-    x, kernel = residuals
-    flipped = lax.optimization_barrier(kernel[::-1, ::-1].swapaxes(2, 3))
-    kernel_gradient = None
-    if x is not None:
-        kernel_gradient = jax.vjp(lambda k: _plain_conv3x3(x, k), kernel)[1](gradient)[0]
-    return _conv3x3(gradient, flipped), kernel_gradient
-
-
-_conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward, symbolic_zeros=True)
 
 
 def _pool(x: Batch, pooling: Pooling) -> Batch:
@@ -78,10 +36,10 @@ def _feature_maps(
     # A 1x1 convolution is a matrix product over channels; XLA's CPU backend runs it faster as one.
     pointwise = partial(nn.Dense, use_bias=False, dtype=dtype)
     conv = partial(nn.Conv, use_bias=False, dtype=dtype)
-    conv3x3 = partial(
+    spatial = partial(
         conv,
         kernel_size=(3, 3),
-        conv_general_dilated=lambda x, kernel, *_, **__: _conv3x3(x, kernel),
+        conv_general_dilated=lambda x, kernel, *_, **__: conv3x3(x, kernel),
     )
 
     yield "input", x
@@ -106,7 +64,7 @@ def _feature_maps(
             yield f"{tap}_1_bn", y
             y = nn.relu(y)
             yield f"{tap}_1_relu", y
-            y = conv3x3(architecture.growth_rate, name=f"{key}.conv2")(y)
+            y = spatial(architecture.growth_rate, name=f"{key}.conv2")(y)
             yield f"{tap}_2_conv", y
             x = jnp.concatenate([x, y], axis=-1)
             yield f"{tap}_concat", x

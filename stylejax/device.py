@@ -6,14 +6,16 @@ import jax
 import psutil
 
 from stylejax.config import DeviceName
+from stylejax.convert import expected_shapes
 from stylejax.errors import InputError
 from stylejax.features import padding
-from stylejax.layers import Architecture, canonical_layer, layer_table
+from stylejax.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
 
-# XLA's own account of the compiled solve (temporary bytes a pixel), over ten networks and sizes, is
-# within 8 % of this line in the bytes of all feature maps up to the deepest layer.
-_BYTES_A_PIXEL = 420.0
-_SHARE_OF_FEATURE_MAPS = 0.45
+# XLA's own account of the compiled solve (temporary bytes a pixel) is within 8 % of these lines in
+# the bytes of all feature maps up to the deepest layer: over ten networks and sizes for DenseNet,
+# five layers of VGG-19 at 128 and 256 px with maximum pooling.
+_DENSENET_BYTES_A_PIXEL, _DENSENET_SHARE_OF_MAPS = 420.0, 0.45
+_VGG_BYTES_A_PIXEL, _VGG_SHARE_OF_MAPS = 1210.0, 0.34
 _FIXED_BYTES = 100e6
 
 
@@ -48,7 +50,7 @@ def estimated_memory(
     width: int,
     layers: tuple[str, ...],
     pictures_kept: int,
-    architecture: Architecture,
+    architecture: AnyArchitecture,
 ) -> int:
     """Bytes that a solve takes at its peak.
 
@@ -58,20 +60,39 @@ def estimated_memory(
         layers: all layers of the loss.
         pictures_kept: arrays of the picture's size in the solver's state (L-BFGS: two for each
             pair that it remembers, and three more).
-        architecture: the network's widths.
+        architecture: which network, and its widths.
     """
     table = layer_table(architecture)
-    names = list(table)
-    last = max(names.index(canonical_layer(layer, architecture)) for layer in layers)
-    maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in names[: last + 1])
-    stride = table[names[last]].stride
+    run = _layers_run(layers, architecture)
+    maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in run)
+    stride = table[run[-1]].stride
     padded = math.prod(side + sum(padding(side, stride)) for side in (height, width))
-    solving = padded * (_BYTES_A_PIXEL + _SHARE_OF_FEATURE_MAPS * maps)
-    return round(solving + 12 * height * width * pictures_kept + _FIXED_BYTES)
+    solving = padded * (_DENSENET_BYTES_A_PIXEL + _DENSENET_SHARE_OF_MAPS * maps)
+    if isinstance(architecture, VggArchitecture):
+        solving = padded * (_VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps)
+    fixed = fixed_memory(layers, architecture)
+    return round(solving + 12 * height * width * pictures_kept + fixed)
 
 
-def check_memory(needed: int, available: int, longest: int) -> None:
-    """Refuse a run that memory cannot hold.
+def _layers_run(layers: tuple[str, ...], architecture: AnyArchitecture) -> list[str]:
+    """Canonical names of all layers up to the deepest of the given ones."""
+    names = list(layer_table(architecture))
+    last = max(names.index(canonical_layer(layer, architecture)) for layer in layers)
+    return names[: last + 1]
+
+
+def fixed_memory(layers: tuple[str, ...], architecture: AnyArchitecture) -> float:
+    """Bytes of `estimated_memory` that do not grow with the picture."""
+    if not isinstance(architecture, VggArchitecture):
+        return _FIXED_BYTES
+    # Float32 kernels, once as they are and once as their gradients read them.
+    table, shapes = layer_table(architecture), expected_shapes(architecture)
+    keys = (f"{table[name].torchvision}.weight" for name in _layers_run(layers, architecture))
+    return _FIXED_BYTES + 2 * 4 * sum(math.prod(shapes[key]) for key in keys if key in shapes)
+
+
+def check_memory(needed: int, available: int, longest: int, fixed: float = _FIXED_BYTES) -> None:
+    """Refuse a run that memory cannot hold; `fixed` of the bytes needed stay whatever the size.
 
     Raises:
         InputError: says what is needed, what is there, and the largest size that fits.
@@ -79,7 +100,7 @@ def check_memory(needed: int, available: int, longest: int) -> None:
     if needed <= available:
         return
     # What grows with the picture grows with its pixels, but for the frame, hence a little less.
-    share = 0.95 * max(available - _FIXED_BYTES, 0.0) / (needed - _FIXED_BYTES)
+    share = 0.95 * max(available - fixed, 0.0) / (needed - fixed)
     fits = int(longest * math.sqrt(share)) // 16 * 16
     raise InputError(
         f"--size {longest} needs about {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB "

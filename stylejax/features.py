@@ -14,8 +14,15 @@ from jaxtyping import Array, Float
 
 from stylejax.config import Pooling, Precision
 from stylejax.densenet import DenseNet
-from stylejax.layers import DENSENET121, Architecture, canonical_layers, layer_table
+from stylejax.layers import (
+    DENSENET121,
+    AnyArchitecture,
+    VggArchitecture,
+    canonical_layers,
+    layer_table,
+)
 from stylejax.types import Features, Image, Variables
+from stylejax.vgg import Vgg
 
 MARGIN = 16
 """Smallest width, in pixels, of the reflected frame around the picture."""
@@ -43,7 +50,7 @@ def _padded(image: Image, stride: int) -> Float[Array, "padded_height padded_wid
 def feature_extractor(
     layers: Sequence[str],
     *,
-    architecture: Architecture = DENSENET121,
+    architecture: AnyArchitecture = DENSENET121,
     epsilon: float = 1e-5,
     pooling: Pooling = "max",
     precision: Precision = "float32",
@@ -51,9 +58,9 @@ def feature_extractor(
     """Make the function from `(variables, image)` to `{layer: height x width x channels}`.
 
     Args:
-        layers: names in Keras's or torchvision's scheme; they are the keys of the result.
-        architecture: the network's widths, `Weights.architecture`.
-        epsilon: batch norm's epsilon, `Weights.epsilon`.
+        layers: names in any scheme (`stylejax.layers`); they are the keys of the result.
+        architecture: which network, and its widths: `Weights.architecture`.
+        epsilon: batch norm's epsilon, `Weights.epsilon`; VGG has none.
         pooling: `max` as published, or `average` (smoother gradients).
         precision: of the network's interior. The feature maps come out as float32 either way: a
             Gram matrix of float16 or bfloat16 would overflow or drown in rounding.
@@ -68,14 +75,18 @@ def feature_extractor(
     names = dict(zip(canonical_layers(layers, architecture), layers, strict=True))
     table = layer_table(architecture)
     deepest = max((table[name].stride for name in names), default=1)
-    network = DenseNet(tuple(names), architecture, epsilon, pooling, jnp.dtype(precision))
+    dtype = jnp.dtype(precision)
+    if isinstance(architecture, VggArchitecture):
+        network: DenseNet | Vgg = Vgg(tuple(names), architecture, pooling, dtype)
+    else:
+        network = DenseNet(tuple(names), architecture, epsilon, pooling, dtype)
 
     def extract(variables: Variables, image: Image) -> dict[str, Array]:
         height, width = image.shape[:2]
-        preprocessing = variables["preprocessing"]
+        collections = dict(variables)
+        preprocessing = collections.pop("preprocessing")
         batch = (_padded(image, deepest) - preprocessing["mean"])[None]
         batch = batch / preprocessing["standard_deviation"]
-        collections = {name: variables[name] for name in ("params", "batch_stats")}
         feature_maps: Any = network.apply(collections, batch)
         offset = padding(height, deepest)[0]
 

@@ -1,9 +1,14 @@
-"""The layers of DenseNet-121 by name: one table for both naming schemes.
+"""The layers of the networks by name: one table for all naming schemes.
 
-Every feature map that the network passes through can be asked for under Keras's name
+DenseNet: every feature map that the network passes through can be asked for under Keras's name
 (`conv2_block1_0_bn`, as `keras.applications.DenseNet121` lists its layers; the older `conv1/relu`
 spelling too) or torchvision's (`features.denseblock1.denselayer1.norm1`). Keras's name is the
 canonical one. Architecture: Huang et al., Densely Connected Convolutional Networks (2017), table 1.
+
+VGG: the names of the papers and of Caffe are canonical, since only they tell a convolution
+(`conv1_1`) from its ReLU (`relu1_1`) and are short; torchvision counts modules (`features.0`,
+`features.1`); Keras joins the two (`block1_conv1` is what comes out of the ReLU). Architecture:
+Simonyan, Zisserman, Very Deep Convolutional Networks (2015), table 1, D (VGG-16) and E (VGG-19).
 """
 
 import difflib
@@ -12,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from stylejax.config import NetworkName
 from stylejax.errors import InputError
 
 
@@ -27,12 +33,30 @@ class Architecture(NamedTuple):
         """Output channels of each dense layer's 1x1 convolution."""
         return 4 * self.growth_rate
 
+    @property
+    def network(self) -> NetworkName:
+        """The network's name; one with other widths goes by the same."""
+        return "densenet121"
+
+
+class VggArchitecture(NamedTuple):
+    """What fixes the shapes of a VGG: channels and number of convolutions of each block."""
+
+    block_channels: tuple[int, ...] = (64, 128, 256, 512, 512)
+    block_sizes: tuple[int, ...] = (2, 2, 4, 4, 4)
+
+    @property
+    def network(self) -> NetworkName:
+        """The network's name; one with other widths goes by the same."""
+        return "vgg16" if self.block_sizes == VGG16.block_sizes else "vgg19"
+
 
 class Layer(NamedTuple):
     """One feature map: its names, channels, and geometry in pixels of the network's input.
 
-    `stride` is the distance of neighbouring positions, `receptive_field` the side of the square
-    of input pixels that one position depends on.
+    A name is empty where its scheme has none for this feature map. `stride` is the distance of
+    neighbouring positions, `receptive_field` the side of the square of input pixels that one
+    position depends on.
     """
 
     keras: str
@@ -40,9 +64,21 @@ class Layer(NamedTuple):
     channels: int
     stride: int
     receptive_field: int
+    paper: str = ""
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        return self.paper or self.keras
 
 
+AnyArchitecture = Architecture | VggArchitecture
 DENSENET121 = Architecture()
+VGG16 = VggArchitecture(block_sizes=(2, 2, 3, 3, 3))
+VGG19 = VggArchitecture()
+ARCHITECTURES: dict[NetworkName, AnyArchitecture] = {
+    architecture.network: architecture for architecture in (DENSENET121, VGG16, VGG19)
+}
 
 # torchvision has no module for a concatenation inside a block, for the last ReLU and for the
 # input; these rows get names in its style.
@@ -54,7 +90,7 @@ _TORCHVISION_ALIASES = {
 }
 
 
-def _walk(architecture: Architecture) -> Iterator[Layer]:
+def _walk_densenet(architecture: Architecture) -> Iterator[Layer]:
     stride, field = 1, 1
 
     def layer(keras: str, torchvision: str, channels: int) -> Layer:
@@ -100,22 +136,41 @@ def _walk(architecture: Architecture) -> Iterator[Layer]:
     yield layer("relu", "features.relu5", channels)
 
 
-@cache
-def layer_table(architecture: Architecture = DENSENET121) -> dict[str, Layer]:
-    """All feature maps in the order in which they are computed, by canonical (Keras) name."""
-    return {layer.keras: layer for layer in _walk(architecture)}
+def _walk_vgg(architecture: VggArchitecture) -> Iterator[Layer]:
+    stride, field, index = 1, 1, 0
+    yield Layer("input", "input", 3, stride, field, "input")
+    sizes = zip(architecture.block_channels, architecture.block_sizes, strict=True)
+    for block, (channels, size) in enumerate(sizes, start=1):
+        for number in range(1, size + 1):
+            field += 2 * stride
+            keras, paper = f"block{block}_conv{number}", f"{block}_{number}"
+            yield Layer("", f"features.{index}", channels, stride, field, f"conv{paper}")
+            yield Layer(keras, f"features.{index + 1}", channels, stride, field, f"relu{paper}")
+            index += 2
+        field, stride = field + stride, 2 * stride
+        names = f"block{block}_pool", f"features.{index}"
+        yield Layer(*names, channels, stride, field, f"pool{block}")
+        index += 1
 
 
 @cache
-def _names_by_spelling(architecture: Architecture) -> dict[str, str]:
-    table = layer_table(architecture)
-    return {layer.torchvision: name for name, layer in table.items()} | {
-        name: name for name in table
-    }
+def layer_table(architecture: AnyArchitecture = DENSENET121) -> dict[str, Layer]:
+    """All feature maps in the order in which they are computed, by canonical name."""
+    vgg = isinstance(architecture, VggArchitecture)
+    layers = _walk_vgg(architecture) if vgg else _walk_densenet(architecture)
+    return {layer.name: layer for layer in layers}
 
 
-def canonical_layer(name: str, architecture: Architecture = DENSENET121) -> str:
-    """The canonical name of a layer given in either scheme.
+@cache
+def _names_by_spelling(architecture: AnyArchitecture) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for name, layer in layer_table(architecture).items():
+        known |= {spelling: name for spelling in (layer.torchvision, layer.keras, name) if spelling}
+    return known
+
+
+def canonical_layer(name: str, architecture: AnyArchitecture = DENSENET121) -> str:
+    """The canonical name of a layer given in any scheme.
 
     Raises:
         InputError: no layer has this name; the message offers the nearest names.
@@ -130,11 +185,13 @@ def canonical_layer(name: str, architecture: Architecture = DENSENET121) -> str:
             return known[candidate]
     nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(nearest)}? " if nearest else ""
-    raise InputError(f"unknown layer {name!r}: {hint}`stylejax layers` lists all names")
+    network = architecture.network
+    lists = "stylejax layers" + ("" if network == "densenet121" else f" --network {network}")
+    raise InputError(f"unknown layer {name!r} of {network}: {hint}`{lists}` lists all names")
 
 
 def canonical_layers(
-    names: Sequence[str], architecture: Architecture = DENSENET121
+    names: Sequence[str], architecture: AnyArchitecture = DENSENET121
 ) -> tuple[str, ...]:
     """The canonical names of several layers.
 

@@ -16,13 +16,15 @@ from jaxtyping import Array, Float
 from stylejax.config import LossForm, LossOptions, Pooling, Precision, TotalVariationForm
 from stylejax.errors import InputError
 from stylejax.features import FeatureExtractor, feature_extractor
+from stylejax.layers import canonical_layer, canonical_layers
 from stylejax.losses import (
+    FORMS,
+    TOTAL_VARIATIONS,
+    Sizes,
     content_loss,
     content_spread,
     gram_matrix,
     style_loss,
-    total_variation,
-    total_variation_power,
 )
 from stylejax.types import FeatureMap, Features, Gram, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
@@ -39,6 +41,11 @@ _SMALLEST_REFERENCE = 1e-4
 def _positive(unit: Scalar) -> Scalar:
     """The unit, or 1 where it is 0: the features are all 0 there, and no share of them is known."""
     return jnp.where(unit > 0.0, unit, 1.0)
+
+
+def _sizes(feature_map: FeatureMap, image: OtherImage) -> Sizes:
+    height, width, channels = feature_map.shape
+    return Sizes(channels, height * width, image.shape[0] * image.shape[1])
 
 
 class LossWeights(NamedTuple):
@@ -93,8 +100,9 @@ class Objective:
         style_layers: where Gram matrices are compared (equations 3 to 5).
         form: `paper` leaves each layer's term as in the paper. `relative` divides a content
             term by the variance of the content's feature maps and a style term by its value at the
-            content picture, so that a weight means the same for every pair and every size.
-        total_variation_form: `power` as in the published notebooks, or `plain`.
+            content picture, so that a weight means the same for every pair and every size. `mean`
+            and `sum` are ways of published programs (`losses.FORMS`).
+        total_variation_form: which total variation (`losses.TOTAL_VARIATIONS`).
     """
 
     extract: FeatureExtractor
@@ -149,15 +157,15 @@ class Objective:
         features = self.extract(variables, image)
         content = {
             name: weights.content * weights.content_layers[name] * term
-            for name, term in self._content_terms(features, targets).items()
+            for name, term in self._content_terms(features, targets, image).items()
         }
         style = {
             name: weights.style * weights.style_layers[name] * term
-            for name, term in self._style_terms(features, targets, weights.style_blend).items()
+            for name, term in self._style_terms(
+                features, targets, image, weights.style_blend
+            ).items()
         }
-        variation = (
-            total_variation_power if self.total_variation_form == "power" else total_variation
-        )
+        variation = TOTAL_VARIATIONS[self.total_variation_form]
         terms = LossTerms(
             content=jnp.sum(jnp.stack(list(content.values()))),
             style=jnp.sum(jnp.stack(list(style.values()))),
@@ -170,7 +178,9 @@ class Objective:
     def _grams(self, features: Features) -> dict[str, Gram]:
         return {name: gram_matrix(features[name]) for name in self.style_layers}
 
-    def _content_terms(self, features: Features, targets: Targets) -> dict[str, Scalar]:
+    def _content_terms(
+        self, features: Features, targets: Targets, image: Image
+    ) -> dict[str, Scalar]:
         terms: dict[str, Scalar] = {}
         for name in self.content_layers:
             target = targets.content[name]
@@ -179,11 +189,16 @@ class Objective:
                 # A blank content picture has no variance: its own energy is the unit then.
                 floor = _SMALLEST_REFERENCE * content_loss(jnp.zeros_like(target), target)
                 unit = _positive(jnp.maximum(content_spread(target), floor))
-            terms[name] = content_loss(features[name], target) / unit
+            factor = FORMS[self.form].content(_sizes(target, image))
+            terms[name] = factor * content_loss(features[name], target) / unit
         return terms
 
     def _style_terms(
-        self, features: Features, targets: Targets, blend: Float[Array, " styles"]
+        self,
+        features: Features,
+        targets: Targets,
+        image: Image,
+        blend: Float[Array, " styles"],
     ) -> dict[str, Scalar]:
         terms: dict[str, Scalar] = {}
         for name, gram in self._grams(features).items():
@@ -194,7 +209,8 @@ class Objective:
                 floor = _SMALLEST_REFERENCE * style_loss(jnp.zeros_like(target), target)
                 distance = style_loss(targets.content_grams[name], target)
                 unit = _positive(jnp.maximum(distance, floor))
-            terms[name] = style_loss(gram, target) / unit
+            factor = FORMS[self.form].style(_sizes(features[name], image))
+            terms[name] = factor * style_loss(gram, target) / unit
         return terms
 
 
@@ -216,13 +232,24 @@ def make_objective(
     for kind, layers in (("content", content_layers), ("style", style_layers)):
         if not layers:
             raise InputError(f"no {kind} layer: name at least one (a weight of 0 turns it off)")
+        canonical_layers(layers, weights.architecture)
+    # A layer may serve as content and as style, under two of its names.
+    canonical = {
+        name: canonical_layer(name, weights.architecture)
+        for name in (*content_layers, *style_layers)
+    }
     extract = feature_extractor(
-        tuple(dict.fromkeys((*content_layers, *style_layers))),
+        tuple(dict.fromkeys(canonical.values())),
         architecture=weights.architecture,
         epsilon=weights.epsilon,
         pooling=pooling,
         precision=precision,
     )
+
+    def by_given_name(variables: Variables, image: OtherImage) -> Features:
+        features = extract(variables, image)
+        return {name: features[layer] for name, layer in canonical.items()}
+
     return Objective(
-        extract, tuple(content_layers), tuple(style_layers), form, total_variation_form
+        by_given_name, tuple(content_layers), tuple(style_layers), form, total_variation_form
     )

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import platformdirs
 
+from stylejax.config import NetworkName
 from stylejax.errors import InputError
-from stylejax.state_dict import NetworkName
 from stylejax.weights import (
     IMAGENET_MEAN,
     IMAGENET_STANDARD_DEVIATION,

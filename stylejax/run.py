@@ -20,12 +20,13 @@ from stylejax.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from stylejax.config import DeviceName, Options, check_options
+from stylejax.config import STARTS, DeviceName, NetworkName, Options, check_options
 from stylejax.device import (
     available_memory,
     check_memory,
     estimated_memory,
     find_device,
+    fixed_memory,
 )
 from stylejax.errors import InputError
 from stylejax.files import check_writable, replace_file
@@ -68,6 +69,7 @@ class Request:
     output: Path
     options: Options = field(default_factory=Options)
     weights: Path | None = None
+    network: NetworkName | None = None
     device: DeviceName | None = None
     save_every: int = 0
     resume: bool = False
@@ -78,7 +80,7 @@ class Request:
     def init_picture(self) -> Path | None:
         """The picture file to start from, where `init` names one."""
         init = self.options.picture.init
-        return None if init in ("content", "style", "noise") else Path(init)
+        return None if init in STARTS else Path(init)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -111,6 +113,7 @@ class Summary(NamedTuple):
     device: str
     device_kind: str
     history: History
+    evaluations: int
     seconds_compile: float
     seconds_solve: float
     failed: bool
@@ -178,13 +181,14 @@ def _prepare(request: Request) -> _Prepared:
     _check_outputs(request)
     size = _checked_size(request)
     device = find_device(request.device)
-    weights = read_weights(request.weights)
+    weights = read_weights(request.weights, network=request.network)
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture)
-    check_memory(needed, available_memory(device), options.picture.size)
+    fixed = fixed_memory(layers, weights.architecture)
+    check_memory(needed, available_memory(device), options.picture.size, fixed)
     settings = make_settings(
         options, request.content, request.styles, weights, device.platform, request.init_picture
     )
@@ -315,6 +319,7 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         prepared.device.platform,
         prepared.device.device_kind,
         history,
+        int(state.evaluations),
         seconds_compile,
         seconds,
         failed,

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stylejax.config import Options, flat, from_flat
+from stylejax.config import NetworkName, Options, flat, from_flat
 from stylejax.errors import InputError
 from stylejax.image import read_description
 from stylejax.version import VERSION
@@ -45,7 +45,11 @@ def make_settings(
         "stylejax": VERSION,
         "content": _file_entry(content),
         "styles": [_file_entry(style) for style in styles],
-        "weights": {"name": weights.name, "sha256": weights.sha256},
+        "weights": {
+            "name": weights.name,
+            "sha256": weights.sha256,
+            "network": weights.architecture.network,
+        },
         "options": values,
         "versions": {package: metadata.version(package) for package in _PACKAGES},
         "device": device_kind,
@@ -86,3 +90,8 @@ def options_like(path: Path, settings: Settings) -> Options:
         return from_flat(settings["options"])
     except (InputError, KeyError, TypeError) as error:
         raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+
+
+def network_like(settings: Settings) -> NetworkName:
+    """The network that a picture was made with (early versions had but one, and did not say)."""
+    return settings.get("weights", {}).get("network", "densenet121")

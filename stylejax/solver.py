@@ -29,6 +29,9 @@ Function = Callable[..., tuple[Float[Array, ""], Any]]
 CHUNK = 16
 """Most iterations between two looks at the state from outside."""
 
+UNLIMITED = 2**31 - 1
+"""A budget of evaluations that no solve reaches."""
+
 
 class SolverState(NamedTuple):
     """The solve so far; everything needed to go on, so saving it suspends the solve exactly.
@@ -37,7 +40,8 @@ class SolverState(NamedTuple):
     value-and-gradient evaluations since the start; `inner` is the method's own. Before the first
     evaluation `value` and `gradient_norm` are infinite and `aux` is 0. Where `failed`, a value or
     gradient was not finite and `params` is the last good point, or the start; where `converged`,
-    not even steepest descent lowers the value any further in this precision.
+    not even steepest descent lowers the value any further in this precision. No step is begun once
+    `evaluations` has reached `budget`.
     """
 
     params: Any
@@ -48,12 +52,18 @@ class SolverState(NamedTuple):
     evaluations: Int[Array, ""]
     failed: Bool[Array, ""]
     converged: Bool[Array, ""]
+    budget: Int[Array, ""]
     inner: Any
+
+
+def _over(state: SolverState) -> Any:
+    """`ended`, traced or not."""
+    return state.failed | state.converged | (state.evaluations >= state.budget)
 
 
 def ended(state: SolverState) -> bool:
     """Whether there is no going on from a state, however many iterations are left."""
-    return bool(state.failed) or bool(state.converged)
+    return bool(_over(state))
 
 
 class Trace(NamedTuple):
@@ -99,6 +109,7 @@ def _first_state(params: Any, value: Any, aux: Any, inner: Any) -> SolverState:
         evaluations=jnp.zeros((), jnp.int32),
         failed=jnp.zeros((), bool),
         converged=jnp.zeros((), bool),
+        budget=jnp.full((), UNLIMITED, jnp.int32),
         inner=inner,
     )
     return _firm(state)
@@ -276,6 +287,7 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
             evaluations=state.evaluations + 1,
             failed=state.failed,
             converged=finished & ((norm == 0.0) | was_steepest & (search.low.step == 0.0)),
+            budget=state.budget,
             inner=None,
         )
         # The inner state is left out: a choice between histories would copy them each step.
@@ -311,6 +323,7 @@ def _move_and_evaluate(
         evaluations=state.evaluations + spent + 1,
         failed=state.failed,
         converged=first & (norm == 0.0),
+        budget=state.budget,
         inner=(own, grad),
     )
     return _keep_finite(new, state)
@@ -364,25 +377,27 @@ def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:
 
 @dataclass(frozen=True)
 class Solver:
-    """A method applied to a function.
+    """A method applied to a function, with at most `budget` evaluations.
 
-    `init` and `advance` are compiled on their first call and reused while shapes stay the same.
+    `init` and `advance` are compiled on their first call and reused while shapes stay the same. The
+    budget travels in the state, so that another one leaves `advance` as it is.
     """
 
     fun: Function
     method: Method = field(default_factory=lbfgs)
+    budget: int = UNLIMITED
 
     @cached_property
     def init(self) -> Any:
         """`init(params, *args)`: the state before the first step; nothing is evaluated."""
-        return jax.jit(lambda params, *args: self.method.init(self.fun, params, args))
+        return jax.jit(lambda params, *args: self._begin(params, args))
 
     @cached_property
     def advance(self) -> Any:
         """`advance(state, iterations, *args)`: up to CHUNK further iterations, and their trace.
 
         A fresh state is evaluated first; with 0 iterations that is all. Stops early where the
-        state has failed or converged; rows of the trace from there on are not meaningful. The
+        state has `ended`; rows of the trace from there on are not meaningful. The
         state given is donated. How iterations are split into calls does not change a bit of the
         result.
         """
@@ -401,8 +416,12 @@ class Solver:
 
     def solve(self, params: Any, iterations: int, *args: Any) -> tuple[SolverState, Trace]:
         """The whole solve as one pure function, to be composed with `jax.jit` and `jax.vmap`."""
-        state = self.method.init(self.fun, params, args)
+        state = self._begin(params, args)
         return self._iterate(state, jnp.asarray(iterations), iterations, args)
+
+    def _begin(self, params: Any, args: tuple) -> SolverState:
+        budget = jnp.full((), self.budget, jnp.int32)
+        return self.method.init(self.fun, params, args)._replace(budget=budget)
 
     def _iterate(
         self, state: SolverState, iterations: Int[Array, ""], capacity: int, args: tuple
@@ -417,7 +436,7 @@ class Solver:
         def going(carry: tuple[SolverState, Trace]) -> Bool[Array, ""]:
             state, _ = carry
             left = (state.iteration - first < iterations) | (state.evaluations == 0)
-            return left & ~(state.failed | state.converged)
+            return left & ~_over(state)
 
         def body(carry: tuple[SolverState, Trace]) -> tuple[SolverState, Trace]:
             state, trace = carry

@@ -8,27 +8,17 @@ Sources: torchvision/models/densenet.py and vgg.py, keras/src/applications/dense
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from stylejax.convert import checked_tensors, from_variables, to_variables
+from stylejax.config import NetworkName
+from stylejax.convert import TITLES, checked_tensors, from_variables, to_variables
 from stylejax.errors import InputError
 from stylejax.keras_files import KerasLayer
-from stylejax.layers import layer_table
+from stylejax.layers import ARCHITECTURES, VGG16, VGG19, VggArchitecture, layer_table
 
-NetworkName = Literal["densenet121", "vgg16", "vgg19"]
-
-_TITLES: dict[NetworkName, str] = {
-    "densenet121": "DenseNet-121",
-    "vgg16": "VGG-16",
-    "vgg19": "VGG-19",
-}
-_VGG_BLOCKS: dict[NetworkName, tuple[int, ...]] = {
-    "vgg16": (2, 2, 3, 3, 3),
-    "vgg19": (2, 2, 4, 4, 4),
-}
-_VGG_CHANNELS = (64, 128, 256, 512, 512)
+_VGGS: dict[NetworkName, VggArchitecture] = {"vgg16": VGG16, "vgg19": VGG19}
 _NOT_FEATURES = r"classifier\.\d\.\w+|pre_logits\.fc\d\.\w+|head\.fc\.\w+|.*\.num_batches_tracked"
 """What torchvision's and timm's VGG files hold beside the feature extractor."""
 _KERAS_CLASSIFIER = ("fc1", "fc2", "fc1000", "predictions")
@@ -45,7 +35,8 @@ class _Convolution(NamedTuple):
 def _vgg_convolutions(network: NetworkName, batch_norm: bool = False) -> Iterator[_Convolution]:
     """A VGG's convolutions with Keras's name, torchvision's index, and OIHW shape."""
     index, channels = 0, 3
-    for block, (size, outputs) in enumerate(zip(_VGG_BLOCKS[network], _VGG_CHANNELS, strict=True)):
+    widths = zip(_VGGS[network].block_sizes, _VGGS[network].block_channels, strict=True)
+    for block, (size, outputs) in enumerate(widths):
         for layer in range(size):
             name = f"block{block + 1}_conv{layer + 1}"
             yield _Convolution(name, index, (outputs, channels, 3, 3))
@@ -106,14 +97,14 @@ def standard_state_dict(
         raise InputError(f"neither a DenseNet-121 nor a VGG-16 or VGG-19 (keys: {some}...)")
     batch_norm = any(key.endswith("running_mean") for key in tensors)
     # The one with which it shares the most, so that what is missing or too much can be named.
-    candidates: list[NetworkName] = list(_VGG_BLOCKS)
+    candidates: list[NetworkName] = list(_VGGS)
     shared = [
         len(shapes.keys() & tensors.keys()) / len(shapes)
         for shapes in (vgg_shapes(network, batch_norm) for network in candidates)
     ]
     network = candidates[shared.index(max(shared))]
     shapes = vgg_shapes(network, batch_norm)
-    checked = checked_tensors(tensors, shapes, _NOT_FEATURES, _TITLES[network])
+    checked = checked_tensors(tensors, shapes, _NOT_FEATURES, TITLES[network])
     return network, _folded(checked, network) if batch_norm else checked
 
 
@@ -147,7 +138,7 @@ def _named(layers: Sequence[KerasLayer]) -> tuple[NetworkName, dict[str, KerasLa
         }
     convolutions = [layer for layer in layers if _is_convolution(layer)]
     norms = [layer for layer in layers if len(layer.arrays) == 4]
-    for network in _TITLES:
+    for network in ARCHITECTURES:
         names = _keras_modules(network)
         norm_names = [name for name in names if name.endswith("bn")]
         convolution_names = [name for name in names if not name.endswith("bn")]
@@ -174,7 +165,7 @@ def keras_state_dict(layers: Sequence[KerasLayer]) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
     for name, layer in named.items():
         if name not in modules:
-            raise InputError(f"unknown layer {name!r}: not a {_TITLES[network]} as Keras has it")
+            raise InputError(f"unknown layer {name!r}: not a {TITLES[network]} as Keras has it")
         arrays = layer.arrays
         if _is_convolution(layer):
             arrays = [arrays[0].transpose(3, 2, 0, 1), *arrays[1:]]

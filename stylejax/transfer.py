@@ -12,18 +12,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stylejax.config import Options, check_options, shares
+from stylejax.config import STARTS, Options, check_options, shares
 from stylejax.errors import InputError
 from stylejax.history import History, extended, start_history
 from stylejax.image import resize
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import image_from_latent, latent_from_image
-from stylejax.solver import CHUNK, Method, Solver, SolverState, adam, ended, lbfgs, optax_lbfgs
+from stylejax.presets import network_options
+from stylejax.solver import (
+    CHUNK,
+    UNLIMITED,
+    Method,
+    Solver,
+    SolverState,
+    adam,
+    ended,
+    lbfgs,
+    optax_lbfgs,
+)
 from stylejax.types import Image, OtherImage, OtherPixels, Pixels, Variables
-from stylejax.weights import Weights, read_weights
+from stylejax.weights import IMAGENET_MEAN, Weights, read_weights
 
 NOISE_AMPLITUDE = 0.1
 """Half the range of the noise around grey that `init="noise"` starts from."""
+MEAN_DEVIATION = np.float32(0.001 / 255.0)
+"""Standard deviation of the noise around the mean colour that `init="mean"` starts from."""
 
 
 class Problem(NamedTuple):
@@ -104,15 +117,20 @@ def start_picture(
     height, width = content.shape[:2]
     if given is not None:
         return covering(given, height, width)
-    init = options.picture.init
+    init, random = options.picture.init, np.random.default_rng(options.picture.seed)
     if init == "noise":
-        noise = np.random.default_rng(options.picture.seed).random(content.shape, np.float32)
+        noise = random.random(content.shape, np.float32)
         return 0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0)
+    if init == "uniform":
+        return random.random(content.shape, np.float32)
+    if init == "mean":
+        noise = random.standard_normal(content.shape, np.float32)
+        return np.asarray(IMAGENET_MEAN, np.float32) + MEAN_DEVIATION * noise
     if init == "style":
         return covering(styles[0], height, width)
     if init == "content":
         return content
-    raise InputError(f"init {init!r} is none of content, style, noise: pass the picture itself")
+    raise InputError(f"init {init!r} is none of {', '.join(STARTS)}: pass the picture itself")
 
 
 def make_problem(
@@ -142,7 +160,8 @@ def make_problem(
     targets = objective.targets(
         variables, jnp.asarray(content), [jnp.asarray(style) for style in styles]
     )
-    solver = Solver(latent_objective(objective), solver_method(options))
+    budget = options.solve.evaluations or UNLIMITED
+    solver = Solver(latent_objective(objective), solver_method(options), budget)
     return Problem(
         objective=objective,
         solver=solver,
@@ -166,18 +185,19 @@ def style_transfer(
         content: the content picture, height x width x 3 in [0, 1]; the result has its size.
         styles: one or more style pictures of any size, likewise.
         weights: the network's weights; the bundled ones unless given.
-        options: everything else; `picture.size` is not looked at, the arrays are taken as they are.
+        options: everything else, the network's defaults unless given; `picture.size` is not
+            looked at, the arrays are taken as they are.
         init: the picture to start from, in place of the one that `options` names.
         on_progress: called with the history so far, about every 16 iterations.
 
     Raises:
         InputError: an option is out of range or names an unknown layer.
     """
-    options = Options() if options is None else options
+    weights = read_weights() if weights is None else weights
+    options = network_options(weights.architecture.network) if options is None else options
     content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
     given = None if init is None else np.asarray(init, np.float32)
     start = start_picture(options, content, painted, given)
-    weights = read_weights() if weights is None else weights
     problem = make_problem(weights, content, painted, options, start)
     fresh = problem.solver.init(problem.start, *problem.arguments)
     state, _ = problem.solver.advance(fresh, 0, *problem.arguments)

@@ -2,12 +2,14 @@
 
 A weight file is a safetensors file with torchvision's parameter names; what a picture must look
 like before it enters the network (mean and scale of each RGB channel), batch norm's epsilon and
-any departure from DenseNet-121's widths stand in the file's metadata. Files that ship with the
+any departure from the network's widths stand in the file's metadata. Files that ship with the
 project are listed in `manifest.json` beside them, with sha256, source and licence.
+The metadata also say which network it is; where they do not, the keys do.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from stylejax.config import NetworkName
 from stylejax.convert import to_variables
 from stylejax.errors import InputError
-from stylejax.layers import Architecture
+from stylejax.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.types import Variables
 
 MANIFEST = "manifest.json"
@@ -29,11 +32,12 @@ class Weights(NamedTuple):
     """A network's numbers and what is known of their file.
 
     `variables` is the pytree that the network computes with; `architecture` and `epsilon` are the
-    static facts that fix its shapes and arithmetic. `trained` is False for files of random numbers.
+    static facts that fix its shapes and arithmetic, `architecture.network` says which network it
+    is. `trained` is False for files of random numbers.
     """
 
     variables: Variables
-    architecture: Architecture
+    architecture: AnyArchitecture
     epsilon: float
     name: str
     sha256: str
@@ -66,8 +70,8 @@ def default_weights() -> Path:
     return bundled_folder() / manifest()["default"]
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors and metadata of a safetensors file, as they are.
+def read_tensors(path: Path, names_only: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tensors (or None in place of each) and the metadata of a safetensors file, as they are.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -78,8 +82,8 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise InputError(f"weights {path}: is a folder; name a .safetensors file")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-            return tensors, file.metadata() or {}
+            found = {key: None if names_only else file.get_tensor(key) for key in file.keys()}
+            return found, file.metadata() or {}
     except (SafetensorError, OSError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
@@ -108,12 +112,33 @@ def _metadata_entry(path: Path, metadata: dict[str, str], key: str, default: Any
     )
 
 
-def _architecture(path: Path, metadata: dict[str, str]) -> Architecture:
-    standard = Architecture()
-    return Architecture(
-        stem_channels=int(_metadata_entry(path, metadata, "stem_channels", standard.stem_channels)),
-        growth_rate=int(_metadata_entry(path, metadata, "growth_rate", standard.growth_rate)),
+def _network(path: Path, keys: Iterable[str], metadata: dict[str, str]) -> NetworkName:
+    """Which network a file holds: what its metadata say, else what its keys look like."""
+    keys = set(keys)
+    named = metadata.get("network")
+    if named is None:
+        # The third block of VGG-19 has a fourth convolution, where VGG-16 has a pool.
+        vgg: NetworkName = "vgg19" if "features.16.weight" in keys else "vgg16"
+        return vgg if "features.0.weight" in keys else "densenet121"
+    for network in ARCHITECTURES:
+        if network == named:
+            return network
+    raise InputError(
+        f"weights {path}: metadata 'network' is {named!r}, expected one of "
+        f"{', '.join(ARCHITECTURES)}; convert the file again"
     )
+
+
+def _architecture(path: Path, network: NetworkName, metadata: dict[str, str]) -> AnyArchitecture:
+    standard = ARCHITECTURES[network]
+    widths = standard._asdict()
+    names = ["stem_channels", "growth_rate"]
+    if not isinstance(standard, Architecture):
+        names = ["block_channels"]
+    for name in names:
+        value = _metadata_entry(path, metadata, name, widths[name])
+        widths[name] = int(value) if np.ndim(value) == 0 else tuple(map(int, value))
+    return type(standard)(**widths)
 
 
 def _verify(path: Path, sha256: str) -> bool:
@@ -130,18 +155,43 @@ def _verify(path: Path, sha256: str) -> bool:
     return all(known["trained"] for known in files.values() if known["sha256"] == sha256)
 
 
-def read_weights(path: Path | None = None) -> Weights:
-    """Read a weight file, the bundled one unless `path` names another.
+def read_network(path: Path) -> NetworkName:
+    """Which network a weight file holds, without reading its tensors.
 
     Raises:
-        InputError: the file is missing, damaged, or not a DenseNet-121 (the first offending key
-            is named), or holds numbers that are not finite.
+        InputError: the file is missing or damaged.
     """
+    keys, metadata = read_tensors(path, names_only=True)
+    return _network(path, keys, metadata)
+
+
+def read_weights(path: Path | None = None, *, network: NetworkName | None = None) -> Weights:
+    """Read a weight file, the bundled one unless `path` names another.
+
+    Args:
+        path: a safetensors file with torchvision's names.
+        network: which network it must hold; whatever it holds unless given.
+
+    Raises:
+        InputError: the file is missing, damaged, of another network, or not whole (the first
+            offending key is named), or holds numbers that are not finite.
+    """
+    if path is None and network not in (None, "densenet121"):
+        raise InputError(
+            f"no {network} weights are bundled: name a file with --weights (made by "
+            "`stylejax weights convert` or `stylejax weights fetch`)"
+        )
     path = default_weights() if path is None else path
     tensors, metadata = read_tensors(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     trained = _verify(path, sha256)
-    architecture = _architecture(path, metadata)
+    held = _network(path, tensors, metadata)
+    if network not in (None, held):
+        raise InputError(
+            f"weights {path}: hold a {held}, but a {network} is asked for (by --network, --preset "
+            f"or --like): name a {network} file with --weights"
+        )
+    architecture = _architecture(path, held, metadata)
     try:
         variables = dict(to_variables(tensors, architecture))
     except InputError as error:

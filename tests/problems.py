@@ -1,7 +1,16 @@
 """Small functions with known minima, and small pictures, for the tests."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
+from safetensors.numpy import save_file
+
+from stylejax.convert import expected_shapes
+from stylejax.layers import VggArchitecture
+
+NARROW_VGG16 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 3, 3, 3))
+NARROW_VGG19 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 4, 4, 4))
 
 
 def quadratic(x, matrix, target):
@@ -22,3 +31,24 @@ def picture(height=48, width=64, seed=0):
     smooth = 0.5 + 0.35 * np.stack(waves, axis=-1)
     grain = np.random.default_rng(seed).normal(0.0, 0.03, smooth.shape)
     return np.clip(smooth + grain, 0.0, 1.0).astype(np.float32)
+
+
+def vgg_tensors(architecture=NARROW_VGG19, seed=0):
+    """Random parameters in torchvision's names and layouts, of scales that keep features alive."""
+    random = np.random.default_rng(seed)
+    tensors = {}
+    for key, shape in expected_shapes(architecture).items():
+        if len(shape) == 4:
+            value = random.normal(0.0, np.sqrt(2.0 / np.prod(shape[1:])), shape)
+        else:
+            value = random.uniform(0.0, 0.5, shape)
+        tensors[key] = value.astype(np.float32)
+    return tensors
+
+
+def write_vgg(path, architecture=NARROW_VGG19, tensors=None, **metadata):
+    """A weight file of a narrow VGG; returns its path."""
+    tensors = vgg_tensors(architecture) if tensors is None else tensors
+    widths = {"block_channels": json.dumps(architecture.block_channels)}
+    save_file(tensors, path, widths | metadata)
+    return path

@@ -7,13 +7,15 @@ import time
 
 import numpy as np
 import pytest
-from problems import picture
+from problems import NARROW_VGG16, NARROW_VGG19, picture, write_vgg
 
 from stylejax.cli import main, parse
 from stylejax.config import Options, flat, from_flat
 from stylejax.errors import InputError
 from stylejax.image import read_picture, write_picture
-from stylejax.layers import layer_table
+from stylejax.layers import VGG19, layer_table
+from stylejax.presets import preset_options
+from stylejax.weights import default_weights
 
 SHALLOW = ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
 KEYS = {
@@ -120,6 +122,92 @@ def test_layers_lists_every_layer_under_both_names(capsys):
     row = next(line for line in lines if line.startswith("pool2_relu ")).split()
     assert row[1] == "features.transition1.relu" and row[2] == "256"
     assert " ".join(row[3:8]) == "120 x 160 x 256" and row[8] == "4"
+
+
+def test_layers_of_vgg_come_under_three_names(capsys):
+    assert main(["layers", "--network", "vgg19", "--size", "64"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 1 + len(layer_table(VGG19))
+    assert lines[0][:3] == ["papers", "Keras", "torchvision"]
+    assert ["conv4_2", "-", "features.21", "512"] in [line[:4] for line in lines]
+    assert ["relu4_2", "block4_conv2", "features.22", "512"] in [line[:4] for line in lines]
+
+
+@pytest.fixture
+def vgg_files(tmp_path):
+    write_vgg(tmp_path / "vgg16.safetensors", NARROW_VGG16)
+    write_vgg(tmp_path / "vgg19.safetensors", NARROW_VGG19)
+
+
+@pytest.mark.parametrize(
+    ("preset", "file"),
+    [("gatys", "vgg19"), ("narayanan", "vgg16"), ("neural-style", "vgg19"), ("notebook", None)],
+)
+def test_a_preset_gives_what_is_not_given(pair, vgg_files, capsys, preset, file):
+    weights = ["--weights", f"{file}.safetensors"] if file else []
+    arguments = [*pair, "-o", "out.png", "--preset", preset, *weights, "--style-weight", "3"]
+    command = parse(["transfer", *arguments])
+    expected = preset_options(preset)
+    assert command.options.loss.style_weight == 3.0
+    assert command.options.picture == expected.picture and command.options.solve == expected.solve
+    assert command.options.loss.style_layers == expected.loss.style_layers
+
+    small = ["--size", "64", "--evaluations", "4", "--iterations", "3", "--lbfgs-history", "3"]
+    assert main(["transfer", *arguments, *small, "--quiet"]) == 0
+    assert main(["show", "out.png"]) == 0
+    settings = json.loads(capsys.readouterr().out)
+    assert settings["options"]["loss_form"] == expected.loss.loss_form
+    assert settings["weights"]["network"] == (file or "densenet121")
+    assert settings["result"]["evaluations"] <= 4
+
+
+def test_a_picture_made_with_vgg_is_repeated_with_the_same_weights(pair, vgg_files, tmp_path):
+    given = ["--weights", "vgg19.safetensors", "--size", "64", "--iterations", "2", "--quiet"]
+    assert main(["transfer", *pair, "-o", "a.png", *given, "--content-layers", "block3_conv1"]) == 0
+    again = ["-o", "b.png", "--like", "a.png", "--weights", "vgg19.safetensors", "--quiet"]
+    assert main(["transfer", *again]) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_weight_file_decides_on_network_and_defaults(pair, vgg_files):
+    command = parse(["transfer", *pair, "-o", "out.png", "--weights=vgg16.safetensors"])
+    assert command.options.loss.content_layers == ("relu4_2",)
+    assert command.options.loss.pooling == "average" and command.run.network is None
+    command = parse(["demo", "--weights", "vgg16.safetensors", "--pooling", "max"])
+    assert command.options.loss.content_layers == ("relu4_2",)
+    assert command.options.loss.pooling == "max"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "gatys"], "no vgg19 weights are bundled"),
+        (["--network", "vgg16"], "no vgg16 weights are bundled"),
+        (["--network", "vgg16", "--weights", "vgg19.safetensors"], "hold a vgg19, but a vgg16"),
+        (["--preset", "narayanan", "--weights", "vgg19.safetensors"], "hold a vgg19, but a vgg16"),
+        (["--preset", "notebook", "--weights", "vgg19.safetensors"], "but a densenet121"),
+        (["--weights", "vgg19.safetensors", "--style-layers", "pool3_relu"], "of vgg19"),
+        (["--weights", "vgg16.safetensors", "--style-layers", "conv3_4"], "of vgg16"),
+        (["--weights", "none.safetensors"], "no such file"),
+        (["--preset", "impressionist"], "impressionist"),
+        (["--network", "resnet"], "resnet"),
+    ],
+)
+def test_networks_presets_and_weights_that_do_not_fit(
+    pair, vgg_files, tmp_path, capsys, arguments, message
+):
+    before = sorted(tmp_path.iterdir())
+    assert main(["transfer", *pair, "-o", "out.png", "--size", "64", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1 and message in shown.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_preset_on_the_bundled_densenet_file_is_one_line(pair, capsys):
+    bundled = ["--weights", str(default_weights())]
+    assert main(["transfer", *pair, "-o", "out.png", "--preset", "gatys", *bundled]) == 2
+    shown = capsys.readouterr().err
+    assert "hold a densenet121, but a vgg19 is asked for" in shown and shown.count("\n") == 1
 
 
 @pytest.mark.parametrize(

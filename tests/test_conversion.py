@@ -241,10 +241,11 @@ def test_a_changed_number_in_a_converted_file(converted, tmp_path):
 
 def test_a_file_that_is_not_the_network_it_says(converted, tmp_path):
     file = read_weight_file(converted)
-    for network in ("vgg16", "googlenet"):
+    messages = {"vgg16": "not a VGG-16", "googlenet": "metadata 'network' is 'googlenet'"}
+    for network, message in messages.items():
         lying = file._replace(metadata={**file.metadata, "network": network})
         (tmp_path / "lying").write_bytes(weight_file_bytes(lying))
-        assert re.search(f"says that it is '{network}'", complaint(tmp_path / "lying"))
+        assert re.search(message, complaint(tmp_path / "lying"))
 
 
 def test_what_cannot_be_converted_leaves_nothing(pth, converted, state, tmp_path, capsys):

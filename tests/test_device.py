@@ -6,9 +6,10 @@ from stylejax.densenet import DenseNet
 from stylejax.device import available_memory, check_memory, estimated_memory, find_device
 from stylejax.errors import InputError
 from stylejax.features import feature_extractor
-from stylejax.layers import DENSENET121, layer_table
+from stylejax.layers import DENSENET121, VGG19, layer_table
 from stylejax.losses import gram_matrix
 from stylejax.solver import Solver, lbfgs
+from stylejax.vgg import Vgg
 
 
 def test_the_named_device_or_an_error():
@@ -40,10 +41,27 @@ def test_the_estimate_grows_with_depth_size_and_history():
     assert estimate(512, "pool2_relu", 3) < estimate(512, "pool2_relu", 23)
 
 
-def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve():
-    layers, side = ("conv1_relu", "pool3_relu"), 256
-    extract = feature_extractor(layers)
-    network = DenseNet(tuple(layer_table()))
+def vgg_extractor(layers):
+    return feature_extractor(layers, architecture=VGG19)
+
+
+@pytest.mark.parametrize(
+    ("layers", "network", "extractor", "architecture"),
+    [
+        (
+            ("conv1_relu", "pool3_relu"),
+            DenseNet(tuple(layer_table())),
+            feature_extractor,
+            DENSENET121,
+        ),
+        (("relu1_1", "relu3_1"), Vgg(("relu3_1",)), vgg_extractor, VGG19),
+    ],
+    ids=["densenet121", "vgg19"],
+)
+def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve(
+    layers, network, extractor, architecture
+):
+    side, extract = 256, extractor(layers)
     shape = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.float32)
     variables = jax.eval_shape(network.init, jax.random.key(0), shape(1, 32, 32, 3))
     variables["preprocessing"] = {"mean": shape(3), "standard_deviation": shape(3)}
@@ -56,5 +74,5 @@ def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve():
     state = jax.eval_shape(solver.init, shape(side, side, 3), variables)
     compiled = solver.advance.lower(state, 1, variables).compile().memory_analysis()
     used = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes
-    estimate = estimated_memory(side, side, layers, 23, DENSENET121)
+    estimate = estimated_memory(side, side, layers, 23, architecture)
     assert used < estimate < 2.0 * used

@@ -7,10 +7,11 @@ import stylejax
 HOUSE = """
 version errors types png
 files
-config layers sample torch_files keras_files
-densenet convert
+config sample convolution torch_files keras_files
+layers presets
+densenet vgg convert
 features weights state_dict
-losses published download
+losses normalization published download
 conversion
 fetch
 objective parameterization
@@ -63,7 +64,7 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
                     users[name.split(".")[0]].add(path.stem)
     assert users == {
         "jaxopt": {"solver"},
-        "flax": {"densenet"},
+        "flax": {"densenet", "vgg"},
         "tyro": {"cli"},
         "rich": {"progress"},
     }

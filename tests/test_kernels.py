@@ -7,11 +7,12 @@ import pytest
 
 from stylejax.densenet import DenseNet
 from stylejax.features import feature_extractor
+from stylejax.layers import DENSENET121, VGG19
 from stylejax.losses import gram_matrix
 from stylejax.solver import Solver
+from stylejax.vgg import Vgg
 
 FAST = "__ynn_fusion"
-LAYER = "pool2_relu"
 
 
 def slow_convolutions(text):
@@ -26,23 +27,31 @@ def slow_convolutions(text):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="counts XLA's CPU kernels")
-def test_in_the_solvers_loop_all_convolutions_but_the_stems_gradient_are_fast():
+@pytest.mark.parametrize(
+    ("architecture", "network", "convolutions"),
+    # The stem and six dense layers; two convolutions a block.
+    [(DENSENET121, DenseNet(("pool2_relu",)), 1 + 6), (VGG19, Vgg(("relu2_2",)), 4)],
+    ids=["densenet121", "vgg19"],
+)
+def test_in_the_solvers_loop_all_convolutions_but_the_stems_gradient_are_fast(
+    architecture, network, convolutions
+):
     # Full width: the library takes no convolution of the test weights' few channels.
-    extract, network = feature_extractor([LAYER]), DenseNet((LAYER,))
+    (layer,) = network.layers
+    extract = feature_extractor([layer], architecture=architecture)
     shape = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.float32)
     variables = jax.eval_shape(network.init, jax.random.key(0), shape(1, 32, 32, 3))
     variables["preprocessing"] = {"mean": shape(3), "standard_deviation": shape(3)}
 
     def loss(image, variables):
-        return jnp.sum(jnp.square(gram_matrix(extract(variables, image)[LAYER]))), None
+        return jnp.sum(jnp.square(gram_matrix(extract(variables, image)[layer]))), None
 
     solver = Solver(loss)
     state = jax.eval_shape(solver.init, shape(64, 64, 3), variables)
     # All that the solver holds of the network is one copy, in the loop.
     assert "convolution" not in solver.init.lower(shape(64, 64, 3), variables).as_text()
     text = solver.advance.lower(state, np.int32(1), variables).compile().as_text()
-    # The stem and six dense layers, forward and backward.
-    assert text.count(" convolution(") == 2 * (1 + 6)
-    if slow_convolutions(text) == 14:
+    assert text.count(" convolution(") == 2 * convolutions
+    if slow_convolutions(text) == 2 * convolutions:
         pytest.skip("this XLA has no such kernel library")
     assert slow_convolutions(text) <= 1

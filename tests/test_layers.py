@@ -5,7 +5,16 @@ import pytest
 
 from stylejax.densenet import DenseNet
 from stylejax.errors import InputError
-from stylejax.layers import Architecture, canonical_layer, canonical_layers, layer_table
+from stylejax.layers import (
+    VGG16,
+    VGG19,
+    Architecture,
+    VggArchitecture,
+    canonical_layer,
+    canonical_layers,
+    layer_table,
+)
+from stylejax.vgg import Vgg
 
 SMALL = Architecture(stem_channels=4, growth_rate=2, block_sizes=(2, 2, 1, 1))
 SIDE = 256
@@ -39,14 +48,34 @@ def test_geometry_of_densenet121(name, channels, stride, receptive_field):
     )
 
 
-@pytest.fixture(scope="module")
-def gradient_at():
+@pytest.mark.parametrize(
+    ("name", "channels", "stride", "receptive_field"),
+    [
+        ("input", 3, 1, 1),
+        ("conv1_1", 64, 1, 3),
+        ("pool1", 64, 2, 6),
+        ("relu2_1", 128, 2, 10),
+        ("relu3_1", 256, 4, 24),
+        ("relu4_1", 512, 8, 68),
+        ("relu4_2", 512, 8, 84),
+        ("relu5_1", 512, 16, 156),
+        ("pool5", 512, 32, 268),
+    ],
+)
+def test_geometry_of_vgg19(name, channels, stride, receptive_field):
+    layer = layer_table(VGG19)[name]
+    assert (layer.channels, layer.stride, layer.receptive_field) == (
+        channels,
+        stride,
+        receptive_field,
+    )
+
+
+def gradients_of(network, table):
     """Gradient of the sum over channels at one position of a layer, w.r.t. the picture.
 
     Every kernel is positive, so no path from a pixel to the position is cut or cancelled.
     """
-    table = layer_table(SMALL)
-    network = DenseNet(tuple(table), SMALL, pooling="average")
     x = jnp.ones((1, SIDE, SIDE, 3))
 
     def positive(path, leaf):
@@ -75,9 +104,32 @@ def gradient_at():
     return gradient
 
 
+SMALL_VGG = VggArchitecture((2, 3, 2), (2, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def gradient_at():
+    table = layer_table(SMALL)
+    return gradients_of(DenseNet(tuple(table), SMALL, pooling="average"), table)
+
+
+@pytest.fixture(scope="module")
+def gradient_of_vgg_at():
+    table = layer_table(SMALL_VGG)
+    return gradients_of(Vgg(tuple(table), SMALL_VGG, pooling="average"), table)
+
+
 @pytest.mark.parametrize("name", layer_table(SMALL))
 def test_receptive_field_and_stride_are_the_gradients_support(gradient_at, name):
-    layer = layer_table(SMALL)[name]
+    assert_support(gradient_at, name, layer_table(SMALL)[name])
+
+
+@pytest.mark.parametrize("name", layer_table(SMALL_VGG))
+def test_the_same_of_vgg(gradient_of_vgg_at, name):
+    assert_support(gradient_of_vgg_at, name, layer_table(SMALL_VGG)[name])
+
+
+def assert_support(gradient_at, name, layer):
     first = SIDE // layer.stride // 2 - 1
     starts = []
     for position in (first, first + 1):
@@ -123,6 +175,46 @@ def test_names_of_both_schemes_are_unique_and_find_their_row():
 )
 def test_other_spellings(spelling, name):
     assert canonical_layer(spelling) == name
+
+
+@pytest.mark.parametrize(("architecture", "count"), [(VGG16, 32), (VGG19, 38)])
+def test_names_of_all_schemes_find_their_row_of_vgg(architecture, count):
+    table = layer_table(architecture)
+    assert len(table) == count
+    for name, layer in table.items():
+        assert layer.name == name == canonical_layer(name, architecture)
+        assert canonical_layer(layer.torchvision, architecture) == name
+        if layer.keras:
+            assert canonical_layer(layer.keras, architecture) == name
+    assert len({layer.torchvision for layer in table.values()}) == count
+
+
+@pytest.mark.parametrize(
+    ("architecture", "spelling", "name"),
+    [
+        (VGG16, "features.0", "conv1_1"),
+        (VGG16, "features.1", "relu1_1"),
+        (VGG16, "features.4", "pool1"),
+        (VGG16, "features.28", "conv5_3"),
+        (VGG16, "features.30", "pool5"),
+        (VGG19, "features.16", "conv3_4"),
+        (VGG19, "features.34", "conv5_4"),
+        (VGG19, "features.36", "pool5"),
+        # Keras's convolutions end in their ReLU.
+        (VGG19, "block4_conv2", "relu4_2"),
+        (VGG19, "block5_pool", "pool5"),
+    ],
+)
+def test_spellings_of_vgg(architecture, spelling, name):
+    assert canonical_layer(spelling, architecture) == name
+
+
+def test_a_layer_of_the_other_vgg_is_answered_with_the_nearest():
+    assert canonical_layer("conv3_4", VGG19) == "conv3_4"
+    with pytest.raises(InputError, match=r"of vgg16: .*conv3_3.*layers --network vgg16"):
+        canonical_layer("conv3_4", VGG16)
+    with pytest.raises(InputError, match="twice"):
+        canonical_layers(["relu4_2", "block4_conv2"], VGG19)
 
 
 @pytest.mark.parametrize(

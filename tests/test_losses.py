@@ -1,5 +1,7 @@
 """The loss terms against plain loops in float64."""
 
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from jax.test_util import check_grads
 
 from stylejax import losses
+from stylejax.config import LossForm, TotalVariationForm
 
 # Compiled once for each shape.
 content_loss = jax.jit(losses.content_loss)
@@ -139,6 +142,22 @@ class TestTotalVariation:
         value, gradient = jax.value_and_grad(variation)(jnp.full((4, 5, 3), 0.3, jnp.float32))
         assert value == 0.0
         assert np.array_equal(gradient, np.zeros((4, 5, 3)))
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 3), (6, 4, 3)])
+def test_sums_are_over_differences_of_values_up_to_255(shape):
+    image = noise(shape)
+    pairs = (shape[0] - 1) * (shape[1] - 1) * 3
+    powers = pairs * naive_variation(255.0 * image.astype(np.float64), power)
+    np.testing.assert_allclose(losses.total_variation_power_sum(image), powers, rtol=1e-5)
+    half = lambda vertical, horizontal: 0.5 * (vertical**2 + horizontal**2)
+    squares = pairs * naive_variation(255.0 * image.astype(np.float64), half)
+    np.testing.assert_allclose(losses.total_variation_squared_sum(image), squares, rtol=1e-5)
+
+
+def test_the_tables_name_every_form():
+    assert set(losses.FORMS) == set(get_args(LossForm))
+    assert set(losses.TOTAL_VARIATIONS) == set(get_args(TotalVariationForm))
 
 
 def test_power_takes_other_exponents():

@@ -334,6 +334,17 @@ def test_layers_that_cannot_be(content, style, message):
         make_objective(weights(), content, style)
 
 
+def test_one_layer_for_content_and_style_under_two_names():
+    one = make_objective(weights(), ["pool1"], ["pool1"])
+    two = make_objective(weights(), ["pool1"], ["features.pool0"])
+    losses = []
+    for both in (one, two):
+        given = both.targets(variables(), jnp.asarray(CONTENT), [jnp.asarray(STYLE)])
+        value, terms = jax.jit(both)(IMAGE, variables(), given, both.weights())
+        losses.append(float(value))
+    assert losses[0] == losses[1] and set(terms.style_layers) == {"features.pool0"}
+
+
 def test_no_style_picture_is_refused():
     with pytest.raises(InputError, match="no style picture"):
         targets_of(CONTENT, ())

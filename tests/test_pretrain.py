@@ -303,6 +303,28 @@ def test_a_long_pause_does_not_use_up_the_schedule():
     assert clock.seconds == pretrain.LONGEST_STEP and clock.pictures == 32
 
 
+def test_balancing_tames_a_channel_and_changes_no_prediction(student):
+    pictures = jax.random.uniform(jax.random.key(0), (2, 64, 64, 3))
+    norm = {name: value.at[7].set(300.0) for name, value in student.params["norm5"].items()}
+    transition = student.params["transition2.norm"]
+    strong = {name: value.at[5].set(200.0) for name, value in transition.items()}
+    params = {**student.params, "norm5": norm, "transition2.norm": strong}
+    wild = student._replace(params=params)
+    tame = distillation.balanced(wild, pictures, 50.0)
+    taps = tuple(TAPS)
+    before, after = (
+        distillation.student_taps(s, pictures, taps, False, jnp.float32)[0] for s in (wild, tame)
+    )
+    for tap, channel in (("pool3_relu", 5), ("relu", 7)):
+        strength = np.mean(np.square(after[tap]), (0, 1, 2))
+        assert strength[channel] == pytest.approx(50.0 * np.median(strength), rel=1e-3)
+        assert np.mean(np.square(before[tap])[..., channel]) > 10 * strength[channel]
+    expected = distillation.predictions(wild.heads, before)
+    for tap, value in distillation.predictions(tame.heads, after).items():
+        scale = np.abs(expected[tap]).max()
+        np.testing.assert_allclose(value / scale, expected[tap] / scale, atol=1e-5)
+
+
 def test_statistics_name_a_dead_and_a_dominant_channel(student):
     pictures = jax.random.uniform(jax.random.key(0), (2, 64, 64, 3))
     bias = student.params["norm0"]["bias"].at[3].set(-1e6).at[5].set(1e3)

@@ -11,7 +11,7 @@ import scipy.optimize
 from jaxopt._src.lbfgs import inv_hessian_product
 from problems import quadratic, rosenbrock
 
-from stylejax.solver import CHUNK, Solver, adam, lbfgs, optax_lbfgs
+from stylejax.solver import CHUNK, Solver, adam, ended, lbfgs, optax_lbfgs
 
 METHODS = {"lbfgs": lbfgs, "optax-lbfgs": optax_lbfgs, "adam": adam}
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -483,3 +483,27 @@ def test_a_search_that_fails_restarts_and_then_gives_up(lower_bound):
     # The first trial after a restart is that of the start.
     length = 1.0 if lower_bound < 0.0 else state.value / state.gradient_norm
     np.testing.assert_allclose(state.inner.jaxopt.stepsize * state.gradient_norm, length, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", [lbfgs, adam])
+def test_no_step_is_begun_once_the_budget_is_spent(method):
+    start = floats(-1.2, 1.0)
+    free, limited = Solver(rosenbrock, method()), Solver(rosenbrock, method(), budget=9)
+    state, trace = limited.advance(limited.init(start), 16)
+    assert state.evaluations == 9 and ended(state) and not state.failed and not state.converged
+    whole, expected = free.advance(free.init(start), int(state.iteration))
+    assert not ended(whole)
+    rows = slice(int(state.iteration))
+    np.testing.assert_array_equal(trace.value[rows], expected.value[rows])
+    np.testing.assert_array_equal(state.params, whole.params)
+    # Nothing more happens.
+    again, _ = limited.advance(state, 16)
+    assert again.evaluations == 9
+
+
+def test_another_budget_leaves_the_compiled_loop_as_it_is():
+    texts = {
+        Solver(rosenbrock, lbfgs(), budget).lower(floats(-1.2, 1.0))[1].as_text()
+        for budget in (5, 500)
+    }
+    assert len(texts) == 1

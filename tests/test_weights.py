@@ -1,17 +1,19 @@
 import hashlib
+import re
 import shutil
 import struct
 
 import jax
 import numpy as np
 import pytest
+from problems import NARROW_VGG16, NARROW_VGG19, vgg_tensors, write_vgg
 from safetensors.numpy import load_file, save_file
 
 from stylejax import weights
 from stylejax.convert import to_variables
 from stylejax.errors import InputError
 from stylejax.layers import Architecture
-from stylejax.weights import default_weights, manifest, read_weights
+from stylejax.weights import default_weights, manifest, read_network, read_weights
 
 NARROW = Architecture(stem_channels=8, growth_rate=4)
 METADATA = {"stem_channels": "8", "growth_rate": "4"}
@@ -219,3 +221,47 @@ def test_precision_of_the_file_does_not_matter(tmp_path, tensors, bundled):
         read = read_weights(written(tmp_path / "wide.safetensors", wide))
         assert_equal(read.variables, bundled.variables)
         assert jax.tree.leaves(read.variables)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("architecture", [NARROW_VGG16, NARROW_VGG19], ids=["vgg16", "vgg19"])
+@pytest.mark.parametrize("said", [True, False])
+def test_which_vgg_is_told_by_metadata_or_keys(tmp_path, architecture, said):
+    metadata = {"network": architecture.network} if said else {}
+    tensors = vgg_tensors(architecture)
+    # The classifier is not looked at.
+    tensors |= {"classifier.6.bias": np.zeros(10), "classifier.0.weight": np.zeros((4, 2))}
+    path = write_vgg(tmp_path / "x.safetensors", architecture, tensors, **metadata)
+    assert read_network(path) == architecture.network
+    read = read_weights(path, network=architecture.network)
+    assert read.architecture == architecture
+    assert set(read.variables) == {"params", "preprocessing"}
+    kernel = read.variables["params"]["2"]["kernel"]
+    np.testing.assert_array_equal(kernel, tensors["features.2.weight"].transpose(2, 3, 1, 0))
+    np.testing.assert_array_equal(read.variables["params"]["2"]["bias"], tensors["features.2.bias"])
+
+
+def test_what_is_wrong_with_a_vgg_file_is_named(tmp_path):
+    path, tensors = tmp_path / "x.safetensors", vgg_tensors(NARROW_VGG19)
+    write_vgg(path, NARROW_VGG19, tensors, network="resnet50")
+    assert complaint(path).startswith("metadata 'network' is 'resnet50', expected one of")
+    with pytest.raises(InputError, match="'resnet50'"):
+        read_network(path)
+    write_vgg(path, NARROW_VGG19, tensors, network="vgg16")
+    assert re.match(r"unknown key 'features\.16\.\w+': not a VGG-16", complaint(path))
+    write_vgg(path, NARROW_VGG16, tensors)
+    del tensors["features.34.bias"]
+    write_vgg(path, NARROW_VGG19, tensors)
+    assert "'features.34.bias' is missing: not a whole VGG-19" in complaint(path)
+    save_file(tensors, path)
+    assert "'features.0.weight' has shape (4, 3, 3, 3), expected (64, 3, 3, 3)" in complaint(path)
+
+
+def test_another_network_than_asked_for(tmp_path):
+    path = write_vgg(tmp_path / "x.safetensors", NARROW_VGG19)
+    with pytest.raises(InputError, match="hold a vgg19, but a vgg16 is asked for"):
+        read_weights(path, network="vgg16")
+    with pytest.raises(InputError, match="hold a densenet121, but a vgg16 is asked for"):
+        read_weights(default_weights(), network="vgg16")
+    with pytest.raises(InputError, match="no vgg19 weights are bundled: name a file"):
+        read_weights(network="vgg19")
+    assert read_weights(network="densenet121").name == default_weights().name
