@@ -7,7 +7,8 @@ of the student's: what the teacher calls style, the student's Gram matrices hold
 
 It is learnt in stages from the picture upwards. While one part learns, the parts before it stand
 still and need no gradient, which makes a step two to three times cheaper. `joint` then lets the
-blocks that style and content are read from learn together, and the last block comes last.
+blocks that style and content are read from learn together. Normalised by its own batch, a network
+can hide that it runs away on a picture unlike the others: `settle` takes that hiding-place away.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,7 +45,8 @@ class Stage(NamedTuple):
     """A part of the training: which parts of the student learn, from which taps, for how long.
 
     Parts are 0 (the stem) to 4 (the last block); a transition's 1x1 convolution belongs to the
-    block after it. `share` is of the whole training's time.
+    block after it. `share` is of the whole training's time. A `settled` stage normalises with the
+    stored statistics, as the finished network does.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Stage(NamedTuple):
     taps: tuple[str, ...]
     share: float
     learning_rate: float
+    settled: bool = False
 
 
 _NAMES = tuple(TAPS)
@@ -60,8 +63,9 @@ STAGES = (
     Stage("block1", (1,), _NAMES[1:2], 0.15, 1e-2),
     Stage("block2", (2,), _NAMES[2:3], 0.32, 1e-2),
     Stage("block3", (3,), _NAMES[3:4], 0.22, 6e-3),
-    Stage("joint", (1, 2, 3), _NAMES[1:4], 0.18, 2e-3),
-    Stage("block4", (4,), _NAMES[4:], 0.10, 6e-3),
+    Stage("joint", (1, 2, 3), _NAMES[1:4], 0.10, 2e-3),
+    Stage("block4", (4,), _NAMES[4:], 0.08, 6e-3),
+    Stage("settle", (3, 4), _NAMES[3:], 0.10, 1e-3, settled=True),
 )
 
 
@@ -267,7 +271,8 @@ def training_step(
         def loss(learning: Any, pictures: Crops, targets: Any) -> Any:
             params = {**frozen, **learning["params"]}
             current = Student(params, student.batch_stats, student.heads)
-            features, statistics = student_taps(current, pictures, stage.taps, True, dtype)
+            training = not stage.settled
+            features, statistics = student_taps(current, pictures, stage.taps, training, dtype)
             predicted = predictions({**student.heads, **learning["heads"]}, features)
             value, errors = distillation_loss(predicted, targets, recipe.gram)
             return value, (errors, statistics)

@@ -157,11 +157,14 @@ def test_keras_files_need_h5py_before_anything_is_fetched(cache, monkeypatch):
 
 
 FETCH = """
+import signal
 import sys
 from pathlib import Path
 from stylejax import published
 from stylejax.cli import main
 
+# A test run in the background hands on that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 name, url, digits, folder = sys.argv[1:]
 entry = published.PUBLISHED[name]
 file = entry.file._replace(name=f"x-{digits}.pth", urls=(url,), sha256=digits)

@@ -1,6 +1,6 @@
 """The solvers: what they reach and what it costs, how they end, and what is compiled."""
 
-from functools import cache, reduce
+from functools import cache
 from itertools import pairwise
 
 import jax
@@ -313,15 +313,14 @@ def test_the_two_loop_product_is_the_dense_bfgs_recursion(steps):
     size, history_size = 6, 4
     states = lbfgs_states(rosenbrock, np.linspace(-1, 2, size, dtype=np.float32), steps, 4)
     inner = states[-1].inner.jaxopt
-    # Nocedal and Wright, equation 6.17, over the last pairs, oldest first, from gamma I; gamma
-    # is the geometric mean of (7.20) and the gamma before it.
+    # Nocedal and Wright, equation 6.17, over the last pairs, oldest first, from gamma I (7.20).
     grads = [state.inner.jaxopt.grad.astype(np.float64) for state in states]
     moves = [new.params.astype(np.float64) - old.params for old, new in pairwise(states)]
     turns = [new - old for old, new in pairwise(grads)]
-    pairs = list(zip(moves, turns, strict=True))
-    measured = [(s @ y) / (y @ y) for s, y in pairs]
-    inverse = reduce(lambda old, new: np.sqrt(old * new), measured) * np.eye(size)
-    for s, y in pairs[-history_size:]:
+    pairs = list(zip(moves, turns, strict=True))[-history_size:]
+    s, y = pairs[-1]
+    inverse = (s @ y) / (y @ y) * np.eye(size)
+    for s, y in pairs:
         rho = 1.0 / (y @ s)
         left = np.eye(size) - rho * np.outer(s, y)
         inverse = left @ inverse @ left.T + rho * np.outer(s, s)
