@@ -3,8 +3,8 @@
     python scripts/compare_weights.py --pairs photo.jpg painting.jpg photo.jpg other.jpg \
         --weights a.safetensors b.safetensors --size 256 -o sheet.png
 
-Defaults untouched between pairs and files. `--references` adds a column of pictures made elsewhere,
-one for each pair; `-` leaves a cell empty.
+Defaults untouched between pairs and files. `--references` adds columns of pictures made elsewhere,
+as many for each pair, pair after pair; `-` leaves a cell empty.
 """
 
 import argparse
@@ -42,10 +42,13 @@ def main() -> None:
     rows = [paint(content, style, given.weights, given.size) for content, style in pairs]
     columns = ["content", "style", *(path.stem for path in given.weights)]
     if given.references:
-        columns.append("reference")
-        for row, name in zip(rows, given.references, strict=True):
-            reference = Path(name)
-            row.append(None if name == "-" else stylejax.read_picture(reference, given.size).pixels)
+        each = len(given.references) // len(rows)
+        columns += ["reference"] * each
+        for index, row in enumerate(rows):
+            row += [
+                None if name == "-" else stylejax.read_picture(Path(name), given.size).pixels
+                for name in given.references[index * each : (index + 1) * each]
+            ]
     labels = [f"{content.stem} x {style.stem}" for content, style in pairs]
     sheet = contact_sheet(rows, labels, columns, longest=given.size)
     stylejax.write_picture(given.output, sheet)

@@ -59,13 +59,13 @@ class Stage(NamedTuple):
 
 _NAMES = tuple(TAPS)
 STAGES = (
-    Stage("stem", (0,), _NAMES[:1], 0.03, 1e-2),
-    Stage("block1", (1,), _NAMES[1:2], 0.15, 1e-2),
-    Stage("block2", (2,), _NAMES[2:3], 0.32, 1e-2),
-    Stage("block3", (3,), _NAMES[3:4], 0.22, 6e-3),
-    Stage("joint", (1, 2, 3), _NAMES[1:4], 0.10, 2e-3),
-    Stage("block4", (4,), _NAMES[4:], 0.08, 6e-3),
-    Stage("settle", (3, 4), _NAMES[3:], 0.10, 1e-3, settled=True),
+    Stage("stem", (0,), _NAMES[:1], 0.02, 1e-2),
+    Stage("block1", (1,), _NAMES[1:2], 0.10, 1e-2),
+    Stage("block2", (2,), _NAMES[2:3], 0.29, 1e-2),
+    Stage("block3", (3,), _NAMES[3:4], 0.20, 6e-3),
+    Stage("joint", (1, 2, 3), _NAMES[1:4], 0.16, 2e-3),
+    Stage("block4", (4,), _NAMES[4:], 0.09, 6e-3),
+    Stage("settle", (3, 4), _NAMES[3:], 0.14, 1e-3, settled=True),
 )
 
 

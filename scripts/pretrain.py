@@ -298,19 +298,22 @@ def _commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def file_metadata(options: Options, clock: Clock) -> dict[str, str]:
+def _recipes_file(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}-recipes.json")
+
+
+def recipes(options: Options) -> list[dict[str, Any]]:
+    """How the student has been trained: the runs that this one begins from, and this one."""
+    names = ("stages", "minutes", "batch", "size", "gram", "adversarial", "seed")
+    own = {name: getattr(options, name) for name in names}
+    earlier = []
+    if options.start is not None:
+        earlier = json.loads(_recipes_file(options.start).read_text())
+    return [*earlier, own]
+
+
+def file_metadata(options: Options) -> dict[str, str]:
     """What the weight file says of itself; the model card tells the rest."""
-    recipe = {
-        "stages": options.stages,
-        "minutes": options.minutes,
-        "batch": options.batch,
-        "size": options.size,
-        "gram": options.gram,
-        "adversarial": options.adversarial,
-        "seed": options.seed,
-        "steps": clock.steps,
-        "continues_another_run": options.start is not None,
-    }
     return {
         "what": "DenseNet-121 distilled from BVLC GoogLeNet for style transfer",
         "network": "densenet121",
@@ -318,7 +321,7 @@ def file_metadata(options: Options, clock: Clock) -> dict[str, str]:
         "teacher": "BVLC GoogLeNet (ImageNet), released for unrestricted use",
         "data": "Tiny ImageNet and pictures painted by program",
         "licence": "Apache-2.0",
-        "recipe": json.dumps(recipe),
+        "recipe": json.dumps(recipes(options)),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "commit": _commit(),
     }
@@ -328,6 +331,7 @@ def main() -> None:
     """Train, evaluate, write."""
     options = tyro.cli(Options, description=__doc__)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    replace_file(_recipes_file(options.checkpoint), json.dumps(recipes(options)).encode())
     photographs, validation = read_tiles(options.train), read_tiles([options.validation])
     material = read_material(options, photographs.tiles)
     student, clock = train(options, material)
@@ -335,7 +339,7 @@ def main() -> None:
     student = distillation.balanced(student, sample)
     report = evaluate(student, material.teacher, photographs, validation)
     report |= {"steps": clock.steps, "pictures": clock.pictures}
-    write_weights(options.out, student, file_metadata(options, clock))
+    write_weights(options.out, student, file_metadata(options))
     replace_file(options.out.with_suffix(".json"), json.dumps(report, indent=2).encode())
     stem = io.BytesIO()
     stem_picture(student).save(stem, "PNG")

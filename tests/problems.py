@@ -6,11 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
+from stylejax import weights
 from stylejax.convert import expected_shapes
 from stylejax.layers import VggArchitecture
 
 NARROW_VGG16 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 3, 3, 3))
 NARROW_VGG19 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 4, 4, 4))
+
+
+def random_weights():
+    """The bundled file of random numbers: small, where a test asks for no style."""
+    return weights.bundled_folder() / "densenet121-random.safetensors"
 
 
 def quadratic(x, matrix, target):

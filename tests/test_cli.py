@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from problems import NARROW_VGG16, NARROW_VGG19, picture, write_vgg
+from problems import NARROW_VGG16, NARROW_VGG19, picture, random_weights, write_vgg
 
 from stylejax.cli import main, parse
 from stylejax.config import Options, flat, from_flat
@@ -15,7 +15,7 @@ from stylejax.errors import InputError
 from stylejax.image import read_picture, write_picture
 from stylejax.layers import VGG19, layer_table
 from stylejax.presets import preset_options
-from stylejax.weights import default_weights
+from stylejax.weights import default_weights, manifest
 
 SHALLOW = ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
 KEYS = {
@@ -34,6 +34,7 @@ KEYS = {
 @pytest.fixture
 def pair(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STYLEJAX_WEIGHTS", str(random_weights()))
     write_picture(tmp_path / "photo.jpg", picture(60, 80, seed=1))
     write_picture(tmp_path / "painting.jpg", picture(64, 64, seed=2)[..., ::-1])
     return ["photo.jpg", "painting.jpg"]
@@ -47,6 +48,13 @@ def test_the_whole_network_end_to_end(pair, tmp_path, capsys):
         assert word in shown.out
     assert "3/3" in shown.err and "s/it" in shown.err and "left" in shown.err
     assert read_picture(tmp_path / "out.png").pixels.shape == (48, 64, 3)
+
+
+def test_the_bundled_weights_are_trained_and_used_unasked(pair, capsys, monkeypatch):
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
+    assert main(["transfer", *pair, "-o", "out.png", "--size", "32", "--iterations", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert manifest()["default"] in shown and "random" not in shown
 
 
 def test_json_is_one_line_and_quiet_says_nothing_else(pair, capsys):
@@ -194,8 +202,9 @@ def test_the_weight_file_decides_on_network_and_defaults(pair, vgg_files):
     ],
 )
 def test_networks_presets_and_weights_that_do_not_fit(
-    pair, vgg_files, tmp_path, capsys, arguments, message
+    pair, vgg_files, tmp_path, capsys, monkeypatch, arguments, message
 ):
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
     before = sorted(tmp_path.iterdir())
     assert main(["transfer", *pair, "-o", "out.png", "--size", "64", *arguments]) == 2
     shown = capsys.readouterr()

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from problems import random_weights
 
 from stylejax import densenet
 from stylejax.densenet import DenseNet
@@ -121,7 +122,7 @@ def test_table_gives_the_channels_and_positions_of_every_feature_map(both_networ
 
 @pytest.fixture(scope="module")
 def narrow():
-    weights = read_weights()
+    weights = read_weights(random_weights())
     collections = {name: weights.variables[name] for name in ("params", "batch_stats")}
     architecture: Any = weights.architecture
     make = partial(DenseNet, architecture=architecture, epsilon=weights.epsilon)

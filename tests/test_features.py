@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
 from stylejax.errors import InputError
 from stylejax.features import MARGIN, feature_extractor, padding
 from stylejax.layers import layer_table
 from stylejax.weights import read_weights
 
-WEIGHTS = read_weights()
+WEIGHTS = read_weights(random_weights())
 # One layer of each stride, two of them by torchvision's names.
 EACH_STRIDE = {
     "input": 1,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
 import stylejax
 from stylejax import InputError, LossWeights, make_objective
@@ -20,7 +20,7 @@ IMAGE = picture(32, 40, 3)
 
 @cache
 def weights():
-    return stylejax.read_weights()
+    return stylejax.read_weights(random_weights())
 
 
 @cache

@@ -6,7 +6,7 @@ import struct
 import jax
 import numpy as np
 import pytest
-from problems import NARROW_VGG16, NARROW_VGG19, vgg_tensors, write_vgg
+from problems import NARROW_VGG16, NARROW_VGG19, random_weights, vgg_tensors, write_vgg
 from safetensors.numpy import load_file, save_file
 
 from stylejax import weights
@@ -21,12 +21,12 @@ METADATA = {"stem_channels": "8", "growth_rate": "4"}
 
 @pytest.fixture(scope="module")
 def bundled():
-    return read_weights()
+    return read_weights(random_weights())
 
 
 @pytest.fixture
 def tensors():
-    return load_file(default_weights())
+    return load_file(random_weights())
 
 
 def written(path, tensors, **metadata):
@@ -48,13 +48,16 @@ def assert_equal(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def test_the_bundled_file_is_found_and_is_what_the_manifest_says(bundled, tensors):
-    path = default_weights()
-    entry = manifest()["files"][path.name]
-    assert bundled.name == path.name == manifest()["default"]
+@pytest.mark.parametrize(
+    ("path", "architecture", "trained"),
+    [(random_weights(), NARROW, False), (default_weights(), Architecture(), True)],
+)
+def test_bundled_files_are_what_the_manifest_says(path, architecture, trained):
+    entry, bundled = manifest()["files"][path.name], read_weights(path)
+    assert bundled.name == path.name
     assert bundled.sha256 == entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert bundled.trained is entry["trained"] is False
-    assert bundled.architecture == NARROW
+    assert bundled.trained is entry["trained"] is trained
+    assert bundled.architecture == architecture
     assert bundled.epsilon == entry["epsilon"]
     preprocessing = bundled.variables["preprocessing"]
     for name in ("mean", "standard_deviation"):
@@ -63,9 +66,16 @@ def test_the_bundled_file_is_found_and_is_what_the_manifest_says(bundled, tensor
         )
     assert_equal(
         {name: bundled.variables[name] for name in ("params", "batch_stats")},
-        to_variables(tensors, NARROW),
+        to_variables(load_file(path), architecture),
     )
     assert {leaf.dtype for leaf in jax.tree.leaves(bundled.variables)} == {np.dtype(np.float32)}
+
+
+def test_the_trained_file_is_the_default_and_small():
+    path = default_weights()
+    assert read_weights().name == path.name == manifest()["default"]
+    assert path.stat().st_size <= 15e6
+    assert {value.dtype for value in load_file(path).values()} == {np.dtype(np.float16)}
 
 
 @pytest.fixture
@@ -85,7 +95,7 @@ def change_last_byte(path):
 def test_a_damaged_bundled_file_is_refused(copied_folder):
     path = default_weights()
     assert path.parent == copied_folder
-    assert not read_weights().trained
+    assert read_weights().trained
     change_last_byte(path)
     assert "damaged" in complaint(path)
     with pytest.raises(InputError, match="sha256"):
@@ -94,15 +104,15 @@ def test_a_damaged_bundled_file_is_refused(copied_folder):
 
 def test_a_damaged_bundled_file_is_refused_through_a_link(copied_folder, tmp_path):
     link = tmp_path / "link.safetensors"
-    link.symlink_to(default_weights())
+    link.symlink_to(random_weights())
     assert not read_weights(link).trained
-    change_last_byte(default_weights())
+    change_last_byte(random_weights())
     assert "damaged" in complaint(link)
 
 
 def test_files_the_manifest_does_not_list_are_not_verified(copied_folder, tmp_path):
-    for path in (copied_folder / "own.safetensors", tmp_path / default_weights().name):
-        shutil.copy(default_weights(), path)
+    for path in (copied_folder / "own.safetensors", tmp_path / random_weights().name):
+        shutil.copy(random_weights(), path)
         change_last_byte(path)
         assert read_weights(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -124,7 +134,7 @@ def test_a_folder(tmp_path):
 @pytest.mark.parametrize("length", [0, 5, 1000, -1])
 def test_a_truncated_file(tmp_path, length):
     path = tmp_path / "short.safetensors"
-    path.write_bytes(default_weights().read_bytes()[:length])
+    path.write_bytes(random_weights().read_bytes()[:length])
     assert "not a whole safetensors file" in complaint(path)
 
 
