@@ -151,7 +151,7 @@ def jaxopt_zoom(problem: Problem, evaluations: int) -> Losses:
     params = jnp.asarray(problem.start)
     state: Any = solver.init_state(params, *problem.arguments)
     update, losses = jax.jit(solver.update), []
-    while len(losses) < evaluations and not ended(state):
+    while len(losses) < evaluations:
         losses += [float(state.value)] * (int(state.num_fun_eval) - len(losses))
         params, state = update(params, state, *problem.arguments)
     return losses
