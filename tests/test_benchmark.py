@@ -4,6 +4,7 @@ import benchmark
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from stylejax.parameterization import image_from_latent, latent_from_image
 from stylejax.sample import sample_picture
 from stylejax.solver import Solver, lbfgs
