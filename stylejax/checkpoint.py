@@ -20,9 +20,14 @@ from stylejax.solver import SolverState
 
 
 class Checkpoint(NamedTuple):
-    """A suspended solve; `state` is None where it was stopped before the first step."""
+    """A suspended solve: the level of the pyramid, counted from 1, its state, and the history.
 
-    state: SolverState | None
+    `state` is None where it was stopped before the first step, and the bare leaves of a
+    `SolverState` as read from a file: only the level's problem knows their structure (`restored`).
+    """
+
+    level: int
+    state: SolverState | list[np.ndarray] | None
     history: History
 
 
@@ -31,19 +36,17 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.checkpoint.npz")
 
 
-def save_checkpoint(
-    path: Path, settings: dict[str, Any], state: SolverState | None, history: History
-) -> None:
+def save_checkpoint(path: Path, settings: dict[str, Any], checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all, in place of an earlier one.
 
     Raises:
         InputError: the file cannot be written (disk full, no permission).
     """
     arrays = {"settings": np.asarray(json.dumps(settings, sort_keys=True))}
-    if state is not None:
-        for index, leaf in enumerate(jax.tree.leaves(jax.device_get(state))):
-            arrays[f"state:{index}"] = leaf
-    arrays |= {f"history:{name}": column for name, column in history.items()}
+    arrays["level"] = np.asarray(checkpoint.level)
+    for index, leaf in enumerate(jax.tree.leaves(jax.device_get(checkpoint.state))):
+        arrays[f"state:{index}"] = leaf
+    arrays |= {f"history:{name}": column for name, column in checkpoint.history.items()}
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     replace_file(path, content.getbuffer())
@@ -61,13 +64,12 @@ def _difference(saved: dict[str, Any], settings: dict[str, Any], prefix: str = "
     return None
 
 
-def load_checkpoint(path: Path, settings: dict[str, Any], template: SolverState) -> Checkpoint:
+def load_checkpoint(path: Path, settings: dict[str, Any]) -> Checkpoint:
     """Read a checkpoint back.
 
     Args:
         path: `checkpoint_path` of the output.
         settings: what this run is; the checkpoint must have been made by the same.
-        template: a state of the same structure and shapes (`jax.eval_shape` of `Solver.init`).
 
     Raises:
         InputError: the file is missing or damaged, or belongs to another run (the first setting
@@ -79,7 +81,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any], template: SolverState)
         # np.load leaves a damaged file open when it raises, unless the file is ours.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
-        saved = json.loads(str(arrays.pop("settings")))
+        saved, level = json.loads(str(arrays.pop("settings"))), int(arrays.pop("level"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"--resume: {path} is not a whole checkpoint; delete it and run without --resume"
@@ -94,14 +96,25 @@ def load_checkpoint(path: Path, settings: dict[str, Any], template: SolverState)
         for name, column in arrays.items()
         if name.startswith("history:")
     }
-    leaves, structure = jax.tree.flatten(template)
-    saved_leaves = [arrays.get(f"state:{index}") for index in range(len(leaves))]
-    if all(leaf is None for leaf in saved_leaves):
-        return Checkpoint(None, history)
-    for leaf, expected in zip(saved_leaves, leaves, strict=True):
-        if leaf is None or leaf.shape != expected.shape or leaf.dtype != expected.dtype:
-            raise InputError(f"--resume: {path} is of another version; run without --resume")
-    return Checkpoint(jax.tree.unflatten(structure, saved_leaves), history)
+    leaves = [arrays[f"state:{index}"] for index in range(len(arrays) - len(history))]
+    return Checkpoint(level, leaves or None, history)
+
+
+def restored(leaves: list[np.ndarray], template: SolverState) -> SolverState:
+    """The state that the leaves of a checkpoint stand for.
+
+    Args:
+        leaves: `Checkpoint.state` as it was read.
+        template: a state of the same structure and shapes (`jax.eval_shape` of `Solver.init`).
+
+    Raises:
+        InputError: they do not fit.
+    """
+    expected, structure = jax.tree.flatten(template)
+    kinds = lambda arrays: [(array.shape, array.dtype) for array in arrays]
+    if kinds(leaves) != kinds(expected):
+        raise InputError("--resume: the checkpoint is of another version; run without --resume")
+    return jax.tree.unflatten(structure, leaves)
 
 
 def remove_checkpoint(path: Path) -> None:

@@ -18,6 +18,7 @@ NetworkName = Literal["densenet121", "vgg16", "vgg19"]
 Pooling = Literal["max", "average"]
 Precision = Literal["float32", "bfloat16"]
 LossForm = Literal["relative", "paper", "mean", "sum"]
+StyleLoss = Literal["gram", "covariance", "wasserstein"]
 TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
 STARTS = ("content", "style", "noise", "uniform", "mean")
@@ -47,7 +48,7 @@ class LossOptions:
 
     content_weight: float = 1.0
     """Weight of the content term, 0 or more; at 0 the texture alone is synthesised."""
-    style_weight: float = 100.0
+    style_weight: float = 30.0
     """Weight of the style term, 0 or more: try a third and three times this first."""
     tv_weight: float = 100.0
     """Weight of total variation, 0 or more: smooths grain."""
@@ -59,6 +60,9 @@ class LossOptions:
     """Relative weights of the content layers, such as 2,1; all alike unless given."""
     style_layer_weights: tuple[float, ...] = ()
     """Relative weights of the style layers; all alike unless given."""
+    style_loss: StyleLoss = "covariance"
+    """What is compared at a style layer: `gram` matrices; mean and `covariance`, apart; or the
+    `wasserstein` distance of the normal distributions with that mean and covariance."""
     style_blend: tuple[float, ...] = ()
     """Relative weights of several style pictures, such as 3,1; all alike unless given."""
     loss_form: LossForm = "relative"
@@ -77,10 +81,19 @@ class LossOptions:
 class SolverOptions:
     """How it is solved."""
 
-    iterations: int = 80
-    """Iterations, 1 or more."""
+    iterations: int = 200
+    """Iterations, 1 or more; the total, spread over the levels."""
     evaluations: int = 0
     """Most evaluations of loss and gradient, line searches included; 0 for no such limit."""
+    levels: int = 0
+    """Scales solved one after the other, each twice the last one's size; 0 for as many as there are
+    from about 128 pixels up, 1 for the full size alone."""
+    level_iterations: tuple[float, ...] = ()
+    """Relative shares of the iterations, coarsest level first, such as 3,2,1."""
+    level_content_weights: tuple[float, ...] = ()
+    """What multiplies the content weight at each level, coarsest first; 1 unless given."""
+    level_tv_weights: tuple[float, ...] = ()
+    """What multiplies the weight of total variation at each level; 1 unless given."""
     solver: Literal["lbfgs", "optax-lbfgs", "adam"] = "lbfgs"
     """`lbfgs` (jaxopt), `optax-lbfgs`, or `adam` (more iterations: 300 and up)."""
     lbfgs_history: int = 10
@@ -142,6 +155,8 @@ def check_options(options: Options, styles: int) -> None:
             raise InputError(f"{_flag(name)} is {value}: give {least} or more")
     if options.picture.quality > 100:
         raise InputError(f"--quality is {options.picture.quality}: give 1 to 100")
+    if options.solve.level_iterations and 0 in options.solve.level_iterations:
+        raise InputError("--level-iterations holds a 0: give numbers above 0")
     if options.solve.learning_rate == 0:
         raise InputError("--learning-rate is 0: give a number above 0")
     loss = options.loss

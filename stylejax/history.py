@@ -41,14 +41,23 @@ def _columns(state: SolverState | Trace) -> History:
 
 def start_history(state: SolverState) -> History:
     """The history of a solve of which only the start has been evaluated: one row."""
-    return {"iteration": np.zeros(1, np.int32), **_columns(state)}
+    first = {"iteration": np.zeros(1, np.int32), "level": np.ones(1, np.int32)}
+    return {**first, **_columns(state)}
 
 
-def extended(history: History, trace: Trace, steps: int) -> History:
-    """The history with the first `steps` rows of a trace added (the rest was not run)."""
+def spent_before(history: History, level: int) -> int:
+    """The evaluations spent before a level began."""
+    return int(history["evaluations"][history["level"] < level].sum())
+
+
+def extended(history: History, trace: Trace, steps: int, level: int = 1) -> History:
+    """The history with the first `steps` rows of a level's trace added (the rest was not run)."""
     new = {name: column[:steps] for name, column in _columns(trace).items()}
-    spent = np.concatenate([[history["evaluations"].sum()], new["evaluations"]])
-    new["evaluations"] = np.diff(spent).astype(np.int32)
+    before = history["evaluations"].sum()
+    # The trace counts from the start of its level.
+    counted = new["evaluations"] + spent_before(history, level)
+    new["evaluations"] = np.diff(np.concatenate([[before], counted])).astype(np.int32)
+    new["level"] = np.full(steps, level, np.int32)
     new["iteration"] = history["iteration"][-1] + np.arange(1, steps + 1, dtype=np.int32)
     return {name: np.concatenate([column, new[name]]) for name, column in history.items()}
 

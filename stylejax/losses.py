@@ -10,11 +10,13 @@ their ways (docs/presets.md says which program has which).
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from stylejax.config import LossForm, TotalVariationForm
+from stylejax.config import LossForm, StyleLoss, TotalVariationForm
 from stylejax.types import FeatureMap, Gram, Image, OtherImage, Scalar
 
 
@@ -31,11 +33,32 @@ def content_spread(target: FeatureMap) -> Scalar:
     return content_loss(jnp.broadcast_to(jnp.mean(target, axis=(0, 1)), target.shape), target)
 
 
+class Moments(NamedTuple):
+    """Means over positions: of each channel, and of the products of channels (the Gram matrix).
+
+    Several pictures' moments mix linearly, with weights that sum to 1, into those of all of them
+    together.
+    """
+
+    mean: Float[Array, "*styles channels"]
+    gram: Float[Array, "*styles channels channels"]
+
+
 def gram_matrix(feature_map: FeatureMap) -> Gram:
     """Mean over positions of the products of channels: equation 3 divided by M."""
     height, width, channels = feature_map.shape
     flat = feature_map.reshape(height * width, channels)
     return flat.T @ flat / (height * width)
+
+
+def feature_moments(feature_map: FeatureMap) -> Moments:
+    """The mean and the Gram matrix of a feature map."""
+    return Moments(jnp.mean(feature_map, axis=(0, 1)), gram_matrix(feature_map))
+
+
+def covariance(moments: Moments) -> Gram:
+    """The covariance of the channels over positions."""
+    return moments.gram - jnp.outer(moments.mean, moments.mean)
 
 
 def style_loss(gram: Gram, target: Gram) -> Scalar:
@@ -46,6 +69,71 @@ def style_loss(gram: Gram, target: Gram) -> Scalar:
     """
     channels = gram.shape[-1]
     return jnp.sum(jnp.square(gram - target)) / (4.0 * channels**2)
+
+
+_ROOT_ITERATIONS = 16
+_REGULARISATION = 1e-4
+
+
+def _newton_schulz(matrix: Gram) -> tuple[Gram, Gram]:
+    """The square root of a positive definite matrix, and the root's inverse.
+
+    The coupled iteration of Denman and Beavers without inverses (Higham, Functions of Matrices
+    (2008), equation 6.35): matrix products alone, so it is fast on every device.
+    """
+    norm = jnp.linalg.norm(matrix)
+    identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+
+    def step(_: Any, roots: tuple[Gram, Gram]) -> tuple[Gram, Gram]:
+        root, inverse = roots
+        correction = 1.5 * identity - 0.5 * inverse @ root
+        return root @ correction, correction @ inverse
+
+    root, inverse = jax.lax.fori_loop(0, _ROOT_ITERATIONS, step, (matrix / norm, identity))
+    return root * jnp.sqrt(norm), inverse / jnp.sqrt(norm)
+
+
+@jax.custom_jvp
+def trace_of_root(matrix: Gram) -> Scalar:
+    """The trace of the square root of a positive definite matrix."""
+    return jnp.trace(_newton_schulz(matrix)[0])
+
+
+@trace_of_root.defjvp
+def _trace_of_root_jvp(primals: tuple[Gram], tangents: tuple[Gram]) -> tuple[Scalar, Scalar]:
+    root, inverse = _newton_schulz(primals[0])
+    return jnp.trace(root), 0.5 * jnp.vdot(inverse, tangents[0])
+
+
+def wasserstein_loss(moments: Moments, target: Moments) -> Scalar:
+    """Squared Wasserstein-2 distance over N of the normal distributions with these moments.
+
+    |m - n|^2 + tr(A + B - 2 (B^1/2 A B^1/2)^1/2), with means m, n and covariances A, B (Dowson and
+    Landau, 1982). Both covariances get 1e-4 of the target's mean variance on their diagonal, so
+    that their roots are smooth where channels are dead or depend on each other.
+    """
+    channels = target.mean.shape[-1]
+    ours, theirs = covariance(moments), covariance(target)
+    floor = _REGULARISATION * jnp.trace(theirs) / channels + jnp.finfo(theirs.dtype).tiny
+    ours, theirs = (matrix + floor * jnp.eye(channels) for matrix in (ours, theirs))
+    root, _ = _newton_schulz(jax.lax.stop_gradient(theirs))
+    overlap = trace_of_root(root @ ours @ root)
+    means = jnp.sum(jnp.square(moments.mean - target.mean))
+    return (means + jnp.trace(ours) + jnp.trace(theirs) - 2.0 * overlap) / channels
+
+
+def covariance_losses(moments: Moments, target: Moments) -> tuple[Scalar, Scalar]:
+    """`style_loss` of the two parts of the Gram matrix: the covariance, and the means' products."""
+    products = (jnp.outer(each.mean, each.mean) for each in (moments, target))
+    return style_loss(covariance(moments), covariance(target)), style_loss(*products)
+
+
+STYLE_LOSSES: Mapping[StyleLoss, Callable[[Moments, Moments], tuple[Scalar, ...]]] = {
+    "gram": lambda moments, target: (style_loss(moments.gram, target.gram),),
+    "covariance": covariance_losses,
+    "wasserstein": lambda moments, target: (wasserstein_loss(moments, target),),
+}
+"""The distances of two textures, each as the parts that count alike in the relative form."""
 
 
 def _neighbour_differences(image: Image) -> tuple[OtherImage, OtherImage]:

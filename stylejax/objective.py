@@ -13,20 +13,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.config import LossForm, LossOptions, Pooling, Precision, TotalVariationForm
+from stylejax.config import LossForm, LossOptions, Pooling, Precision, StyleLoss, TotalVariationForm
 from stylejax.errors import InputError
 from stylejax.features import FeatureExtractor, feature_extractor
 from stylejax.layers import canonical_layer, canonical_layers
 from stylejax.losses import (
     FORMS,
+    STYLE_LOSSES,
     TOTAL_VARIATIONS,
+    Moments,
     Sizes,
     content_loss,
     content_spread,
-    gram_matrix,
-    style_loss,
+    feature_moments,
 )
-from stylejax.types import FeatureMap, Features, Gram, Image, OtherImage, Scalar, Variables
+from stylejax.types import FeatureMap, Features, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
 
 Number = float | Float[Array, "..."]
@@ -38,7 +39,7 @@ _DEFAULTS = LossOptions()
 _SMALLEST_REFERENCE = 1e-4
 
 
-def _positive(unit: Scalar) -> Scalar:
+def _positive(unit: Float[Array, "*parts"]) -> Float[Array, "*parts"]:
     """The unit, or 1 where it is 0: the features are all 0 there, and no share of them is known."""
     return jnp.where(unit > 0.0, unit, 1.0)
 
@@ -67,14 +68,14 @@ class LossWeights(NamedTuple):
 class Targets(NamedTuple):
     """What a picture is compared with; computed once for a pair of pictures.
 
-    `content` holds the content picture's feature maps, `style` the Gram matrices of each style
-    picture, `content_grams` the content picture's Gram matrices at the style layers, from
-    which the relative form takes its unit.
+    `content` holds the content picture's feature maps, `style` the moments of the style pictures'
+    feature maps with a leading axis of pictures, `content_moments` those of the content picture at
+    the style layers, from which the relative form takes its unit.
     """
 
     content: Mapping[str, FeatureMap]
-    style: Mapping[str, Float[Array, "styles channels channels"]]
-    content_grams: Mapping[str, Gram]
+    style: Mapping[str, Moments]
+    content_moments: Mapping[str, Moments]
 
 
 class LossTerms(NamedTuple):
@@ -103,6 +104,7 @@ class Objective:
             content picture, so that a weight means the same for every pair and every size. `mean`
             and `sum` are ways of published programs (`losses.FORMS`).
         total_variation_form: which total variation (`losses.TOTAL_VARIATIONS`).
+        style_loss: what is compared at the style layers (`losses.STYLE_LOSSES`).
     """
 
     extract: FeatureExtractor
@@ -110,6 +112,7 @@ class Objective:
     style_layers: tuple[str, ...]
     form: LossForm = "relative"
     total_variation_form: TotalVariationForm = "power"
+    style_loss: StyleLoss = "gram"
 
     def weights(
         self,
@@ -138,17 +141,14 @@ class Objective:
             raise InputError("no style picture: give at least one")
 
         @jax.jit
-        def features_and_grams(variables: Variables, image: OtherImage) -> tuple[Any, Any]:
+        def features_and_moments(variables: Variables, image: OtherImage) -> tuple[Any, Any]:
             features = self.extract(variables, image)
-            return {name: features[name] for name in self.content_layers}, self._grams(features)
+            return {name: features[name] for name in self.content_layers}, self._moments(features)
 
-        features, content_grams = features_and_grams(variables, content)
-        grams = [features_and_grams(variables, style)[1] for style in styles]
-        return Targets(
-            content=features,
-            style={name: jnp.stack([gram[name] for gram in grams]) for name in self.style_layers},
-            content_grams=content_grams,
-        )
+        features, content_moments = features_and_moments(variables, content)
+        moments = [features_and_moments(variables, style)[1] for style in styles]
+        style = jax.tree.map(lambda *each: jnp.stack(each), *moments)
+        return Targets(content=features, style=style, content_moments=content_moments)
 
     def __call__(
         self, image: Image, variables: Variables, targets: Targets, weights: LossWeights
@@ -175,8 +175,8 @@ class Objective:
         )
         return terms.content + terms.style + terms.total_variation, terms
 
-    def _grams(self, features: Features) -> dict[str, Gram]:
-        return {name: gram_matrix(features[name]) for name in self.style_layers}
+    def _moments(self, features: Features) -> dict[str, Moments]:
+        return {name: feature_moments(features[name]) for name in self.style_layers}
 
     def _content_terms(
         self, features: Features, targets: Targets, image: Image
@@ -201,16 +201,18 @@ class Objective:
         blend: Float[Array, " styles"],
     ) -> dict[str, Scalar]:
         terms: dict[str, Scalar] = {}
-        for name, gram in self._grams(features).items():
-            # Means of products mix linearly, so a blend of Gram matrices is again one.
-            target = jnp.tensordot(blend, targets.style[name], axes=1)
-            unit = 1.0
+        losses = STYLE_LOSSES[self.style_loss]
+        for name, moments in self._moments(features).items():
+            mixed = lambda each: jnp.tensordot(blend, each, axes=1)
+            target: Moments = jax.tree.map(mixed, targets.style[name])
+            parts = jnp.stack(losses(moments, target))
             if self.form == "relative":
-                floor = _SMALLEST_REFERENCE * style_loss(jnp.zeros_like(target), target)
-                distance = style_loss(targets.content_grams[name], target)
-                unit = _positive(jnp.maximum(distance, floor))
+                nothing = losses(jax.tree.map(jnp.zeros_like, target), target)
+                distance = jnp.stack(losses(targets.content_moments[name], target))
+                floor = _SMALLEST_REFERENCE * jnp.stack(nothing)
+                parts = parts / _positive(jnp.maximum(distance, floor)) / len(parts)
             factor = FORMS[self.form].style(_sizes(features[name], image))
-            terms[name] = factor * style_loss(gram, target) / unit
+            terms[name] = factor * jnp.sum(parts)
         return terms
 
 
@@ -223,6 +225,7 @@ def make_objective(
     precision: Precision = "float32",
     form: LossForm = "relative",
     total_variation_form: TotalVariationForm = "power",
+    style_loss: StyleLoss = "gram",
 ) -> Objective:
     """The objective on the network of a weight file.
 
@@ -251,5 +254,10 @@ def make_objective(
         return {name: features[layer] for name, layer in canonical.items()}
 
     return Objective(
-        by_given_name, tuple(content_layers), tuple(style_layers), form, total_variation_form
+        by_given_name,
+        tuple(content_layers),
+        tuple(style_layers),
+        form,
+        total_variation_form,
+        style_loss,
     )

@@ -32,6 +32,15 @@ _VGG_VALUES = {
     "pooling": "average",
 }
 
+# What all of them have in common: Gram matrices, and a single solve at full size.
+_ONE_SCALE = {
+    "style_loss": "gram",
+    "levels": 1,
+    "level_iterations": [],
+    "level_content_weights": [],
+    "level_tv_weights": [],
+}
+
 NETWORK_VALUES: Mapping[NetworkName, Mapping[str, Any]] = {
     "densenet121": {},
     "vgg16": _VGG_VALUES,
@@ -42,7 +51,14 @@ PRESETS: dict[PresetName, Preset] = {
     "notebook": Preset(
         network="densenet121",
         source="Neural Style Transfer using DenseNet, notebook and post of 22 July 2018",
-        values={"size": 512, "init": "uniform", "tv_form": "power", "iterations": 80},
+        values={
+            "size": 512,
+            "init": "uniform",
+            "style_weight": 100.0,
+            "tv_form": "power",
+            **_ONE_SCALE,
+            "iterations": 80,
+        },
     ),
     "gatys": Preset(
         network="vgg19",
@@ -59,6 +75,7 @@ PRESETS: dict[PresetName, Preset] = {
             "tv_weight": 0.0,
             "loss_form": "mean",
             "pooling": "average",
+            **_ONE_SCALE,
             "iterations": 500,
             "evaluations": 500,
             "lbfgs_history": 100,
@@ -81,6 +98,7 @@ PRESETS: dict[PresetName, Preset] = {
             "loss_form": "sum",
             "tv_form": "power-sum",
             "pooling": "max",
+            **_ONE_SCALE,
             "iterations": 200,
             "evaluations": 200,
             "lbfgs_history": 10,
@@ -101,6 +119,7 @@ PRESETS: dict[PresetName, Preset] = {
             "loss_form": "mean",
             "tv_form": "squared-sum",
             "pooling": "max",
+            **_ONE_SCALE,
             "iterations": 1000,
             "evaluations": 1000,
             "lbfgs_history": 100,

@@ -35,7 +35,6 @@ class ProgressDisplay:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
-            TimeRemainingColumn(),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -60,18 +59,16 @@ class ProgressDisplay:
         """Say what is being done."""
         self.bar.update(self.task, description=text)
 
-    def progress(self, history: History, seconds: float) -> None:
-        """Show the state after the last look at the solver."""
-        done, first = int(history["iteration"][-1]), int(history["iteration"][0])
-        rate = seconds / max(done - first, 1)
-        details = f"{_terms(history)}  {rate:.2f} s/it"
+    def progress(self, history: History, rate: float, left: float) -> None:
+        """Show the state after the last look at the solver; seconds an iteration, seconds left."""
+        done = int(history["iteration"][-1])
+        details = f"{_terms(history)}  {rate:.2f} s/it  {left:.0f} s left"
         self.bar.update(self.task, completed=done, details=details)
         if not self.console.is_terminal:
             share = LINES_WITHOUT_TERMINAL * done // self.iterations
             if share > self.shown:
                 self.shown = share
-                left = rate * (self.iterations - done)
-                self.console.print(f"{done}/{self.iterations}  {details}  {left:.0f} s left")
+                self.console.print(f"{done}/{self.iterations}  {details}")
 
 
 @contextlib.contextmanager

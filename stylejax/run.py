@@ -18,6 +18,7 @@ from stylejax.checkpoint import (
     checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
+    restored,
     save_checkpoint,
 )
 from stylejax.config import STARTS, DeviceName, NetworkName, Options, check_options
@@ -47,9 +48,11 @@ from stylejax.image import (
     write_picture,
 )
 from stylejax.layers import canonical_layers
+from stylejax.pyramid import Level, pyramid
 from stylejax.settings import Settings, make_settings, settings_text
 from stylejax.solver import CHUNK, SolverState, ended
-from stylejax.transfer import Problem, make_problem, start_picture
+from stylejax.transfer import Problem, covering, level_problem
+from stylejax.types import OtherPixels
 from stylejax.weights import Weights, read_weights
 
 SMALLEST_SIDE = 16
@@ -92,12 +95,13 @@ class Request:
 class Observer(NamedTuple):
     """What a run tells while it goes on, and what it asks.
 
-    `stage` gets a word on what is being done, `progress` the history and the seconds of solving so
-    far after each look at the solver; `stop` is asked between looks whether to end early.
+    `stage` gets a word on what is being done; `progress`, after each look at the solver, the
+    history, the seconds an iteration takes and about how many seconds are left; `stop` is asked
+    between looks whether to end early.
     """
 
     stage: Callable[[str], None] = lambda text: None
-    progress: Callable[[History, float], None] = lambda history, seconds: None
+    progress: Callable[[History, float, float], None] = lambda history, rate, left: None
     stop: Callable[[], bool] = lambda: False
 
 
@@ -126,6 +130,7 @@ class _Prepared(NamedTuple):
     device: jax.Device  # pyright: ignore[reportInvalidTypeForm]
     weights: Weights
     size: tuple[int, int]
+    levels: tuple[Level, ...]
     settings: Settings
 
 
@@ -180,6 +185,7 @@ def _prepare(request: Request) -> _Prepared:
         raise InputError(f"--save-every is {request.save_every}: give 0 (never) or more")
     _check_outputs(request)
     size = _checked_size(request)
+    levels = pyramid(options, *size)
     device = find_device(request.device)
     weights = read_weights(request.weights, network=request.network)
     layers = (*options.loss.content_layers, *options.loss.style_layers)
@@ -192,90 +198,163 @@ def _prepare(request: Request) -> _Prepared:
     settings = make_settings(
         options, request.content, request.styles, weights, device.platform, request.init_picture
     )
-    return _Prepared(request, device, weights, size, settings)
+    return _Prepared(request, device, weights, size, levels, settings)
 
 
-def _read_pictures(prepared: _Prepared) -> tuple[Picture, Problem]:
-    request, options = prepared.request, prepared.request.options
-    content = read_picture(request.content, options.picture.size)
-    styles = [read_picture(path, options.picture.size).pixels for path in request.styles]
-    init = request.init_picture
-    given = None if init is None else read_picture(init).pixels
-    start = start_picture(options, content.pixels, styles, given)
-    return content, make_problem(prepared.weights, content.pixels, styles, options, start)
+class _Pictures(NamedTuple):
+    content: Picture
+    styles: list[OtherPixels]
+    start: OtherPixels | None
+
+
+def _read_pictures(request: Request) -> _Pictures:
+    size, init = request.options.picture.size, request.init_picture
+    content = read_picture(request.content, size)
+    styles = [read_picture(path, size).pixels for path in request.styles]
+    return _Pictures(content, styles, None if init is None else read_picture(init).pixels)
 
 
 class _Saver:
     """Snapshots and checkpoints between steps, and the final files."""
 
-    def __init__(self, prepared: _Prepared, problem: Problem, content: Picture) -> None:
+    def __init__(self, prepared: _Prepared, content: Picture) -> None:
         self.request, self.settings = prepared.request, prepared.settings
-        self.problem, self.alpha = problem, content.alpha
+        self.size, self.alpha = prepared.size, content.alpha
         self.next_checkpoint = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
 
-    def between_steps(self, state: SolverState, history: History) -> None:
-        every, iteration = self.request.save_every, int(state.iteration)
+    def between_steps(self, problem: Problem, solved: Checkpoint) -> None:
+        every, iteration = self.request.save_every, int(solved.history["iteration"][-1])
         if every and iteration % every == 0:
-            self.picture(snapshot_path(self.request.output, iteration), state, history)
+            self.picture(snapshot_path(self.request.output, iteration), problem, solved)
         began = time.monotonic()
         if began >= self.next_checkpoint:
-            save_checkpoint(checkpoint_path(self.request.output), self.settings, state, history)
+            self.checkpoint(solved)
             pause = (time.monotonic() - began) / CHECKPOINT_SHARE
             self.next_checkpoint = time.monotonic() + max(pause, SECONDS_BETWEEN_CHECKPOINTS)
 
-    def picture(self, path: Path, state: SolverState, history: History) -> None:
+    def checkpoint(self, solved: Checkpoint) -> None:
+        save_checkpoint(checkpoint_path(self.request.output), self.settings, solved)
+
+    def picture(self, path: Path, problem: Problem, solved: Checkpoint) -> None:
+        """Write the picture as it is; that of a coarser level is enlarged."""
+        history = solved.history
         names = ("loss", "content", "style", "total_variation")
-        result = {"iterations": int(state.iteration), "evaluations": int(state.evaluations)}
+        result = {"iterations": int(history["iteration"][-1])}
+        result["evaluations"] = int(history["evaluations"].sum())
         result |= {name: float(history[name][-1]) for name in names}
         options = self.request.options.picture
+        assert isinstance(solved.state, SolverState)
         write_picture(
             path,
-            self.problem.image(state),
+            covering(problem.image(solved.state), *self.size),
             self.alpha,
             bits=options.bits,
             quality=options.quality,
             description=settings_text(self.settings, result),
         )
 
-    def end(self, state: SolverState, history: History, stopped: bool) -> None:
-        self.picture(self.request.output, state, history)
+    def end(self, problem: Problem, solved: Checkpoint, stopped: bool) -> None:
+        self.picture(self.request.output, problem, solved)
         if self.request.history is not None:
-            replace_file(self.request.history, history_csv(history).encode())
+            replace_file(self.request.history, history_csv(solved.history).encode())
         if self.request.plot is not None:
-            replace_file(self.request.plot, history_plot(history))
-        path = checkpoint_path(self.request.output)
+            replace_file(self.request.plot, history_plot(solved.history))
         if stopped:
-            save_checkpoint(path, self.settings, state, history)
+            self.checkpoint(solved)
         else:
-            remove_checkpoint(path)
+            remove_checkpoint(checkpoint_path(self.request.output))
+
+
+def _begin(
+    init: Callable[..., Any],
+    advance: Callable[..., Any],
+    problem: Problem,
+    suspended: Checkpoint,
+) -> Checkpoint:
+    """A level's first state, evaluated, or the suspended one."""
+    if suspended.state is None:
+        fresh = init(problem.start, *problem.arguments)
+        state, _ = advance(fresh, np.int32(0), *problem.arguments)
+        history = suspended.history or start_history(state)
+        return suspended._replace(state=state, history=history)
+    assert isinstance(suspended.state, list)
+    template = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
+    return suspended._replace(state=restored(suspended.state, template))
 
 
 def _solve(
     advance: Callable[..., Any],
     problem: Problem,
+    levels: tuple[Level, ...],
+    solved: Checkpoint,
     saver: _Saver,
-    suspended: Checkpoint,
     observer: Observer,
-) -> tuple[SolverState, History]:
-    """Take all steps, as many at once as fit between two looks."""
-    state, history = suspended.state, suspended.history
-    assert state is not None
-    total, every = saver.request.options.solve.iterations, saver.request.save_every
-    at_once, seconds = 1, 0.0
-    while int(state.iteration) < total and not ended(state) and not observer.stop():
+) -> Checkpoint:
+    """Take all steps of a level, as many at once as fit between two looks."""
+    state, history = solved.state, solved.history
+    assert isinstance(state, SolverState)
+    level, *finer = levels[solved.level - 1 :]
+    # In iterations of this level's size.
+    later = sum(of.iterations * (of.scale / level.scale) ** 2 for of in finer)
+    every, at_once, first, seconds = saver.request.save_every, 1, int(state.iteration), 0.0
+    while int(state.iteration) < level.iterations and not ended(state) and not observer.stop():
         before, began = int(state.iteration), time.monotonic()
-        to_snapshot = every - before % every if every else total
-        steps = min(at_once, total - before, to_snapshot)
+        done = int(history["iteration"][-1])
+        to_snapshot = every - done % every if every else CHUNK
+        steps = min(at_once, level.iterations - before, to_snapshot)
         state, trace = advance(state, np.int32(steps), *problem.arguments)
         taken = int(state.iteration) - before
         elapsed = time.monotonic() - began
         seconds += elapsed
         at_once = max(1, min(CHUNK, int(SECONDS_BETWEEN_LOOKS * steps / elapsed)))
-        history = extended(history, trace, taken)
-        observer.progress(history, seconds)
+        history = extended(history, trace, taken, solved.level)
+        rate = seconds / max(int(state.iteration) - first, 1)
+        left = level.iterations - int(state.iteration) + later
+        observer.progress(history, rate, rate * left)
+        solved = solved._replace(state=state, history=history)
         if not state.failed:
-            saver.between_steps(state, history)
-    return state, history
+            saver.between_steps(problem, solved)
+    return solved
+
+
+class _Outcome(NamedTuple):
+    problem: Problem
+    solved: Checkpoint
+    seconds_compile: float
+    seconds_solve: float
+
+
+def _solve_levels(
+    prepared: _Prepared,
+    pictures: _Pictures,
+    suspended: Checkpoint,
+    saver: _Saver,
+    observer: Observer,
+) -> _Outcome:
+    """Solve level after level, each from the solution of the one before."""
+    levels, options, start = prepared.levels, prepared.request.options, pictures.start
+    content, solved, compiling, solving = pictures.content.pixels, suspended, 0.0, 0.0
+    while True:
+        level = levels[solved.level - 1]
+        problem = level_problem(prepared.weights, content, pictures.styles, options, level, start)
+        if solved.level == 1 and solved.state is None:
+            # From here on a kill at any moment leaves something to resume from.
+            saver.checkpoint(solved)
+        which = f"{level.width} x {level.height}, level {solved.level} of {len(levels)}"
+        observer.stage("compiling" if len(levels) == 1 else f"compiling {which}")
+        began = time.monotonic()
+        init, advance = problem.solver.compile(problem.start, *problem.arguments)
+        compiling += time.monotonic() - began
+        observer.stage("solving" if len(levels) == 1 else f"solving {which}")
+        began = time.monotonic()
+        solved = _begin(init, advance, problem, solved)
+        solved = _solve(advance, problem, levels, solved, saver, observer)
+        solving += time.monotonic() - began
+        assert isinstance(solved.state, SolverState)
+        if solved.level == len(levels) or solved.state.failed or observer.stop():
+            return _Outcome(problem, solved, compiling, solving)
+        start = problem.image(solved.state)
+        solved = Checkpoint(solved.level + 1, None, solved.history)
 
 
 def run(request: Request, observer: Observer | None = None) -> Summary:
@@ -289,39 +368,29 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
     prepared = _prepare(request)
     checkpoint = checkpoint_path(request.output)
     with jax.default_device(prepared.device):
-        content, problem = _read_pictures(prepared)
-        suspended = Checkpoint(None, {})
+        pictures = _read_pictures(request)
+        saver = _Saver(prepared, pictures.content)
+        suspended = Checkpoint(1, None, {})
         if request.resume:
-            template = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
-            suspended = load_checkpoint(checkpoint, prepared.settings, template)
-        else:
-            # From here on a kill at any moment leaves something to resume from.
-            save_checkpoint(checkpoint, prepared.settings, None, {})
-        saver = _Saver(prepared, problem, content)
-        observer.stage("compiling")
-        began = time.monotonic()
-        init, advance = problem.solver.compile(problem.start, *problem.arguments)
-        seconds_compile = time.monotonic() - began
-        observer.stage("solving")
-        began = time.monotonic()
-        if suspended.state is None:
-            fresh = init(problem.start, *problem.arguments)
-            state, _ = advance(fresh, np.int32(0), *problem.arguments)
-            suspended = Checkpoint(state, start_history(state))
-        state, history = _solve(advance, problem, saver, suspended, observer)
-        seconds = time.monotonic() - began
+            suspended = load_checkpoint(checkpoint, prepared.settings)
+        problem, solved, compiling, solving = _solve_levels(
+            prepared, pictures, suspended, saver, observer
+        )
+        state, history = solved.state, solved.history
+        assert isinstance(state, SolverState)
+        finished = ended(state) or int(state.iteration) == prepared.levels[-1].iterations
         failed = bool(state.failed)
-        stopped = not ended(state) and int(state.iteration) < request.options.solve.iterations
-        saver.end(state, history, stopped)
+        stopped = not failed and not (finished and solved.level == len(prepared.levels))
+        saver.end(problem, solved, stopped)
     return Summary(
         request.output,
         prepared.weights,
         prepared.device.platform,
         prepared.device.device_kind,
         history,
-        int(state.evaluations),
-        seconds_compile,
-        seconds,
+        int(history["evaluations"].sum()),
+        compiling,
+        solving,
         failed,
         stopped,
         bool(state.converged),

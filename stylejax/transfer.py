@@ -19,6 +19,7 @@ from stylejax.image import resize
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import image_from_latent, latent_from_image
 from stylejax.presets import network_options
+from stylejax.pyramid import Level, level_options, pyramid
 from stylejax.solver import (
     CHUNK,
     UNLIMITED,
@@ -155,6 +156,7 @@ def make_problem(
         precision=loss.precision,
         form=loss.loss_form,
         total_variation_form=loss.tv_form,
+        style_loss=loss.style_loss,
     )
     variables = jax.tree.map(jnp.asarray, weights.variables)
     targets = objective.targets(
@@ -168,6 +170,38 @@ def make_problem(
         start=latent_from_image(start),
         arguments=(variables, targets, loss_weights(options, len(styles))),
     )
+
+
+def scaled(pixels: OtherPixels, scale: float) -> OtherPixels:
+    """A picture scaled by a factor of 1 or less."""
+    height, width = pixels.shape[:2]
+    return resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def level_problem(
+    weights: Weights,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    options: Options,
+    level: Level,
+    start: OtherPixels | None = None,
+) -> Problem:
+    """The problem of one level of the pyramid.
+
+    Args:
+        weights: the network's weights.
+        content: the content picture at full size.
+        styles: the style pictures at full size.
+        options: those of the whole pyramid.
+        level: one of `pyramid(options, ...)`.
+        start: the solution of the level before, or a picture to start the coarsest level from;
+            the one that `options` names unless given.
+    """
+    content = resize(content, level.height, level.width) if level.scale != 1.0 else content
+    if level.scale != 1.0:
+        styles = [scaled(style, level.scale) for style in styles]
+    start = start_picture(options, content, styles, start)
+    return make_problem(weights, content, styles, level_options(options, level), start)
 
 
 def style_transfer(
@@ -196,16 +230,23 @@ def style_transfer(
     weights = read_weights() if weights is None else weights
     options = network_options(weights.architecture.network) if options is None else options
     content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
-    given = None if init is None else np.asarray(init, np.float32)
-    start = start_picture(options, content, painted, given)
-    problem = make_problem(weights, content, painted, options, start)
-    fresh = problem.solver.init(problem.start, *problem.arguments)
-    state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
-    history = start_history(state)
-    while (left := options.solve.iterations - int(state.iteration)) > 0 and not ended(state):
-        before = int(state.iteration)
-        state, trace = problem.solver.advance(state, min(left, CHUNK), *problem.arguments)
-        history = extended(history, trace, int(state.iteration) - before)
-        if on_progress is not None:
-            on_progress(history)
-    return Result(problem.image(state), history, bool(state.failed))
+    image = None if init is None else np.asarray(init, np.float32)
+    check_options(options, len(painted))
+    history: History = {}
+    failed = False
+    for number, level in enumerate(pyramid(options, *content.shape[:2]), start=1):
+        problem = level_problem(weights, content, painted, options, level, image)
+        fresh = problem.solver.init(problem.start, *problem.arguments)
+        state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
+        history = history or start_history(state)
+        while (left := level.iterations - int(state.iteration)) > 0 and not ended(state):
+            before = int(state.iteration)
+            state, trace = problem.solver.advance(state, min(left, CHUNK), *problem.arguments)
+            history = extended(history, trace, int(state.iteration) - before, number)
+            if on_progress is not None:
+                on_progress(history)
+        image, failed = problem.image(state), bool(state.failed)
+        if failed:
+            break
+    assert image is not None
+    return Result(covering(image, *content.shape[:2]), history, failed)

@@ -17,6 +17,7 @@ from stylejax.solver import Solver, lbfgs
 # JAX keeps dictionaries in the order of their keys.
 COLUMNS = [
     "iteration",
+    "level",
     "loss",
     "content",
     "style",

@@ -274,7 +274,7 @@ def test_a_device_that_is_not_there_is_an_error(request_):
 def test_history_and_plot_are_written(request_, tmp_path):
     run(replace(request_, history=tmp_path / "h.csv", plot=tmp_path / "p.png"))
     lines = (tmp_path / "h.csv").read_text().splitlines()
-    assert lines[0].startswith("iteration,loss,content,style,total_variation,content:pool1,")
+    assert lines[0].startswith("iteration,level,loss,content,style,total_variation,content:pool1,")
     assert len(lines) == 1 + 7
     assert read_picture(tmp_path / "p.png").pixels.shape[2] == 3
 
