@@ -49,6 +49,16 @@ def test_style_transfer_in_one_call():
     assert after < 0.5 * before
 
 
+def test_style_transfer_goes_from_coarse_to_fine():
+    content, style = picture(70, 64), picture(64, 100, seed=3)
+    solve = SolverOptions(iterations=4, levels=2)
+    result = stylejax.style_transfer(content, [style], options=Options(loss=SHALLOW, solve=solve))
+    assert result.image.shape == content.shape
+    assert list(result.history["level"]) == [1, 1, 1, 2, 2]
+    # Each level starts from where the last one ended, enlarged: far below the photograph's loss.
+    assert result.history["style"][3] < 0.6 * result.history["style"][0]
+
+
 def test_style_transfer_takes_its_start_as_a_picture():
     content, style = picture(40, 56), picture(64, 64, seed=3)
     options = Options(loss=SHALLOW, solve=SolverOptions(iterations=1))

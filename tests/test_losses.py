@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from jax.test_util import check_grads
 
 from stylejax import losses
-from stylejax.config import LossForm, TotalVariationForm
+from stylejax.config import LossForm, StyleLoss, TotalVariationForm
 
 # Compiled once for each shape.
 content_loss = jax.jit(losses.content_loss)
@@ -164,6 +164,77 @@ def test_power_takes_other_exponents():
     image = noise((4, 5, 3))
     squares = naive_variation(image, lambda vertical, horizontal: vertical**2 + horizontal**2)
     np.testing.assert_allclose(total_variation_power(image, 1.0), squares, rtol=1e-5)
+
+
+def moments_of(*maps):
+    return [jax.jit(losses.feature_moments)(feature_map) for feature_map in maps]
+
+
+def test_covariance_is_numpys():
+    feature_map = noise((5, 6, 4)) + 3.0
+    (moments,) = moments_of(feature_map)
+    np.testing.assert_allclose(moments.mean, feature_map.mean((0, 1)), rtol=1e-5)
+    expected = np.cov(feature_map.reshape(-1, 4).astype(np.float64), rowvar=False, bias=True)
+    np.testing.assert_allclose(losses.covariance(moments), expected, atol=2e-5)
+
+
+def test_covariance_losses_pull_mean_and_covariance_apart():
+    one, other = noise((5, 6, 4)), noise((7, 3, 4), seed=1)
+    shifted = one + np.float32([1.0, 0.0, 2.0, 0.0])
+    spread, means = losses.covariance_losses(*moments_of(one, shifted))
+    assert spread < 1e-10 and means > 0.01
+    centred = [each - each.mean((0, 1)) for each in (one, other)]
+    spread, means = losses.covariance_losses(*moments_of(*centred))
+    assert spread > 0.01 and means < 1e-10
+    # Without a mean the covariance is the Gram matrix.
+    np.testing.assert_allclose(spread, style_loss(*map(gram_matrix, centred)), rtol=1e-4)
+
+
+def test_wasserstein_loss_is_the_closed_form():
+    one, other = noise((9, 9, 6)) + 1.0, (2.0 * noise((8, 7, 6), seed=1)) ** 2
+    found = losses.wasserstein_loss(*moments_of(one, other))
+    flat = [each.reshape(-1, 6).astype(np.float64) for each in (one, other)]
+    ours, theirs = (np.cov(each, rowvar=False, bias=True) for each in flat)
+    floor = 1e-4 * np.trace(theirs) / 6 * np.eye(6)
+    ours, theirs = ours + floor, theirs + floor
+    # The product has the eigenvalues of the symmetric one.
+    overlap = np.sqrt(np.linalg.eigvals(ours @ theirs).real).sum()
+    means = ((flat[0].mean(0) - flat[1].mean(0)) ** 2).sum()
+    expected = (means + np.trace(ours) + np.trace(theirs) - 2.0 * overlap) / 6
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_wasserstein_loss_of_a_texture_and_itself_is_0_dead_channels_or_not():
+    feature_map = noise((9, 9, 6))
+    feature_map[..., 2:] = 0.0
+    for texture in (feature_map, np.zeros_like(feature_map)):
+        value, gradient = jax.value_and_grad(
+            lambda each, target: losses.wasserstein_loss(
+                losses.feature_moments(each), losses.feature_moments(target)
+            )
+        )(jnp.asarray(texture), jnp.asarray(texture))
+        assert abs(value) < 1e-4 and np.abs(gradient).max() < 1e-3
+
+
+def test_the_gradient_of_the_trace_of_a_root():
+    square = noise((5, 5))
+    matrix = square @ square.T + np.eye(5, dtype=np.float32)
+    values, vectors = np.linalg.eigh(matrix.astype(np.float64))
+    value, gradient = jax.value_and_grad(losses.trace_of_root)(jnp.asarray(matrix))
+    np.testing.assert_allclose(value, np.sqrt(values).sum(), rtol=1e-5)
+    expected = vectors @ np.diag(0.5 / np.sqrt(values)) @ vectors.T
+    np.testing.assert_allclose(gradient, expected, atol=1e-4)
+
+
+def test_moments_of_two_pictures_mix_into_those_of_both():
+    one, other = noise((6, 4, 3)), noise((6, 4, 3), seed=1) + 2.0
+    mixed = jax.tree.map(lambda *each: sum(each) / 2.0, *moments_of(one, other))
+    (both,) = moments_of(np.concatenate([one, other]))
+    jax.tree.map(lambda *pair: np.testing.assert_allclose(*pair, rtol=1e-4, atol=1e-5), mixed, both)
+
+
+def test_there_is_a_table_entry_for_every_style_loss():
+    assert set(losses.STYLE_LOSSES) == set(get_args(StyleLoss))
 
 
 @pytest.mark.parametrize(
