@@ -97,6 +97,11 @@ class Transfer(_Solving):
     """The picture whose style is taken: a painting, say; or several."""
     output: Annotated[Path, arg(aliases=["-o"])]
     """The picture to write: .png, .jpg, .webp or .tiff."""
+    content_mask: tuple[Path, ...] = field(default=(), kw_only=True)
+    """Where each style goes: grey pictures of the content's shape, one for each style, white
+    inside; where all are black, the content stays as it is."""
+    style_mask: tuple[Path, ...] = field(default=(), kw_only=True)
+    """Which part of each style picture is taken, likewise; the whole picture unless given."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +260,9 @@ def parse(arguments: Sequence[str]) -> Any:
         InputError: the arguments make no sense.
         SystemExit: help was asked for.
     """
+    for flag in ("--content-mask", "--style-mask"):
+        if sum(argument.split("=")[0] == flag for argument in arguments) > 1:
+            raise InputError(f"{flag} is given twice: name all files after one")
     transfer = _defaults(arguments)
     demo = Demo(
         picture=transfer.picture, loss=transfer.loss, solver=transfer.solver, run=transfer.run
@@ -350,6 +358,8 @@ def _transfer(command: Transfer) -> int:
         resume=extra.resume,
         history=extra.history,
         plot=extra.plot,
+        content_masks=command.content_mask,
+        style_masks=command.style_mask,
     )
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_interruptible())

@@ -5,6 +5,7 @@ recorded in, and repeated from, the metadata of its picture by the same fields. 
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ NetworkName = Literal["densenet121", "vgg16", "vgg19"]
 Pooling = Literal["max", "average"]
 Precision = Literal["float32", "bfloat16"]
 LossForm = Literal["relative", "paper", "mean", "sum"]
+PreserveColor = Literal["none", "luminance", "match"]
 StyleLoss = Literal["gram", "covariance", "wasserstein"]
 TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
@@ -31,6 +33,14 @@ class PictureOptions:
 
     size: int = 512
     """Longest side of the result in pixels, 32 or more; style pictures are scaled to it as well."""
+    shape: str = ""
+    """Width x height of the result in place of --size, as 640x480: the content picture is scaled to
+    cover it and cropped."""
+    style_scale: float = 1.0
+    """Size of the strokes: that of the style pictures over that of the result, above 0."""
+    preserve_color: PreserveColor = "none"
+    """Keep the content picture's colours: `luminance` takes the style in grey and leaves hue and
+    saturation as they are; `match` first gives the style pictures the content's colours."""
     init: str = "content"
     """Start from `content`, `style`, `noise` (faint, around grey), `uniform` (noise of the full
     range), `mean` (ImageNet's mean colour), or the picture file named here."""
@@ -40,6 +50,28 @@ class PictureOptions:
     """Bits a channel in the file; 16 for PNG and TIFF."""
     quality: int = 95
     """Quality of JPEG and WebP files, 1 to 100."""
+
+    @property
+    def height_and_width(self) -> tuple[int, int] | None:
+        """The result's, where `shape` gives them.
+
+        Raises:
+            InputError: it does not.
+        """
+        if not self.shape:
+            return None
+        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", self.shape)
+        if match is None or min(int(match[1]), int(match[2])) < SMALLEST_SIZE:
+            raise InputError(
+                f"--shape {self.shape}: give width x height as 640x480, {SMALLEST_SIZE} or more"
+            )
+        return int(match[2]), int(match[1])
+
+    @property
+    def longest(self) -> int:
+        """The longest side of the result."""
+        shape = self.height_and_width
+        return self.size if shape is None else max(shape)
 
 
 @dataclass(frozen=True)
@@ -153,6 +185,8 @@ def check_options(options: Options, styles: int) -> None:
     for name, (value, least) in at_least.items():
         if value < least:
             raise InputError(f"{_flag(name)} is {value}: give {least} or more")
+    if options.picture.style_scale == 0:
+        raise InputError("--style-scale is 0: give a number above 0")
     if options.picture.quality > 100:
         raise InputError(f"--quality is {options.picture.quality}: give 1 to 100")
     if options.solve.level_iterations and 0 in options.solve.level_iterations:

@@ -92,6 +92,18 @@ def resize(
     return stacked.reshape(height, width, *pixels.shape[2:])
 
 
+def covering(
+    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Float[np.ndarray, "{height} {width} *channels"]:
+    """Scale pixels or alpha to cover height x width and cut off what hangs over, centred."""
+    rows, columns = pixels.shape[:2]
+    scale = max(height / rows, width / columns)
+    scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    larger = resize(pixels, *scaled)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return larger[top : top + height, left : left + width]
+
+
 def read_picture(path: Path, longest: int | None = None) -> Picture:
     """Read a JPEG, PNG, WebP, TIFF, BMP or GIF (its first frame), its longer side made `longest`.
 

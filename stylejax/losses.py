@@ -51,9 +51,19 @@ def gram_matrix(feature_map: FeatureMap) -> Gram:
     return flat.T @ flat / (height * width)
 
 
-def feature_moments(feature_map: FeatureMap) -> Moments:
-    """The mean and the Gram matrix of a feature map."""
-    return Moments(jnp.mean(feature_map, axis=(0, 1)), gram_matrix(feature_map))
+def feature_moments(
+    feature_map: FeatureMap, weights: Float[Array, "height width"] | None = None
+) -> Moments:
+    """The mean and the Gram matrix of a feature map.
+
+    `weights` of the positions, with a sum of 1, make them those of a region (guided Gram
+    matrices: Gatys et al. (2017), arXiv 1611.07865, section 4).
+    """
+    if weights is None:
+        return Moments(jnp.mean(feature_map, axis=(0, 1)), gram_matrix(feature_map))
+    flat = feature_map.reshape(-1, feature_map.shape[-1])
+    weighted = flat * weights.reshape(-1, 1)
+    return Moments(jnp.sum(weighted, axis=0), weighted.T @ flat)
 
 
 def covariance(moments: Moments) -> Gram:
@@ -123,9 +133,16 @@ def wasserstein_loss(moments: Moments, target: Moments) -> Scalar:
 
 
 def covariance_losses(moments: Moments, target: Moments) -> tuple[Scalar, Scalar]:
-    """`style_loss` of the two parts of the Gram matrix: the covariance, and the means' products."""
-    products = (jnp.outer(each.mean, each.mean) for each in (moments, target))
-    return style_loss(covariance(moments), covariance(target)), style_loss(*products)
+    """The two parts of the Gram matrix apart: `style_loss` of the covariances, and the means.
+
+    The squared distance of the means is multiplied by the target's energy, which makes it as large
+    as `style_loss` of the means' products where they are close; unlike that, it tells a mean from
+    its negative (pixels are centred around 0 for the network).
+    """
+    channels = target.mean.shape[-1]
+    distance = jnp.sum(jnp.square(moments.mean - target.mean))
+    means = distance * jnp.trace(target.gram) / (4.0 * channels**2)
+    return style_loss(covariance(moments), covariance(target)), means
 
 
 STYLE_LOSSES: Mapping[StyleLoss, Callable[[Moments, Moments], tuple[Scalar, ...]]] = {

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from stylejax.config import LossForm, LossOptions, Pooling, Precision, StyleLoss, TotalVariationForm
 from stylejax.errors import InputError
 from stylejax.features import FeatureExtractor, feature_extractor
-from stylejax.layers import canonical_layer, canonical_layers
+from stylejax.layers import canonical_layer, canonical_layers, layer_table
 from stylejax.losses import (
     FORMS,
     STYLE_LOSSES,
@@ -27,6 +27,7 @@ from stylejax.losses import (
     content_spread,
     feature_moments,
 )
+from stylejax.masks import Mask, Masks, check_masks, layer_masks
 from stylejax.types import FeatureMap, Features, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
 
@@ -65,17 +66,30 @@ class LossWeights(NamedTuple):
     style_blend: Float[Array, " styles"]
 
 
+class Regions(NamedTuple):
+    """Regions of the picture, each with a style of its own.
+
+    `weights` are those of the positions of each style layer's feature map, with a sum of 1 for each
+    region; `areas` the regions' shares of the picture.
+    """
+
+    weights: Mapping[str, Float[Array, "regions _ _"]]
+    areas: Float[Array, " regions"]
+
+
 class Targets(NamedTuple):
     """What a picture is compared with; computed once for a pair of pictures.
 
     `content` holds the content picture's feature maps, `style` the moments of the style pictures'
     feature maps with a leading axis of pictures, `content_moments` those of the content picture at
-    the style layers, from which the relative form takes its unit.
+    the style layers, from which the relative form takes its unit (with a leading axis of regions
+    where there are `regions`: region n is compared with style picture n).
     """
 
     content: Mapping[str, FeatureMap]
     style: Mapping[str, Moments]
     content_moments: Mapping[str, Moments]
+    regions: Regions | None = None
 
 
 class LossTerms(NamedTuple):
@@ -105,6 +119,7 @@ class Objective:
             and `sum` are ways of published programs (`losses.FORMS`).
         total_variation_form: which total variation (`losses.TOTAL_VARIATIONS`).
         style_loss: what is compared at the style layers (`losses.STYLE_LOSSES`).
+        receptive_fields: of the style layers, in pixels; masks are carried to the layers by them.
     """
 
     extract: FeatureExtractor
@@ -113,6 +128,7 @@ class Objective:
     form: LossForm = "relative"
     total_variation_form: TotalVariationForm = "power"
     style_loss: StyleLoss = "gram"
+    receptive_fields: tuple[int, ...] = ()
 
     def weights(
         self,
@@ -134,21 +150,56 @@ class Objective:
         )
 
     def targets(
-        self, variables: Variables, content: Image, styles: Sequence[OtherImage]
+        self,
+        variables: Variables,
+        content: Image,
+        styles: Sequence[OtherImage],
+        masks: Masks | None = None,
     ) -> Targets:
-        """Compute the targets from a content picture and style pictures of any sizes."""
+        """Compute the targets from a content picture and style pictures of any sizes.
+
+        Raises:
+            InputError: no style picture, or masks that do not fit them.
+        """
         if not styles:
             raise InputError("no style picture: give at least one")
 
         @jax.jit
-        def features_and_moments(variables: Variables, image: OtherImage) -> tuple[Any, Any]:
+        def features_and_moments(
+            variables: Variables, image: OtherImage, weights: Any
+        ) -> tuple[Any, Any]:
             features = self.extract(variables, image)
-            return {name: features[name] for name in self.content_layers}, self._moments(features)
+            kept = {name: features[name] for name in self.content_layers}
+            return kept, self._moments(features, weights)
 
-        features, content_moments = features_and_moments(variables, content)
-        moments = [features_and_moments(variables, style)[1] for style in styles]
-        style = jax.tree.map(lambda *each: jnp.stack(each), *moments)
-        return Targets(content=features, style=style, content_moments=content_moments)
+        of_styles: list[Any] = [None] * len(styles)
+        regions = None
+        if masks is not None:
+            check_masks(masks, len(styles))
+            areas = jnp.asarray([mask.mean() for mask in masks.content], jnp.float32)
+            regions = Regions(self._carried(variables, content, masks.content), areas)
+            for index, mask in enumerate(masks.styles):
+                of_styles[index] = self._carried(variables, styles[index], [mask])
+        of_content = None if regions is None else regions.weights
+        features, content_moments = features_and_moments(variables, content, of_content)
+        moments = [
+            features_and_moments(variables, style, weights)[1]
+            for style, weights in zip(styles, of_styles, strict=True)
+        ]
+        # The moments of a masked style picture have an axis of one region already.
+        join = jnp.concatenate if masks is not None and masks.styles else jnp.stack
+        style = jax.tree.map(lambda *each: join(each), *moments)
+        return Targets(features, style, content_moments, regions)
+
+    def _carried(
+        self, variables: Variables, image: OtherImage, masks: Sequence[Mask]
+    ) -> dict[str, Array]:
+        """The masks of a picture, carried to each style layer."""
+        shapes = jax.eval_shape(self.extract, variables, image)
+        return {
+            name: jnp.asarray(layer_masks(masks, field, *shapes[name].shape[:2]))
+            for name, field in zip(self.style_layers, self.receptive_fields, strict=True)
+        }
 
     def __call__(
         self, image: Image, variables: Variables, targets: Targets, weights: LossWeights
@@ -175,8 +226,12 @@ class Objective:
         )
         return terms.content + terms.style + terms.total_variation, terms
 
-    def _moments(self, features: Features) -> dict[str, Moments]:
-        return {name: feature_moments(features[name]) for name in self.style_layers}
+    def _moments(self, features: Features, weights: Any = None) -> dict[str, Moments]:
+        """Moments of the style layers; of several regions where `weights` has such."""
+        if weights is None:
+            return {name: feature_moments(features[name]) for name in self.style_layers}
+        of_regions = jax.vmap(feature_moments, (None, 0))
+        return {name: of_regions(features[name], weights[name]) for name in self.style_layers}
 
     def _content_terms(
         self, features: Features, targets: Targets, image: Image
@@ -201,19 +256,30 @@ class Objective:
         blend: Float[Array, " styles"],
     ) -> dict[str, Scalar]:
         terms: dict[str, Scalar] = {}
-        losses = STYLE_LOSSES[self.style_loss]
-        for name, moments in self._moments(features).items():
-            mixed = lambda each: jnp.tensordot(blend, each, axes=1)
-            target: Moments = jax.tree.map(mixed, targets.style[name])
-            parts = jnp.stack(losses(moments, target))
-            if self.form == "relative":
-                nothing = losses(jax.tree.map(jnp.zeros_like, target), target)
-                distance = jnp.stack(losses(targets.content_moments[name], target))
-                floor = _SMALLEST_REFERENCE * jnp.stack(nothing)
-                parts = parts / _positive(jnp.maximum(distance, floor)) / len(parts)
-            factor = FORMS[self.form].style(_sizes(features[name], image))
-            terms[name] = factor * jnp.sum(parts)
+        regions = targets.regions
+        moments = self._moments(features, None if regions is None else regions.weights)
+        for name, ours in moments.items():
+            style, content = targets.style[name], targets.content_moments[name]
+            if regions is None:
+                mixed = lambda each: jnp.tensordot(blend, each, axes=1)
+                term = self._style_distance(ours, jax.tree.map(mixed, style), content)
+            else:
+                each = jax.vmap(self._style_distance)(ours, style, content)
+                term = jnp.sum(len(blend) * blend * regions.areas * each)
+            terms[name] = FORMS[self.form].style(_sizes(features[name], image)) * term
         return terms
+
+    def _style_distance(self, moments: Moments, target: Moments, content: Moments) -> Scalar:
+        """The style loss of a layer, in units of the content's own in the relative form."""
+        losses = STYLE_LOSSES[self.style_loss]
+        parts = jnp.stack(losses(moments, target))
+        if self.form == "relative":
+            nothing = losses(jax.tree.map(jnp.zeros_like, target), target)
+            # Of all parts together: where a flat style has no covariance, its part is rounding.
+            floor = _SMALLEST_REFERENCE * sum(nothing)
+            unit = jnp.maximum(jnp.stack(losses(content, target)), floor)
+            parts = parts / _positive(unit) / len(parts)
+        return jnp.sum(parts)
 
 
 def make_objective(
@@ -241,6 +307,7 @@ def make_objective(
         name: canonical_layer(name, weights.architecture)
         for name in (*content_layers, *style_layers)
     }
+    table = layer_table(weights.architecture)
     extract = feature_extractor(
         tuple(dict.fromkeys(canonical.values())),
         architecture=weights.architecture,
@@ -260,4 +327,5 @@ def make_objective(
         form,
         total_variation_form,
         style_loss,
+        tuple(table[canonical[name]].receptive_field for name in style_layers),
     )

@@ -4,6 +4,7 @@ This is the rim: disk and clock are touched here, the terminal only through the 
 caller passes.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from stylejax.checkpoint import (
     restored,
     save_checkpoint,
 )
+from stylejax.color import colors_after, colors_before, luminance_of
 from stylejax.config import STARTS, DeviceName, NetworkName, Options, check_options
 from stylejax.device import (
     available_memory,
@@ -40,23 +42,27 @@ from stylejax.history import (
     start_history,
 )
 from stylejax.image import (
-    Picture,
     check_output,
+    covering,
     fitted_size,
     picture_size,
     read_picture,
+    resize,
     write_picture,
 )
 from stylejax.layers import canonical_layers
+from stylejax.masks import Mask, Masks, check_masks
 from stylejax.pyramid import Level, pyramid
-from stylejax.settings import Settings, make_settings, settings_text
+from stylejax.settings import Settings, file_entry, make_settings, settings_text
 from stylejax.solver import CHUNK, SolverState, ended
-from stylejax.transfer import Problem, covering, level_problem
-from stylejax.types import OtherPixels
+from stylejax.transfer import Pictures, Problem, level_problem
+from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.weights import Weights, read_weights
 
 SMALLEST_SIDE = 16
 """The shorter side of the result may not fall below this."""
+MASK_TOLERANCE = 0.02
+"""By how much the aspect of a mask may differ from its picture's."""
 SECONDS_BETWEEN_LOOKS = 0.7
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 CHECKPOINT_SHARE = 0.05
@@ -78,6 +84,8 @@ class Request:
     resume: bool = False
     history: Path | None = None
     plot: Path | None = None
+    content_masks: tuple[Path, ...] = ()
+    style_masks: tuple[Path, ...] = ()
 
     @property
     def init_picture(self) -> Path | None:
@@ -89,7 +97,13 @@ class Request:
     def inputs(self) -> tuple[Path, ...]:
         """Every file that is read."""
         optional = (self.init_picture, self.weights)
-        return (self.content, *self.styles, *(path for path in optional if path is not None))
+        masks = (*self.content_masks, *self.style_masks)
+        return (
+            self.content,
+            *self.styles,
+            *masks,
+            *(path for path in optional if path is not None),
+        )
 
 
 class Observer(NamedTuple):
@@ -160,21 +174,48 @@ def _check_outputs(request: Request) -> None:
                 raise InputError(f"{output}: is an input of this run; name another output")
 
 
+def _fitted_sizes(request: Request) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Height and width of the result and of each style picture; all are looked at, none decoded."""
+    options = request.options.picture
+    longest, styles = options.longest, []
+    content = fitted_size(*picture_size(request.content), longest)
+    for path in request.styles:
+        scaled = max(1, round(longest * options.style_scale))
+        styles.append(fitted_size(*picture_size(path), scaled))
+    return options.height_and_width or content, styles
+
+
 def _checked_size(request: Request) -> tuple[int, int]:
-    """The result's height and width; all pictures are looked at, none is decoded."""
-    longest = request.options.picture.size
+    """The result's height and width."""
     if request.init_picture is not None:
         picture_size(request.init_picture)
-    scaled = {}
-    for path in (request.content, *request.styles):
-        height, width = picture_size(path)
-        scaled[path] = rows, columns = fitted_size(height, width, longest)
+    content, styles = _fitted_sizes(request)
+    for path, (rows, columns) in zip(
+        (request.content, *request.styles), (content, *styles), strict=True
+    ):
         if min(rows, columns) < SMALLEST_SIDE:
+            height, width = picture_size(path)
             raise InputError(
                 f"{path}: {width} x {height} pixels become {columns} x {rows} at --size "
-                f"{longest}; crop it, or give a larger --size"
+                f"{request.options.picture.longest}; crop it, or give a larger --size"
             )
-    return scaled[request.content]
+    _check_masks_fit(request)
+    return content
+
+
+def _check_masks_fit(request: Request) -> None:
+    """A mask may have another size than its picture, but not another shape."""
+    pairs = [(mask, request.content) for mask in request.content_masks]
+    pairs += list(zip(request.style_masks, request.styles, strict=False))
+    for mask, path in pairs:
+        (rows, columns), (height, width) = picture_size(mask), picture_size(path)
+        if abs(math.log(columns / rows * height / width)) > MASK_TOLERANCE:
+            raise InputError(
+                f"{mask}: {columns} x {rows} pixels are of another shape than {path} "
+                f"({width} x {height}); paint the mask over that picture"
+            )
+    if request.style_masks and not request.content_masks:
+        raise InputError("--style-mask without --content-mask: say where the styles go")
 
 
 def _prepare(request: Request) -> _Prepared:
@@ -194,32 +235,64 @@ def _prepare(request: Request) -> _Prepared:
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture)
     fixed = fixed_memory(layers, weights.architecture)
-    check_memory(needed, available_memory(device), options.picture.size, fixed)
+    check_memory(needed, available_memory(device), options.picture.longest, fixed)
     settings = make_settings(
         options, request.content, request.styles, weights, device.platform, request.init_picture
     )
+    masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
+    settings |= {
+        kind: [file_entry(path) for path in given] for kind, given in masks.items() if given
+    }
     return _Prepared(request, device, weights, size, levels, settings)
 
 
-class _Pictures(NamedTuple):
-    content: Picture
-    styles: list[OtherPixels]
+class _Read(NamedTuple):
+    """What was read: `pictures` are as the solve is given them, `colors` the photograph's own."""
+
+    pictures: Pictures
+    colors: Pixels
+    alpha: Alpha | None
     start: OtherPixels | None
 
 
-def _read_pictures(request: Request) -> _Pictures:
-    size, init = request.options.picture.size, request.init_picture
-    content = read_picture(request.content, size)
-    styles = [read_picture(path, size).pixels for path in request.styles]
-    return _Pictures(content, styles, None if init is None else read_picture(init).pixels)
+def _read_mask(path: Path, height: int, width: int) -> Mask:
+    return resize(luminance_of(read_picture(path).pixels), height, width)
+
+
+def _read_pictures(request: Request) -> _Read:
+    options = request.options.picture
+    (height, width), style_sizes = _fitted_sizes(request)
+    content = read_picture(request.content)
+    inside = lambda pixels: covering(pixels, height, width)
+    masks = None
+    if request.content_masks:
+        native = content.pixels.shape[:2]
+        of_content = tuple(inside(_read_mask(path, *native)) for path in request.content_masks)
+        of_styles = tuple(
+            _read_mask(path, *size)
+            for path, size in zip(request.style_masks, style_sizes, strict=False)
+        )
+        masks = Masks(of_content, of_styles)
+        check_masks(masks, len(request.styles))
+    styles = [
+        resize(read_picture(path).pixels, *size)
+        for path, size in zip(request.styles, style_sizes, strict=True)
+    ]
+    colors, init = inside(content.pixels), request.init_picture
+    return _Read(
+        Pictures(*colors_before(options.preserve_color, colors, styles), masks),
+        colors,
+        None if content.alpha is None else inside(content.alpha),
+        None if init is None else read_picture(init).pixels,
+    )
 
 
 class _Saver:
     """Snapshots and checkpoints between steps, and the final files."""
 
-    def __init__(self, prepared: _Prepared, content: Picture) -> None:
+    def __init__(self, prepared: _Prepared, read: _Read) -> None:
         self.request, self.settings = prepared.request, prepared.settings
-        self.size, self.alpha = prepared.size, content.alpha
+        self.size, self.read = prepared.size, read
         self.next_checkpoint = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
 
     def between_steps(self, problem: Problem, solved: Checkpoint) -> None:
@@ -244,10 +317,11 @@ class _Saver:
         result |= {name: float(history[name][-1]) for name in names}
         options = self.request.options.picture
         assert isinstance(solved.state, SolverState)
+        image = covering(problem.image(solved.state), *self.size)
         write_picture(
             path,
-            covering(problem.image(solved.state), *self.size),
-            self.alpha,
+            colors_after(options.preserve_color, image, self.read.colors),
+            self.read.alpha,
             bits=options.bits,
             quality=options.quality,
             description=settings_text(self.settings, result),
@@ -326,17 +400,17 @@ class _Outcome(NamedTuple):
 
 def _solve_levels(
     prepared: _Prepared,
-    pictures: _Pictures,
+    read: _Read,
     suspended: Checkpoint,
     saver: _Saver,
     observer: Observer,
 ) -> _Outcome:
     """Solve level after level, each from the solution of the one before."""
-    levels, options, start = prepared.levels, prepared.request.options, pictures.start
-    content, solved, compiling, solving = pictures.content.pixels, suspended, 0.0, 0.0
+    levels, options, start = prepared.levels, prepared.request.options, read.start
+    solved, compiling, solving = suspended, 0.0, 0.0
     while True:
         level = levels[solved.level - 1]
-        problem = level_problem(prepared.weights, content, pictures.styles, options, level, start)
+        problem = level_problem(prepared.weights, read.pictures, options, level, start)
         if solved.level == 1 and solved.state is None:
             # From here on a kill at any moment leaves something to resume from.
             saver.checkpoint(solved)
@@ -368,13 +442,13 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
     prepared = _prepare(request)
     checkpoint = checkpoint_path(request.output)
     with jax.default_device(prepared.device):
-        pictures = _read_pictures(request)
-        saver = _Saver(prepared, pictures.content)
+        read = _read_pictures(request)
+        saver = _Saver(prepared, read)
         suspended = Checkpoint(1, None, {})
         if request.resume:
             suspended = load_checkpoint(checkpoint, prepared.settings)
         problem, solved, compiling, solving = _solve_levels(
-            prepared, pictures, suspended, saver, observer
+            prepared, read, suspended, saver, observer
         )
         state, history = solved.state, solved.history
         assert isinstance(state, SolverState)

@@ -23,7 +23,8 @@ Settings = dict[str, Any]
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 
 
-def _file_entry(path: Path) -> dict[str, str]:
+def file_entry(path: Path) -> dict[str, str]:
+    """How a file that a run reads is recorded: by name and checksum."""
     with path.open("rb") as file:
         return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
@@ -43,8 +44,8 @@ def make_settings(
         values["init"] = init.name
     settings: Settings = {
         "stylejax": VERSION,
-        "content": _file_entry(content),
-        "styles": [_file_entry(style) for style in styles],
+        "content": file_entry(content),
+        "styles": [file_entry(style) for style in styles],
         "weights": {
             "name": weights.name,
             "sha256": weights.sha256,
@@ -55,7 +56,7 @@ def make_settings(
         "device": device_kind,
     }
     if init is not None:
-        settings["init"] = _file_entry(init)
+        settings["init"] = file_entry(init)
     return settings
 
 

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
+from stylejax.color import colors_after, colors_before
 from stylejax.config import STARTS, Options, check_options, shares
 from stylejax.errors import InputError
 from stylejax.history import History, extended, start_history
-from stylejax.image import resize
+from stylejax.image import covering, resize
+from stylejax.masks import Masks
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.parameterization import image_from_latent, latent_from_image
 from stylejax.presets import network_options
@@ -38,6 +41,14 @@ NOISE_AMPLITUDE = 0.1
 """Half the range of the noise around grey that `init="noise"` starts from."""
 MEAN_DEVIATION = np.float32(0.001 / 255.0)
 """Standard deviation of the noise around the mean colour that `init="mean"` starts from."""
+
+
+class Pictures(NamedTuple):
+    """What a picture is solved from, at full size: content, styles, and masks where there are."""
+
+    content: Pixels
+    styles: Sequence[OtherPixels]
+    masks: Masks | None = None
 
 
 class Problem(NamedTuple):
@@ -98,16 +109,6 @@ def latent_objective(objective: Objective) -> Callable[..., tuple[Any, Any]]:
     return loss
 
 
-def covering(pixels: OtherPixels, height: int, width: int) -> Pixels:
-    """Scale a picture to cover height x width and cut off what hangs over, centred."""
-    rows, columns = pixels.shape[:2]
-    scale = max(height / rows, width / columns)
-    scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    larger = resize(pixels, *scaled)
-    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
-    return larger[top : top + height, left : left + width]
-
-
 def start_picture(
     options: Options,
     content: Pixels,
@@ -140,11 +141,12 @@ def make_problem(
     styles: Sequence[OtherPixels],
     options: Options,
     start: Pixels,
+    masks: Masks | None = None,
 ) -> Problem:
     """Compute the targets and put together what is to be solved.
 
     Raises:
-        InputError: an option is out of range or names an unknown layer.
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
     """
     check_options(options, len(styles))
     loss = options.loss
@@ -160,7 +162,7 @@ def make_problem(
     )
     variables = jax.tree.map(jnp.asarray, weights.variables)
     targets = objective.targets(
-        variables, jnp.asarray(content), [jnp.asarray(style) for style in styles]
+        variables, jnp.asarray(content), [jnp.asarray(style) for style in styles], masks
     )
     budget = options.solve.evaluations or UNLIMITED
     solver = Solver(latent_objective(objective), solver_method(options), budget)
@@ -172,16 +174,19 @@ def make_problem(
     )
 
 
-def scaled(pixels: OtherPixels, scale: float) -> OtherPixels:
-    """A picture scaled by a factor of 1 or less."""
+def scaled(
+    pixels: Float[np.ndarray, "_ _ *channels"], scale: float
+) -> Float[np.ndarray, "_ _ *channels"]:
+    """A picture or mask scaled by a factor of 1 or less."""
+    if scale == 1.0:
+        return pixels
     height, width = pixels.shape[:2]
     return resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def level_problem(
     weights: Weights,
-    content: Pixels,
-    styles: Sequence[OtherPixels],
+    pictures: Pictures,
     options: Options,
     level: Level,
     start: OtherPixels | None = None,
@@ -190,18 +195,21 @@ def level_problem(
 
     Args:
         weights: the network's weights.
-        content: the content picture at full size.
-        styles: the style pictures at full size.
+        pictures: at full size.
         options: those of the whole pyramid.
         level: one of `pyramid(options, ...)`.
         start: the solution of the level before, or a picture to start the coarsest level from;
             the one that `options` names unless given.
+
+    Raises:
+        InputError: as in `make_problem`.
     """
-    content = resize(content, level.height, level.width) if level.scale != 1.0 else content
-    if level.scale != 1.0:
-        styles = [scaled(style, level.scale) for style in styles]
+    content, *styles = (scaled(each, level.scale) for each in (pictures.content, *pictures.styles))
+    masks = pictures.masks
+    if masks is not None:
+        masks = Masks(*(tuple(scaled(mask, level.scale) for mask in kind) for kind in masks))
     start = start_picture(options, content, styles, start)
-    return make_problem(weights, content, styles, level_options(options, level), start)
+    return make_problem(weights, content, styles, level_options(options, level), start, masks)
 
 
 def style_transfer(
@@ -211,6 +219,7 @@ def style_transfer(
     weights: Weights | None = None,
     options: Options | None = None,
     init: OtherImage | None = None,
+    masks: Masks | None = None,
     on_progress: Callable[[History], None] | None = None,
 ) -> Result:
     """Solve for the picture with the content of one picture and the style of others.
@@ -222,20 +231,24 @@ def style_transfer(
         options: everything else, the network's defaults unless given; `picture.size` is not
             looked at, the arrays are taken as they are.
         init: the picture to start from, in place of the one that `options` names.
+        masks: of the content picture, each of its size, and of the style pictures, each of its
+            picture's: style n goes where content mask n is white.
         on_progress: called with the history so far, about every 16 iterations.
 
     Raises:
-        InputError: an option is out of range or names an unknown layer.
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
     """
     weights = read_weights() if weights is None else weights
     options = network_options(weights.architecture.network) if options is None else options
     content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
     image = None if init is None else np.asarray(init, np.float32)
     check_options(options, len(painted))
+    preserve = options.picture.preserve_color
+    pictures = Pictures(*colors_before(preserve, content, painted), masks)
     history: History = {}
     failed = False
     for number, level in enumerate(pyramid(options, *content.shape[:2]), start=1):
-        problem = level_problem(weights, content, painted, options, level, image)
+        problem = level_problem(weights, pictures, options, level, image)
         fresh = problem.solver.init(problem.start, *problem.arguments)
         state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
         history = history or start_history(state)
@@ -249,4 +262,5 @@ def style_transfer(
         if failed:
             break
     assert image is not None
-    return Result(covering(image, *content.shape[:2]), history, failed)
+    image = colors_after(preserve, covering(image, *content.shape[:2]), content)
+    return Result(image, history, failed)

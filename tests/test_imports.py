@@ -8,7 +8,7 @@ HOUSE = """
 version errors types png
 files
 config sample convolution torch_files keras_files
-layers presets pyramid
+layers presets pyramid masks color
 densenet vgg convert
 features weights state_dict
 losses normalization published download

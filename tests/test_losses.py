@@ -228,7 +228,7 @@ def test_the_gradient_of_the_trace_of_a_root():
 
 def test_moments_of_two_pictures_mix_into_those_of_both():
     one, other = noise((6, 4, 3)), noise((6, 4, 3), seed=1) + 2.0
-    mixed = jax.tree.map(lambda *each: sum(each) / 2.0, *moments_of(one, other))
+    mixed = jax.tree.map(lambda a, b: (a + b) / 2.0, *moments_of(one, other))
     (both,) = moments_of(np.concatenate([one, other]))
     jax.tree.map(lambda *pair: np.testing.assert_allclose(*pair, rtol=1e-4, atol=1e-5), mixed, both)
 
