@@ -61,11 +61,11 @@ def test_masks_keep_styles_apart(made):
     photograph = picture(SIZE, SIZE, seed=1)
     result = made(photograph, colors, TEXTURE, content_masks=masks)
     for half, color in ((result[:, :30], colors[0]), (result[:, 34:], colors[1])):
-        assert np.abs(half.mean((0, 1)) - color[0, 0]).max() < 0.05
+        assert np.abs(half.mean((0, 1)) - color[0, 0]).max() < 0.1
     # A style of two halves, of which the masks name the same one.
     both = np.where(left[..., None] > 0, colors[0], colors[1])
     result = made(photograph, [both], TEXTURE, content_masks=(left,), style_masks=(1.0 - left,))
-    assert np.abs(result[:, :30].mean((0, 1)) - colors[1][0, 0]).max() < 0.05
+    assert np.abs(result[:, :30].mean((0, 1)) - colors[1][0, 0]).max() < 0.1
 
 
 def test_outside_all_masks_the_content_stays(made):
