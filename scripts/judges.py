@@ -45,13 +45,13 @@ def read_judge(path: Path | None) -> Judge:
     if any(key.startswith("inception_3a") for key in keys):
         module = GoogLeNet(JUDGED_LAYERS["googlenet"])
 
-        @jax.jit
-        def features(variables: Any, image: Any) -> Any:
-            return {name: value[0] for name, value in module.apply(variables, image[None]).items()}
+        def first(variables: Any, image: Any) -> Any:
+            maps: Any = module.apply(variables, image[None])
+            return {name: batch[0] for name, batch in maps.items()}
 
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        variables = read_googlenet(path)
-        return Judge(path.stem, sha256, "googlenet", partial(features, variables))
+        features = partial(jax.jit(first), read_googlenet(path))
+        return Judge(path.stem, sha256, "googlenet", features)
     weights = read_weights(path)
     network = weights.architecture.network
     extract = feature_extractor(

@@ -41,9 +41,9 @@ from stylejax.history import (
 from stylejax.image import (
     Picture,
     check_output,
-    fitted_size,
     picture_size,
     read_picture,
+    scaled_size,
     write_picture,
 )
 from stylejax.layers import canonical_layers
@@ -52,8 +52,6 @@ from stylejax.solver import CHUNK, SolverState, ended
 from stylejax.transfer import Problem, make_problem, start_picture
 from stylejax.weights import Weights, read_weights
 
-SMALLEST_SIDE = 16
-"""The shorter side of the result may not fall below this."""
 SECONDS_BETWEEN_LOOKS = 0.7
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 CHECKPOINT_SHARE = 0.05
@@ -160,16 +158,8 @@ def _checked_size(request: Request) -> tuple[int, int]:
     longest = request.options.picture.size
     if request.init_picture is not None:
         picture_size(request.init_picture)
-    scaled = {}
-    for path in (request.content, *request.styles):
-        height, width = picture_size(path)
-        scaled[path] = rows, columns = fitted_size(height, width, longest)
-        if min(rows, columns) < SMALLEST_SIDE:
-            raise InputError(
-                f"{path}: {width} x {height} pixels become {columns} x {rows} at --size "
-                f"{longest}; crop it, or give a larger --size"
-            )
-    return scaled[request.content]
+    sizes = [scaled_size(path, longest) for path in (request.content, *request.styles)]
+    return sizes[0]
 
 
 def _prepare(request: Request) -> _Prepared:

@@ -8,7 +8,16 @@ from problems import picture, random_weights, write_vgg
 from stylejax.image import read_picture, write_picture
 
 SHALLOW = "--content-layers pool1 --style-layers input,conv1_relu --iterations"
-GIVEN = ["--images", "images", "-o", "sheet.png", "--size", "128", "--pairs", "neckarfront x vangogh"]
+GIVEN = [
+    "--images",
+    "images",
+    "-o",
+    "sheet.png",
+    "--size",
+    "128",
+    "--pairs",
+    "neckarfront x vangogh",
+]
 
 
 @pytest.fixture

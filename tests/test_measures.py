@@ -29,10 +29,11 @@ def test_noise_without_a_grid_scores_about_1(blur):
 
 @pytest.mark.parametrize(("period", "size"), [(4, (384, 512)), (8, (341, 512)), (4, (64, 80))])
 def test_a_faint_weave_scores_far_more_whatever_the_size(period, size):
-    plain = noise(*size, 1.0)
-    woven = plain + weave(*size, period, 0.1)
+    height, width = size
+    plain = noise(height, width, 1.0)
+    woven = plain + weave(height, width, period, 0.1)
     assert grid_energy(woven) > 2.0 + grid_energy(plain)
-    other = plain + weave(*size, 3, 0.1)
+    other = plain + weave(height, width, 3, 0.1)
     assert grid_energy(other) == pytest.approx(grid_energy(plain), abs=0.6)
 
 
