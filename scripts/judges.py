@@ -40,7 +40,7 @@ def read_judge(path: Path | None) -> Judge:
     Raises:
         InputError: the file is missing or damaged.
     """
-    path = find_weights(path) or default_weights()
+    path = default_weights() if path is None else find_weights(path) or path
     keys, _ = read_tensors(path, names_only=True)
     if any(key.startswith("inception_3a") for key in keys):
         module = GoogLeNet(JUDGED_LAYERS["googlenet"])
