@@ -28,9 +28,10 @@ from stylejax.config import (
 from stylejax.conversion import convert_weights, describe_weights
 from stylejax.errors import InputError
 from stylejax.fetch import fetch_weights
+from stylejax.figure import FigureRequest, make_figure
 from stylejax.layers import ARCHITECTURES, layer_table
 from stylejax.presets import PRESETS, PresetName, network_options, preset_options
-from stylejax.progress import ProgressDisplay, download_display
+from stylejax.progress import ProgressDisplay, download_display, figure_display
 from stylejax.published import find_weights, weights_rows
 from stylejax.run import Observer, Request, Summary, run
 from stylejax.sample import sample_picture
@@ -110,6 +111,39 @@ class Demo(_Solving):
 
     output: Annotated[Path, arg(aliases=["-o"])] = Path("stylejax-demo.png")
     """The picture to write."""
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Show what layers hold of a picture's content and of a style, as one labelled figure.
+
+    Of the content what each layer keeps, of the style the texture that each growing set of layers
+    makes, solved for from noise: figure 1 of Gatys et al. (2015).
+    """
+
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """The figure to write: .png, .jpg, .webp or .tiff."""
+    content: Path | None = None
+    """The picture whose content is reconstructed, layer by layer."""
+    style: Path | None = None
+    """The picture whose style is reconstructed, from the first layer, the first two, and so on."""
+    layers: tuple[str, ...] = ()
+    """Layers, separated by commas, in the order of the figure; one of each resolution unless given
+    (`stylejax layers` lists them)."""
+    size: int = 256
+    """Longest side of each picture in pixels, 32 or more."""
+    iterations: int = 60
+    """Iterations for each picture, 1 or more."""
+    seed: int = 0
+    """Seed of the noise, 0 or more."""
+    weights: Path | None = None
+    """Weight file or known name, as for `stylejax transfer`."""
+    device: DeviceName | None = None
+    """Run on this kind of device and no other; JAX's choice unless given."""
+    compile_cache: bool = True
+    """Keep compiled programs in the user's cache folder; this turns it off."""
+    quiet: bool = False
+    """Print nothing but errors."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +304,7 @@ def parse(arguments: Sequence[str]) -> Any:
     commands = Union[  # noqa: UP007 - the defaults are known only now
         Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
         Annotated[Demo, tyro.conf.subcommand("demo", default=demo)],
+        Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")],
         Annotated[Layers, tyro.conf.subcommand("layers")],
         Annotated[Show, tyro.conf.subcommand("show")],
         Annotated[WeightFiles, tyro.conf.subcommand("weights")],
@@ -397,6 +432,34 @@ def _demo(command: Demo) -> int:
     return _transfer(transfer)
 
 
+def _reconstruct(command: Reconstruct) -> int:
+    if command.compile_cache:
+        _use_compile_cache()
+    request = FigureRequest(
+        output=command.output,
+        content=command.content,
+        style=command.style,
+        layers=command.layers,
+        size=command.size,
+        iterations=command.iterations,
+        seed=command.seed,
+        weights=find_weights(command.weights),
+        device=command.device,
+    )
+    try:
+        with contextlib.ExitStack() as stack:
+            display = [] if command.quiet else [stack.enter_context(figure_display())]
+            finite = make_figure(request, *display)
+    except KeyboardInterrupt:
+        _complain(f"interrupted: {command.output} is not written")
+        return INTERRUPTED
+    if not command.quiet:
+        _print(f"{command.output}")
+    if not finite:
+        _complain("a loss was not finite: its picture is the last good one")
+    return 0 if finite else 1
+
+
 def _layers(command: Layers) -> int:
     match = re.fullmatch(r"([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?", command.size)
     if match is None:
@@ -467,6 +530,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         actions = {
             Transfer: _transfer,
             Demo: _demo,
+            Reconstruct: _reconstruct,
             Layers: _layers,
             Show: _show,
             WeightFiles: _weights,

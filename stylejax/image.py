@@ -76,6 +76,22 @@ def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
+def scaled_size(path: Path, longest: int) -> tuple[int, int]:
+    """Return the (height, width) that a picture file is read with at `longest`; from its header.
+
+    Raises:
+        InputError: As in `picture_size`, or the shorter side would fall below MINIMUM_SIDE.
+    """
+    height, width = picture_size(path)
+    rows, columns = fitted_size(height, width, longest)
+    if min(rows, columns) < MINIMUM_SIDE:
+        raise InputError(
+            f"{path}: {width} x {height} pixels become {columns} x {rows} at --size {longest}; "
+            "crop it, or give a larger --size"
+        )
+    return rows, columns
+
+
 def resize(
     pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} *channels"]:

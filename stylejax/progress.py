@@ -96,3 +96,29 @@ def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
 
     with bar:
         yield show
+
+
+@contextlib.contextmanager
+def figure_display() -> Iterator[Callable[[str, int, int], None]]:
+    """Show many solves on standard error; yields a function of what is solved, done and total."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task("starting", total=None)
+    said: list[str] = []
+
+    def show(what: str, done: int, total: int) -> None:
+        bar.update(task, description=what, completed=done, total=total)
+        if not console.is_terminal and what not in said:
+            said.append(what)
+            console.print(f"{done}/{total}  {what}")
+
+    with bar:
+        yield show

@@ -44,10 +44,10 @@ from stylejax.history import (
 from stylejax.image import (
     check_output,
     covering,
-    fitted_size,
     picture_size,
     read_picture,
     resize,
+    scaled_size,
     write_picture,
 )
 from stylejax.layers import canonical_layers
@@ -59,8 +59,6 @@ from stylejax.transfer import Pictures, Problem, level_problem
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.weights import Weights, read_weights
 
-SMALLEST_SIDE = 16
-"""The shorter side of the result may not fall below this."""
 MASK_TOLERANCE = 0.02
 """By how much the aspect of a mask may differ from its picture's."""
 SECONDS_BETWEEN_LOOKS = 0.7
@@ -177,30 +175,18 @@ def _check_outputs(request: Request) -> None:
 def _fitted_sizes(request: Request) -> tuple[tuple[int, int], list[tuple[int, int]]]:
     """Height and width of the result and of each style picture; all are looked at, none decoded."""
     options = request.options.picture
-    longest, styles = options.longest, []
-    content = fitted_size(*picture_size(request.content), longest)
-    for path in request.styles:
-        scaled = max(1, round(longest * options.style_scale))
-        styles.append(fitted_size(*picture_size(path), scaled))
-    return options.height_and_width or content, styles
+    longest = options.longest
+    size = options.height_and_width or scaled_size(request.content, longest)
+    of_styles = max(1, round(longest * options.style_scale))
+    return size, [scaled_size(path, of_styles) for path in request.styles]
 
 
 def _checked_size(request: Request) -> tuple[int, int]:
     """The result's height and width."""
     if request.init_picture is not None:
         picture_size(request.init_picture)
-    content, styles = _fitted_sizes(request)
-    for path, (rows, columns) in zip(
-        (request.content, *request.styles), (content, *styles), strict=True
-    ):
-        if min(rows, columns) < SMALLEST_SIDE:
-            height, width = picture_size(path)
-            raise InputError(
-                f"{path}: {width} x {height} pixels become {columns} x {rows} at --size "
-                f"{request.options.picture.longest}; crop it, or give a larger --size"
-            )
     _check_masks_fit(request)
-    return content
+    return _fitted_sizes(request)[0]
 
 
 def _check_masks_fit(request: Request) -> None:

@@ -250,7 +250,9 @@ def test_bad_arguments_are_one_line_and_exit_code_2(pair, tmp_path, capsys, argu
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["transfer"], ["demo"], ["layers"], ["show"], ["weights"], ["weights", "fetch"]]
+    "command",
+    [[], ["transfer"], ["demo"], ["reconstruct"], ["layers"], ["show"], ["weights"]]
+    + [["weights", "fetch"]],
 )
 def test_help_is_there_and_gives_defaults(capsys, command):
     with pytest.raises(SystemExit) as end:

@@ -19,8 +19,8 @@ linesearch
 solver
 history image
 contact_sheet transfer
-checkpoint device settings
-run
+checkpoint device reconstruct settings
+figure run
 progress
 cli
 __main__
