@@ -11,7 +11,7 @@ import numpy as np
 from stylejax.config import PreserveColor
 from stylejax.types import OtherPixels, Pixels
 
-LUMA = np.float32([0.299, 0.587, 0.114])
+LUMA = np.asarray([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in luminance (ITU-R BT.601)."""
 _REGULARISATION = 1e-5
 

@@ -28,7 +28,11 @@ def test_a_matched_style_has_the_contents_mean_and_covariance():
 @pytest.mark.parametrize("style", ["grey", "black", "one colour"])
 def test_a_style_without_colour_gives_numbers(style):
     grey = np.repeat(luminance_of(STYLE)[..., None], 3, axis=-1)
-    pixels = {"grey": grey, "black": 0 * grey, "one colour": 0 * grey + np.float32([1, 0, 0])}
+    pixels = {
+        "grey": grey,
+        "black": 0 * grey,
+        "one colour": 0 * grey + np.asarray([1, 0, 0], np.float32),
+    }
     for matched in (
         color.match_colors(pixels[style], CONTENT),
         color.match_luminance(pixels[style], CONTENT),

@@ -25,7 +25,7 @@ TEXTURE = replace(
 
 
 def plain(*color):
-    return np.broadcast_to(np.float32(color), (SIZE, SIZE, 3)).copy()
+    return np.broadcast_to(np.asarray(color, np.float32), (SIZE, SIZE, 3)).copy()
 
 
 def stripes(period):
@@ -47,7 +47,7 @@ def made(tmp_path):
         files = {kind: written(kind, arrays) for kind, arrays in masks.items()}
         (path,), paths = written("content", [content]), written("style", styles)
         output = tmp_path / "out.png"
-        run(Request(path, paths, output, options, **files))
+        run(replace(Request(path, paths, output, options), **files))
         return read_picture(output).pixels
 
     return make

@@ -180,7 +180,7 @@ def test_covariance_is_numpys():
 
 def test_covariance_losses_pull_mean_and_covariance_apart():
     one, other = noise((5, 6, 4)), noise((7, 3, 4), seed=1)
-    shifted = one + np.float32([1.0, 0.0, 2.0, 0.0])
+    shifted = one + np.asarray([1.0, 0.0, 2.0, 0.0], np.float32)
     spread, means = losses.covariance_losses(*moments_of(one, shifted))
     assert spread < 1e-10 and means > 0.01
     centred = [each - each.mean((0, 1)) for each in (one, other)]
