@@ -33,7 +33,7 @@ class PictureOptions:
 
     size: int = 512
     """Longest side of the result in pixels, 32 or more; style pictures are scaled to it as well."""
-    shape: str = ""
+    output_size: str = ""
     """Width x height of the result in place of --size, as 640x480: the content picture is scaled to
     cover it and cropped."""
     style_scale: float = 1.0
@@ -53,17 +53,18 @@ class PictureOptions:
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:
-        """The result's, where `shape` gives them.
+        """The result's, where `output_size` gives them.
 
         Raises:
             InputError: it does not.
         """
-        if not self.shape:
+        if not self.output_size:
             return None
-        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", self.shape)
+        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", self.output_size)
         if match is None or min(int(match[1]), int(match[2])) < SMALLEST_SIZE:
             raise InputError(
-                f"--shape {self.shape}: give width x height as 640x480, {SMALLEST_SIZE} or more"
+                f"--output-size {self.output_size}: give width x height as 640x480, "
+                f"{SMALLEST_SIZE} or more"
             )
         return int(match[2]), int(match[1])
 

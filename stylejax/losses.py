@@ -91,7 +91,8 @@ def _newton_schulz(matrix: Gram) -> tuple[Gram, Gram]:
     The coupled iteration of Denman and Beavers without inverses (Higham, Functions of Matrices
     (2008), equation 6.35): matrix products alone, so it is fast on every device.
     """
-    norm = jnp.linalg.norm(matrix)
+    largest = jnp.max(jnp.abs(matrix))  # Squares of very small entries would underflow.
+    norm = largest * jnp.linalg.norm(matrix / largest)
     identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
 
     def step(_: Any, roots: tuple[Gram, Gram]) -> tuple[Gram, Gram]:
@@ -124,7 +125,8 @@ def wasserstein_loss(moments: Moments, target: Moments) -> Scalar:
     """
     channels = target.mean.shape[-1]
     ours, theirs = covariance(moments), covariance(target)
-    floor = _REGULARISATION * jnp.trace(theirs) / channels + jnp.finfo(theirs.dtype).tiny
+    # Not 0 where the texture is blank.
+    floor = _REGULARISATION * jnp.trace(theirs) / channels + 1e-15
     ours, theirs = (matrix + floor * jnp.eye(channels) for matrix in (ours, theirs))
     root, _ = _newton_schulz(jax.lax.stop_gradient(theirs))
     overlap = trace_of_root(root @ ours @ root)

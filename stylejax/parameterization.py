@@ -2,9 +2,10 @@
 
 Two maps make it, one after the other. `frequency_scaled` multiplies each spatial frequency, the low
 ones most: along the latent axes the loss is curved more evenly, and a solver gets further with as
-many evaluations. `bounded` keeps the picture within [0, 1]: it is the identity over most of the
-range and bends smoothly into 0 and 1 at the ends, where a picture that is clipped after an
-unbounded solve shows flat, burnt patches that the network never saw.
+many evaluations. The frequencies of the grid that a strided network prints are held back there.
+`bounded` keeps the picture within [0, 1]: it is the identity over most of the range and bends
+smoothly into 0 and 1 at the ends, where a picture that is clipped after an unbounded solve shows
+flat, burnt patches that the network never saw.
 """
 
 import jax
@@ -19,6 +20,14 @@ SOFTNESS = 0.02
 
 FREQUENCY_EXPONENT = 0.35
 """How much more low frequencies move: frequency f is scaled by (4 f) ** -FREQUENCY_EXPONENT."""
+
+GRID_PERIOD = 4
+"""In pixels: the stride of DenseNet's stem and pool, whose gradients print a weave of this period
+and of its half (docs/pictures.md)."""
+GRID_WIDTH = 0.04
+"""How far around a grid's frequency others are held back with it, in cycles a pixel."""
+GRID_SCALE = 0.05
+"""What the grid's frequencies are multiplied by."""
 
 _CLOSEST = 1.0 / 512.0
 
@@ -50,15 +59,41 @@ def unbounded(pixels: Pixels) -> np.ndarray:
     return latent.astype(np.float32)
 
 
+def _frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cycles a pixel along both axes of a real Fourier transform, to be broadcast."""
+    return np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
+
+
+def _grid_share(height: int, width: int) -> np.ndarray:
+    """1 at each frequency of the grid, falling to 0 around it as a normal distribution does."""
+    harmonics = np.arange(-(GRID_PERIOD // 2), GRID_PERIOD // 2 + 1) / GRID_PERIOD
+    vertical, horizontal = (
+        np.min(np.abs(axis[..., None] - harmonics), axis=-1) for axis in _frequencies(height, width)
+    )
+    share = np.exp(-(vertical**2 + horizontal**2) / (2.0 * GRID_WIDTH**2))
+    # The mean and its neighbours are of every grid's harmonics, and of none.
+    lowest = np.hypot(*_frequencies(height, width)) < 0.5 / GRID_PERIOD
+    return np.where(lowest, 0.0, share)
+
+
 def _frequency_scale(height: int, width: int) -> np.ndarray:
     """The factor of each frequency of a real Fourier transform, as height x columns x 1.
 
-    In cycles a pixel; the mean, of frequency 0, moves as the lowest frequency does.
+    The mean, of frequency 0, moves as the lowest frequency does.
     """
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    frequency = np.hypot(*_frequencies(height, width))
     lowest = 1.0 / max(height, width)
     scale = (4.0 * np.maximum(frequency, lowest)) ** -FREQUENCY_EXPONENT
+    scale *= 1.0 - (1.0 - GRID_SCALE) * _grid_share(height, width)
     return scale.astype(np.float32)[..., None]
+
+
+def without_grid(pixels: Pixels) -> Pixels:
+    """A picture of noise without the frequencies that are held back: they would stay in it."""
+    size = pixels.shape[:2]
+    kept = 1.0 - _grid_share(*size)[..., None]
+    filtered = np.fft.irfft2(np.fft.rfft2(pixels, axes=(0, 1)) * kept, size, axes=(0, 1))
+    return np.clip(filtered, 0.0, 1.0).astype(np.float32)
 
 
 def frequency_scaled(latent: Latent) -> Latent:

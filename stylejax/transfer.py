@@ -20,7 +20,7 @@ from stylejax.history import History, extended, start_history
 from stylejax.image import covering, resize
 from stylejax.masks import Masks
 from stylejax.objective import LossWeights, Objective, Targets, make_objective
-from stylejax.parameterization import image_from_latent, latent_from_image
+from stylejax.parameterization import image_from_latent, latent_from_image, without_grid
 from stylejax.presets import network_options
 from stylejax.pyramid import Level, level_options, pyramid
 from stylejax.solver import (
@@ -122,9 +122,9 @@ def start_picture(
     init, random = options.picture.init, np.random.default_rng(options.picture.seed)
     if init == "noise":
         noise = random.random(content.shape, np.float32)
-        return 0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0)
+        return without_grid(0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0))
     if init == "uniform":
-        return random.random(content.shape, np.float32)
+        return without_grid(random.random(content.shape, np.float32))
     if init == "mean":
         noise = random.standard_normal(content.shape, np.float32)
         return np.asarray(IMAGENET_MEAN, np.float32) + MEAN_DEVIATION * noise

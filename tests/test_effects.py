@@ -102,18 +102,18 @@ def test_preserved_colour(made, preserve):
     assert off[preserve] < 0.15 * off["none"]
 
 
-def test_shape_is_that_of_the_result(made, tmp_path):
-    options = replace(TEXTURE, picture=replace(TEXTURE.picture, shape="48x80"))
+def test_output_size_is_that_of_the_result(made, tmp_path):
+    options = replace(TEXTURE, picture=replace(TEXTURE.picture, output_size="48x80"))
     result = made(picture(SIZE, SIZE), [stripes(8)], options)
     assert result.shape == (80, 48, 3)
-    assert read_settings(tmp_path / "out.png")["options"]["shape"] == "48x80"
+    assert read_settings(tmp_path / "out.png")["options"]["output_size"] == "48x80"
 
 
 @pytest.mark.parametrize(
     "change, masks, message",
     [
-        ({"shape": "48"}, {}, "--shape 48: give width x height"),
-        ({"shape": "8x80"}, {}, "--shape 8x80: give width x height"),
+        ({"output_size": "48"}, {}, "--output-size 48: give width x height"),
+        ({"output_size": "8x80"}, {}, "--output-size 8x80: give width x height"),
         ({"style_scale": 0.0}, {}, "--style-scale is 0"),
         ({"style_scale": 0.1}, {}, "become 6 x 6"),
         ({}, {"content_masks": (np.ones((40, 64)),)}, "of another shape than"),
