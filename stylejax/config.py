@@ -81,7 +81,7 @@ class LossOptions:
 
     content_weight: float = 1.0
     """Weight of the content term, 0 or more; at 0 the texture alone is synthesised."""
-    style_weight: float = 30.0
+    style_weight: float = 20.0
     """Weight of the style term, 0 or more: try a third and three times this first."""
     tv_weight: float = 100.0
     """Weight of total variation, 0 or more: smooths grain."""

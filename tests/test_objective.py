@@ -311,7 +311,7 @@ def test_gradient_with_respect_to_the_picture():
 
 def test_default_weights_share_evenly():
     given = objective().weights(content=3.0, styles=4)
-    assert given.content == 3.0 and given.style == 30.0
+    assert given.content == 3.0 and given.style == 20.0
     assert given.content_layers.keys() == set(CONTENT_LAYERS)
     assert given.style_layers.keys() == set(STYLE_LAYERS)
     assert all(share == np.float32(1 / 2) for share in given.content_layers.values())

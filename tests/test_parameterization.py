@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from stylejax.image import resize
 from stylejax.parameterization import (
     FREQUENCY_EXPONENT,
     SOFTNESS,
@@ -126,7 +127,8 @@ def test_every_picture_comes_back_from_its_latent_numbers(size):
 
 def test_a_smooth_target_is_reached_in_fewer_iterations():
     """What the scaling is for: a loss that mostly sees differences of neighbours."""
-    target = jnp.asarray(np.random.default_rng(1).random((24, 24, 3)), jnp.float32)
+    coarse = np.random.default_rng(1).random((4, 4, 3), np.float32)
+    target = jnp.asarray(resize(coarse, 24, 24))
 
     def loss(image):
         rough = jnp.diff(image - target, axis=0)[:, :-1], jnp.diff(image - target, axis=1)[:-1]
@@ -137,7 +139,7 @@ def test_a_smooth_target_is_reached_in_fewer_iterations():
         solver = Solver(lambda latent, decode=decode: (loss(decode(latent)), ()))
         state, _ = solver.solve(jnp.full((24, 24, 3), 0.5), 15)
         ends.append(float(state.value))
-    assert ends[1] < 0.5 * ends[0]
+    assert ends[1] < 0.7 * ends[0]
 
 
 @pytest.mark.parametrize("size", [(64, 96), (50, 70)])
