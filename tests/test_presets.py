@@ -188,8 +188,9 @@ def test_starts():
     start = lambda *given: start_picture(options(*given), CONTENT, [STYLE])
     uniform = start("uniform")
     assert uniform.shape == CONTENT.shape and uniform.min() < 0.01 and uniform.max() > 0.99
+    # A little narrower than even noise: the grid's frequencies are left out.
     np.testing.assert_allclose(
-        np.quantile(uniform, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.03
+        np.quantile(uniform, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.05
     )
     mean = start("mean").astype(np.float64)
     np.testing.assert_allclose(mean.mean(axis=(0, 1)), (0.485, 0.456, 0.406), atol=1e-6)
