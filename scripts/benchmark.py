@@ -228,17 +228,24 @@ def loop_times(problem: Problem) -> dict[str, float]:
 
 
 def second_start(content: Path, style: Path, size: int, weights: Path | None) -> float:
-    """Seconds from the start of a second process to the end of its first iteration."""
+    """Seconds from the start of a second process to the picture after its first iteration."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled"}
         command = [sys.executable, "-m", "stylejax", "transfer", str(content), str(style)]
-        command += ["-o", f"{folder}/out.png", "--size", str(size), "--iterations", "1", "--quiet"]
+        command += ["-o", f"{folder}/out.png", "--size", str(size), "--save-every", "1", "--quiet"]
         command += [] if weights is None else ["--weights", str(weights)]
-        seconds = 0.0
+        first, seconds = Path(folder, "out-0001.png"), 0.0
         for _ in range(2):
             began = time.perf_counter()
-            subprocess.run(command, check=True, env=environment)
+            process = subprocess.Popen(command, env=environment)
+            while not first.exists():
+                if process.poll():
+                    raise subprocess.CalledProcessError(process.returncode, command)
+                time.sleep(0.01)
             seconds = time.perf_counter() - began
+            process.kill()
+            process.wait()
+            first.unlink()
     return seconds
 
 
