@@ -8,208 +8,55 @@ import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args
 
 import jax
 import platformdirs
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes
 
-from stylejax.config import (
-    DeviceName,
-    LossOptions,
-    NetworkName,
-    Options,
-    PictureOptions,
-    SolverOptions,
+from stylejax.batches import SweepObserver
+from stylejax.commands import (
+    ConvertWeights,
+    Demo,
+    FetchWeights,
+    Layers,
+    ListWeights,
+    PlaceOptions,
+    Reconstruct,
+    RunOptions,
+    Show,
+    Sweep,
+    SweepOptions,
+    Transfer,
+    VerifyWeights,
+    WeightFiles,
 )
+from stylejax.config import NetworkName
 from stylejax.conversion import convert_weights, describe_weights
+from stylejax.distributed import is_first, join
 from stylejax.errors import InputError
 from stylejax.fetch import fetch_weights
 from stylejax.figure import FigureRequest, make_figure
+from stylejax.grid import as_lists, make_grid
 from stylejax.layers import ARCHITECTURES, layer_table
-from stylejax.presets import PRESETS, PresetName, network_options, preset_options
-from stylejax.progress import ProgressDisplay, download_display, figure_display
+from stylejax.presets import PRESETS, network_options, preset_options
+from stylejax.progress import ProgressDisplay, SweepDisplay, download_display, figure_display
 from stylejax.published import find_weights, weights_rows
-from stylejax.run import Observer, Request, Summary, run
+from stylejax.request import Request
+from stylejax.run import Observer, Summary, run
 from stylejax.sample import sample_picture
 from stylejax.settings import network_like, options_like, read_settings
+from stylejax.sweep import SweepRequest, SweepSummary, sweep
 from stylejax.weights import read_network
 
 INTERRUPTED = 130
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """Where the run happens, and what it leaves beside the picture."""
-
-    weights: Path | None = None
-    """Weight file, or a name that `stylejax weights list` shows; else the environment variable
-    STYLEJAX_WEIGHTS, else the bundled one."""
-    network: NetworkName | None = None
-    """The network that pictures are compared through; the weight file decides unless given."""
-    preset: PresetName | None = None
-    """Take network and options from a published program; those given here go first."""
-    device: DeviceName | None = None
-    """Run on this kind of device and no other; JAX's choice unless given."""
-    save_every: int = 0
-    """Save a numbered picture (out-0010.png) each so many iterations; 0 for none."""
-    resume: bool = False
-    """Go on with the run that was killed or interrupted, to the same bytes."""
-    history: Path | None = None
-    """Write loss terms, gradient norm and evaluations of each iteration as CSV."""
-    plot: Path | None = None
-    """Draw the loss over iterations as PNG (needs matplotlib: stylejax[plot])."""
-    like: Path | None = None
-    """Take all options from a picture that stylejax made; those given here go first."""
-    compile_cache: bool = True
-    """Compiled programs are kept in the user's cache folder, so that the next run of the same size
-    starts at once; this turns it off."""
-    quiet: bool = False
-    """Print nothing but errors."""
-    json: bool = False
-    """Print one line of JSON at the end on standard output, and nothing else there."""
-
-
-@dataclass(frozen=True)
-class _Solving:
-    """What the commands that solve have in common; each field is a group in the help."""
-
-    picture: PictureOptions = field(default_factory=PictureOptions, kw_only=True)
-    loss: LossOptions = field(default_factory=LossOptions, kw_only=True)
-    solver: SolverOptions = field(default_factory=SolverOptions, kw_only=True)
-    run: RunOptions = field(default_factory=RunOptions, kw_only=True)
-
-    @property
-    def options(self) -> Options:
-        """The options that decide the pixels."""
-        return Options(self.picture, self.loss, self.solver)
-
-
-@dataclass(frozen=True)
-class Transfer(_Solving):
-    """Solve for the picture with the content of one picture and the style of another."""
-
-    content: Annotated[Positional[Path], arg(metavar="CONTENT")]
-    """The picture whose content is kept: a photograph, say."""
-    styles: Annotated[Positional[tuple[Path, ...]], arg(metavar="STYLE ...")]
-    """The picture whose style is taken: a painting, say; or several."""
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """The picture to write: .png, .jpg, .webp or .tiff."""
-    content_mask: tuple[Path, ...] = field(default=(), kw_only=True)
-    """Where each style goes: grey pictures of the content's shape, one for each style, white
-    inside; where all are black, the content stays as it is."""
-    style_mask: tuple[Path, ...] = field(default=(), kw_only=True)
-    """Which part of each style picture is taken, likewise; the whole picture unless given."""
-
-
-@dataclass(frozen=True)
-class Demo(_Solving):
-    """Run a transfer on the sample pictures that ship with stylejax."""
-
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("stylejax-demo.png")
-    """The picture to write."""
-
-
-@dataclass(frozen=True)
-class Reconstruct:
-    """Show what layers hold of a picture's content and of a style, as one labelled figure.
-
-    Of the content what each layer keeps, of the style the texture that each growing set of layers
-    makes, solved for from noise: figure 1 of Gatys et al. (2015).
-    """
-
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """The figure to write: .png, .jpg, .webp or .tiff."""
-    content: Path | None = None
-    """The picture whose content is reconstructed, layer by layer."""
-    style: Path | None = None
-    """The picture whose style is reconstructed, from the first layer, the first two, and so on."""
-    layers: tuple[str, ...] = ()
-    """Layers, separated by commas, in the order of the figure; one of each resolution unless given
-    (`stylejax layers` lists them)."""
-    size: int = 256
-    """Longest side of each picture in pixels, 32 or more."""
-    iterations: int = 60
-    """Iterations for each picture, 1 or more."""
-    seed: int = 0
-    """Seed of the noise, 0 or more."""
-    weights: Path | None = None
-    """Weight file or known name, as for `stylejax transfer`."""
-    device: DeviceName | None = None
-    """Run on this kind of device and no other; JAX's choice unless given."""
-    compile_cache: bool = True
-    """Keep compiled programs in the user's cache folder; this turns it off."""
-    quiet: bool = False
-    """Print nothing but errors."""
-
-
-@dataclass(frozen=True)
-class Layers:
-    """List a network's layers: all names, channels, shape, stride, receptive field."""
-
-    network: NetworkName = "densenet121"
-    """The network."""
-    size: str = "512"
-    """Size of the picture that shapes are given for: 512, or width x height as 640x480."""
-
-
-@dataclass(frozen=True)
-class Show:
-    """Print the settings that a picture was made with, as JSON."""
-
-    picture: Positional[Path]
-    """A picture that stylejax wrote."""
-
-
-@dataclass(frozen=True)
-class ListWeights:
-    """List the weights that have a name, and which of them are here."""
-
-
-@dataclass(frozen=True)
-class FetchWeights:
-    """Bring published weights to the user's cache, checked and converted."""
-
-    name: Positional[str]
-    """A name that `stylejax weights list` shows."""
-
-
-@dataclass(frozen=True)
-class ConvertWeights:
-    """Turn a published weight file (safetensors, torch, Keras) into one that --weights takes."""
-
-    file: Positional[Path]
-    """The file as published: .safetensors, .pth, .h5, .weights.h5 or .keras, known by content."""
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """The .safetensors file to write."""
-
-
-@dataclass(frozen=True)
-class VerifyWeights:
-    """Say what a weight file is, and whether it is whole and one that was published."""
-
-    file: Positional[Path]
-    """A weight file in any known form, or a name that `stylejax weights list` shows."""
-
-
-@dataclass(frozen=True)
-class WeightFiles:
-    """List, fetch, convert and verify weight files."""
-
-    action: tyro.conf.OmitSubcommandPrefixes[
-        Annotated[ListWeights, tyro.conf.subcommand("list")]
-        | Annotated[FetchWeights, tyro.conf.subcommand("fetch")]
-        | Annotated[ConvertWeights, tyro.conf.subcommand("convert")]
-        | Annotated[VerifyWeights, tyro.conf.subcommand("verify")]
-    ]
-
-
 def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | None:
     """Read tuples of names or numbers from one argument: 3,1."""
-    if info.type not in (tuple[str, ...], tuple[float, ...]):
+    if info.type not in (tuple[str, ...], tuple[float, ...], tuple[int, ...]):
         return None
     element = get_args(info.type)[0]
     return tyro.constructors.PrimitiveConstructorSpec(
@@ -220,6 +67,20 @@ def _comma_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | 
         ),
         is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda value: [",".join(str(part) for part in value)],
+    )
+
+
+def _slash_separated(info: Any) -> tyro.constructors.PrimitiveConstructorSpec | None:
+    """Read several tuples of numbers from one argument: 3,1/1,1."""
+    if info.type != tuple[tuple[float, ...], ...]:
+        return None
+    numbers = lambda part: tuple(float(x.strip()) for x in part.split(",") if x.strip())
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="X,.../X,...",
+        instance_from_str=lambda given: tuple(map(numbers, given[0].split("/"))),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: ["/".join(",".join(map(str, part)) for part in value)],
     )
 
 
@@ -254,13 +115,31 @@ def _defaults(arguments: Sequence[str]) -> Transfer:
         options, asked = preset_options(preset, options), PRESETS[preset].network
     if options is None:
         # The other commands solve nothing, and must work where the named weights are missing.
-        solves = bool(arguments) and arguments[0] in ("transfer", "demo")
+        solves = bool(arguments) and arguments[0] in ("transfer", "demo", "sweep")
         file = find_weights(Path(weights) if weights else None) if solves else None
         held = read_network(file) if file else "densenet121"
         options = network_options(network if network in ARCHITECTURES else held)
     groups = {"picture": options.picture, "loss": options.loss, "solver": options.solve}
     run_options = RunOptions(network=asked)
     return _required(Transfer(content, styles, Path(), **groups, run=run_options), *names)
+
+
+def _sweep_defaults(transfer: Transfer) -> Sweep:
+    """The defaults of a sweep: those of a single picture, with lists in place of numbers."""
+    picture, loss = as_lists(transfer.options)
+    sweep = Sweep(
+        Path(),
+        (),
+        Path(),
+        picture=picture,
+        loss=loss,
+        solver=transfer.solver,
+        run=SweepOptions(network=transfer.run.network),
+    )
+    for name in ("content", "styles", "output"):
+        # As in `_required`: some are marked.
+        object.__setattr__(sweep, name, getattr(transfer, name))
+    return sweep
 
 
 def _required(command: Transfer, *names: str) -> Transfer:
@@ -303,6 +182,7 @@ def parse(arguments: Sequence[str]) -> Any:
     )
     commands = Union[  # noqa: UP007 - the defaults are known only now
         Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
+        Annotated[Sweep, tyro.conf.subcommand("sweep", default=_sweep_defaults(transfer))],
         Annotated[Demo, tyro.conf.subcommand("demo", default=demo)],
         Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")],
         Annotated[Layers, tyro.conf.subcommand("layers")],
@@ -311,6 +191,7 @@ def parse(arguments: Sequence[str]) -> Any:
     ]
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
+    registry.primitive_rule(_slash_separated)
     with _one_line_errors(), registry:
         return tyro.cli(
             commands,  # pyright: ignore[reportArgumentType]
@@ -355,7 +236,8 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
     yield f"  loss     {history['loss'][0]:.5g} -> {history['loss'][-1]:.5g} ({spent})"
     yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
     yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
-    yield f"  device   {summary.device} ({summary.device_kind})"
+    several = f"{summary.devices} x " if summary.devices > 1 else ""
+    yield f"  device   {several}{summary.device} ({summary.device_kind})"
     if summary.converged:
         yield "  Nothing lowers the loss any further: ended before the last iteration."
     if not summary.weights.trained:
@@ -379,10 +261,19 @@ def _summary_json(summary: Summary) -> str:
     )
 
 
+def _use_place(place: PlaceOptions) -> None:
+    """Make JAX ready for a run: its cache, and the other processes."""
+    if place.compile_cache:
+        _use_compile_cache()
+    if place.coordinator is not None:
+        join(place.coordinator, place.num_processes, place.process_id)
+    elif place.num_processes is not None or place.process_id is not None:
+        raise InputError("--num-processes and --process-id need --coordinator")
+
+
 def _transfer(command: Transfer) -> int:
     extra = command.run
-    if extra.compile_cache:
-        _use_compile_cache()
+    _use_place(extra)
     request = Request(
         content=command.content,
         styles=command.styles,
@@ -391,6 +282,7 @@ def _transfer(command: Transfer) -> int:
         weights=find_weights(extra.weights),
         network=extra.network,
         device=extra.device,
+        devices=extra.devices,
         save_every=extra.save_every,
         resume=extra.resume,
         history=extra.history,
@@ -401,13 +293,13 @@ def _transfer(command: Transfer) -> int:
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_interruptible())
         observer = Observer(stop=stop)
-        if not extra.quiet:
+        if is_first() and not extra.quiet:
             display = stack.enter_context(ProgressDisplay(command.options.solve.iterations))
             observer = Observer(display.stage, display.progress, stop)
         summary = run(request, observer)
-    if extra.json:
+    if is_first() and extra.json:
         _print(_summary_json(summary))
-    elif not extra.quiet:
+    elif is_first() and not extra.quiet:
         _print("\n".join(_summary_lines(summary)))
     if summary.failed:
         _complain(
@@ -419,6 +311,73 @@ def _transfer(command: Transfer) -> int:
         _complain(f"interrupted: {summary.output} is the picture so far; --resume goes on")
         return INTERRUPTED
     return 0
+
+
+def _sweep(command: Sweep) -> int:
+    extra = command.run
+    grid = make_grid(
+        command.picture,
+        command.loss,
+        command.solver,
+        [path.stem for path in command.styles],
+        masked=bool(command.content_mask),
+        **({"most": sys.maxsize} if extra.yes else {}),
+    )
+    _use_place(extra)
+    first = Request(
+        content=command.content,
+        styles=command.styles,
+        output=command.output,
+        options=grid.lanes[0].options,
+        weights=find_weights(extra.weights),
+        network=extra.network,
+        device=extra.device,
+        devices=extra.devices,
+        content_masks=command.content_mask,
+        style_masks=command.style_mask,
+    )
+    request = SweepRequest(first, grid, command.output, extra.resume)
+    with contextlib.ExitStack() as stack:
+        observer = SweepObserver(stop=stack.enter_context(_interruptible()))
+        if is_first() and not extra.quiet:
+            display = stack.enter_context(SweepDisplay(command.solver.iterations))
+            observer = observer._replace(
+                stage=display.stage, log=display.log, progress=display.progress
+            )
+        summary = sweep(request, observer)
+    if is_first() and extra.json:
+        _print(_sweep_json(summary))
+    elif is_first() and not extra.quiet:
+        _print("\n".join(_sweep_lines(summary, len(grid.lanes))))
+    if summary.failed:
+        names = ", ".join(summary.failed)
+        _complain(f"the loss was not finite for {names}: the last good picture; smaller weights?")
+    if summary.stopped:
+        _complain(f"interrupted: {summary.folder} holds what is finished; --resume goes on")
+        return INTERRUPTED
+    return 1 if summary.failed else 0
+
+
+def _sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
+    seconds = f"{summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    kept = f", {summary.kept} of them from before" if summary.kept else ""
+    yield f"{summary.folder}"
+    yield f"  pictures {len(summary.rows)} of {combinations}{kept}; {summary.lanes_at_once} at once"
+    yield f"  seconds  {seconds}"
+    yield "  tables   contact-sheet.png, results.csv, results.json"
+
+
+def _sweep_json(summary: SweepSummary) -> str:
+    return json.dumps(
+        {
+            "output": str(summary.folder),
+            "pictures": len(summary.rows),
+            "kept": summary.kept,
+            "lanes_at_once": summary.lanes_at_once,
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
 
 
 def _demo(command: Demo) -> int:
@@ -525,12 +484,21 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"stylejax: {text}\n")
 
 
+def _alone(code: int) -> int:
+    """The exit code; of one among several processes, which ends here and does not wait for them."""
+    if jax.distributed.is_initialized():
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         command = parse(sys.argv[1:] if arguments is None else arguments)
         actions = {
             Transfer: _transfer,
+            Sweep: _sweep,
             Demo: _demo,
             Reconstruct: _reconstruct,
             Layers: _layers,
@@ -540,7 +508,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return actions[type(command)](command)
     except InputError as error:
         _complain(f"error: {error}")
-        return 2
+        return _alone(2)
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        reason = str(error).splitlines()[0]
+        _complain(
+            f"error: another process of this run has ended or cannot be reached ({reason}); "
+            "start all of them again, with --resume"
+        )
+        return _alone(1)
     except KeyboardInterrupt:
         _complain("interrupted at once; --resume goes on from the last checkpoint")
         return INTERRUPTED

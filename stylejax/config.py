@@ -42,8 +42,8 @@ class PictureOptions:
     """Keep the content picture's colours: `luminance` takes the style in grey and leaves hue and
     saturation as they are; `match` first gives the style pictures the content's colours."""
     init: str = "content"
-    """Start from `content`, `style`, `noise` (faint, around grey), `uniform` (noise of the full
-    range), `mean` (ImageNet's mean colour), or the picture file named here."""
+    """Start from `content`, `style` (of several the heaviest), `noise` (faint, around grey),
+    `uniform` (noise of the full range), `mean` (ImageNet's mean colour), or the file named here."""
     seed: int = 0
     """Seed of the noise, 0 or more."""
     bits: Literal[8, 16] = 8

@@ -1,6 +1,7 @@
 """The device a run is on, and whether its memory can hold the run."""
 
 import math
+from typing import Any
 
 import jax
 import psutil
@@ -11,6 +12,9 @@ from stylejax.errors import InputError
 from stylejax.features import padding
 from stylejax.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
 
+Device = Any
+"""A device of JAX, whose class pyright takes for a variable."""
+
 # XLA's own account of the compiled solve (temporary bytes a pixel) is within 8 % of these lines in
 # the bytes of all feature maps up to the deepest layer: over ten networks and sizes for DenseNet,
 # five layers of VGG-19 at 128 and 256 px with maximum pooling.
@@ -19,25 +23,32 @@ _VGG_BYTES_A_PIXEL, _VGG_SHARE_OF_MAPS = 1210.0, 0.34
 _FIXED_BYTES = 100e6
 
 
-def find_device(name: DeviceName | None) -> jax.Device:  # pyright: ignore[reportInvalidTypeForm]
-    """The named device, or JAX's default one.
+def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
+    """The devices of a kind, or of JAX's default kind; so many of them, or all.
 
     Raises:
-        InputError: there is no such device: nothing ever falls back to the CPU unasked.
+        InputError: there is no such device, or there are not so many: nothing ever falls back to
+            the CPU, or to fewer, unasked.
     """
-    if name is None:
-        return jax.devices()[0]
     try:
-        return jax.devices(name)[0]
+        devices = jax.devices(name)
     except RuntimeError as error:
         there = ", ".join(sorted({device.platform for device in jax.devices()}))
         raise InputError(
             f"--device {name}: there is none (JAX sees: {there}); install JAX for it, "
             f"or name one that is there"
         ) from error
+    if not 0 <= count <= len(devices):
+        kind = devices[0].platform
+        raise InputError(f"--devices {count}: JAX sees {len(devices)} ({kind}); give 1 to that")
+    if 0 < count < len(devices) and jax.process_count() > 1:
+        raise InputError(
+            f"--devices {count}: several processes use all {len(devices)}; leave it out"
+        )
+    return devices[:count] if count else devices
 
 
-def available_memory(device: jax.Device) -> int:  # pyright: ignore[reportInvalidTypeForm]
+def available_memory(device: Device) -> int:
     """Bytes that a new computation can use."""
     statistics = device.memory_stats() if device.platform != "cpu" else None
     if statistics and "bytes_limit" in statistics:

@@ -14,10 +14,11 @@ import jax
 from stylejax.config import SMALLEST_SIZE, DeviceName
 from stylejax.contact_sheet import contact_sheet
 from stylejax.device import (
+    Device,
     available_memory,
     check_memory,
     estimated_memory,
-    find_device,
+    find_devices,
     fixed_memory,
 )
 from stylejax.errors import InputError
@@ -73,7 +74,7 @@ def _check_memory(
     request: FigureRequest,
     layers: tuple[str, ...],
     weights: Weights,
-    device: jax.Device,  # pyright: ignore[reportInvalidTypeForm]
+    device: Device,
 ) -> None:
     fixed = fixed_memory(layers, weights.architecture)
     for path in request.pictures.values():
@@ -105,7 +106,7 @@ def make_figure(
         InputError: something in the request cannot be used; nothing has been written then.
     """
     _check(request)
-    device = find_device(request.device)
+    device = find_devices(request.device)[0]
     weights = read_weights(request.weights)
     layers = request.layers or FIGURE_LAYERS[weights.architecture.network]
     canonical_layers(layers, weights.architecture)

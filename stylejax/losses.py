@@ -44,11 +44,24 @@ class Moments(NamedTuple):
     gram: Float[Array, "*styles channels channels"]
 
 
+_FEW_CHANNELS = 16
+
+
+def _products(left: FeatureMap, right: FeatureMap) -> Gram:
+    """Sum over positions of the products of channels."""
+    channels = left.shape[-1]
+    if channels > _FEW_CHANNELS:
+        return left.reshape(-1, channels).T @ right.reshape(-1, channels)
+    # A matrix product this thin adds all positions in one chain, on a CPU with an error of 3e-4 at
+    # 384 px; with the channels first it is 1e-7, and takes a third of the time.
+    planes = lambda x: jnp.moveaxis(x, -1, 0).reshape(channels, -1)
+    return planes(left) @ planes(right).T
+
+
 def gram_matrix(feature_map: FeatureMap) -> Gram:
     """Mean over positions of the products of channels: equation 3 divided by M."""
-    height, width, channels = feature_map.shape
-    flat = feature_map.reshape(height * width, channels)
-    return flat.T @ flat / (height * width)
+    height, width, _ = feature_map.shape
+    return _products(feature_map, feature_map) / (height * width)
 
 
 def feature_moments(
@@ -61,9 +74,8 @@ def feature_moments(
     """
     if weights is None:
         return Moments(jnp.mean(feature_map, axis=(0, 1)), gram_matrix(feature_map))
-    flat = feature_map.reshape(-1, feature_map.shape[-1])
-    weighted = flat * weights.reshape(-1, 1)
-    return Moments(jnp.sum(weighted, axis=0), weighted.T @ flat)
+    weighted = feature_map * weights[..., None]
+    return Moments(jnp.sum(weighted, axis=(0, 1)), _products(weighted, feature_map))
 
 
 def covariance(moments: Moments) -> Gram:

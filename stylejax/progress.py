@@ -9,11 +9,13 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
+from stylejax.batches import SweepProgress
 from stylejax.history import History
 
 LINES_WITHOUT_TERMINAL = 10
@@ -69,6 +71,66 @@ class ProgressDisplay:
             if share > self.shown:
                 self.shown = share
                 self.console.print(f"{done}/{self.iterations}  {details}")
+
+
+class SweepDisplay:
+    """Shows a sweep on standard error, a bar for each lane; a context manager around it."""
+
+    def __init__(self, iterations: int) -> None:
+        """Prepare for lanes of a number of iterations each."""
+        self.iterations, self.shown = iterations, ("", 0)
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.whole = self.bar.add_task("starting", total=None, details="")
+        self.lanes: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "SweepDisplay":
+        """Start drawing."""
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop drawing."""
+        self.bar.stop()
+
+    def stage(self, text: str) -> None:
+        """Say what is being done."""
+        self.bar.update(self.whole, description=text)
+
+    def log(self, text: str) -> None:
+        """Say something that stays to be read."""
+        self.console.print(text)
+
+    def progress(self, progress: SweepProgress) -> None:
+        """Show how far each lane of the batch is."""
+        if progress.names and progress.names[0] not in self.lanes:
+            for task in self.lanes.values():
+                self.bar.remove_task(task)
+            add = lambda name: self.bar.add_task(name, total=self.iterations, details="")
+            self.lanes = {name: add(name) for name in progress.names}
+        self.bar.update(self.whole, details=f"{progress.seconds_left:.0f} s left")
+        columns = zip(progress.names, progress.iterations, progress.losses, strict=True)
+        for name, done, loss in columns:
+            self.bar.update(self.lanes[name], completed=done, details=f"loss {loss:.4g}")
+        done = min(progress.iterations)
+        share = (progress.names[0], LINES_WITHOUT_TERMINAL * done // self.iterations)
+        if not self.console.is_terminal and share != self.shown:
+            self.shown = share
+            losses = " ".join(f"{loss:.4g}" for loss in progress.losses)
+            left = f"{progress.seconds_left:.0f} s left"
+            self.console.print(f"{done}/{self.iterations}  loss {losses}  {left}")
 
 
 @contextlib.contextmanager

@@ -4,10 +4,8 @@ This is the rim: disk and clock are touched here, the terminal only through the 
 caller passes.
 """
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,86 +20,31 @@ from stylejax.checkpoint import (
     restored,
     save_checkpoint,
 )
-from stylejax.color import colors_after, colors_before, luminance_of
-from stylejax.config import STARTS, DeviceName, NetworkName, Options, check_options
-from stylejax.device import (
-    available_memory,
-    check_memory,
-    estimated_memory,
-    find_device,
-    fixed_memory,
+from stylejax.color import colors_after
+from stylejax.distributed import agreed, is_first, whole
+from stylejax.files import replace_file
+from stylejax.history import History, extended, history_csv, history_plot, start_history
+from stylejax.image import covering, write_picture
+from stylejax.pyramid import Level
+from stylejax.request import (
+    Prepared,
+    ReadPictures,
+    Request,
+    check_outputs,
+    prepare,
+    read_pictures,
+    snapshot_path,
 )
-from stylejax.errors import InputError
-from stylejax.files import check_writable, replace_file
-from stylejax.history import (
-    History,
-    check_plotting,
-    extended,
-    history_csv,
-    history_plot,
-    start_history,
-)
-from stylejax.image import (
-    check_output,
-    covering,
-    picture_size,
-    read_picture,
-    resize,
-    scaled_size,
-    write_picture,
-)
-from stylejax.layers import canonical_layers
-from stylejax.masks import Mask, Masks, check_masks
-from stylejax.pyramid import Level, pyramid
-from stylejax.settings import Settings, file_entry, make_settings, settings_text
+from stylejax.settings import settings_text
+from stylejax.sharding import over_rows
 from stylejax.solver import CHUNK, SolverState, ended
-from stylejax.transfer import Pictures, Problem, level_problem
-from stylejax.types import Alpha, OtherPixels, Pixels
-from stylejax.weights import Weights, read_weights
+from stylejax.transfer import Problem, level_problem
+from stylejax.weights import Weights
 
-MASK_TOLERANCE = 0.02
-"""By how much the aspect of a mask may differ from its picture's."""
 SECONDS_BETWEEN_LOOKS = 0.7
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 CHECKPOINT_SHARE = 0.05
 """Largest share of the time that checkpoints may take."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What one run is asked to do."""
-
-    content: Path
-    styles: tuple[Path, ...]
-    output: Path
-    options: Options = field(default_factory=Options)
-    weights: Path | None = None
-    network: NetworkName | None = None
-    device: DeviceName | None = None
-    save_every: int = 0
-    resume: bool = False
-    history: Path | None = None
-    plot: Path | None = None
-    content_masks: tuple[Path, ...] = ()
-    style_masks: tuple[Path, ...] = ()
-
-    @property
-    def init_picture(self) -> Path | None:
-        """The picture file to start from, where `init` names one."""
-        init = self.options.picture.init
-        return None if init in STARTS else Path(init)
-
-    @property
-    def inputs(self) -> tuple[Path, ...]:
-        """Every file that is read."""
-        optional = (self.init_picture, self.weights)
-        masks = (*self.content_masks, *self.style_masks)
-        return (
-            self.content,
-            *self.styles,
-            *masks,
-            *(path for path in optional if path is not None),
-        )
 
 
 class Observer(NamedTuple):
@@ -128,6 +71,7 @@ class Summary(NamedTuple):
     weights: Weights
     device: str
     device_kind: str
+    devices: int
     history: History
     evaluations: int
     seconds_compile: float
@@ -137,146 +81,15 @@ class Summary(NamedTuple):
     converged: bool
 
 
-class _Prepared(NamedTuple):
-    request: Request
-    device: jax.Device  # pyright: ignore[reportInvalidTypeForm]
-    weights: Weights
-    size: tuple[int, int]
-    levels: tuple[Level, ...]
-    settings: Settings
-
-
-def snapshot_path(output: Path, iteration: int) -> Path:
-    """Where the picture after some iterations is saved: `out-0010.png` for `out.png`."""
-    return output.with_name(f"{output.stem}-{iteration:04d}{output.suffix}")
-
-
-def _check_outputs(request: Request) -> None:
-    """Refuse outputs that could not be written, or would be written over an input."""
-    check_output(request.output, request.options.picture.bits)
-    if request.plot is not None:
-        check_plotting()
-        if request.plot.suffix.lower() != ".png":
-            raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
-    outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
-    for index, output in enumerate(outputs):
-        check_writable(output)
-        if any(output.resolve() == other.resolve() for other in outputs[:index]):
-            raise InputError(f"{output}: is named for two outputs; name another file")
-    every, last = request.save_every, request.options.solve.iterations
-    snapshots = range(every, last + 1, every) if every else ()
-    written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    for output in filter(Path.exists, written):
-        for path in request.inputs:
-            if path.exists() and output.samefile(path):
-                raise InputError(f"{output}: is an input of this run; name another output")
-
-
-def _fitted_sizes(request: Request) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """Height and width of the result and of each style picture; all are looked at, none decoded."""
-    options = request.options.picture
-    longest = options.longest
-    size = options.height_and_width or scaled_size(request.content, longest)
-    of_styles = max(1, round(longest * options.style_scale))
-    return size, [scaled_size(path, of_styles) for path in request.styles]
-
-
-def _checked_size(request: Request) -> tuple[int, int]:
-    """The result's height and width."""
-    if request.init_picture is not None:
-        picture_size(request.init_picture)
-    _check_masks_fit(request)
-    return _fitted_sizes(request)[0]
-
-
-def _check_masks_fit(request: Request) -> None:
-    """A mask may have another size than its picture, but not another shape."""
-    pairs = [(mask, request.content) for mask in request.content_masks]
-    pairs += list(zip(request.style_masks, request.styles, strict=False))
-    for mask, path in pairs:
-        (rows, columns), (height, width) = picture_size(mask), picture_size(path)
-        if abs(math.log(columns / rows * height / width)) > MASK_TOLERANCE:
-            raise InputError(
-                f"{mask}: {columns} x {rows} pixels are of another shape than {path} "
-                f"({width} x {height}); paint the mask over that picture"
-            )
-    if request.style_masks and not request.content_masks:
-        raise InputError("--style-mask without --content-mask: say where the styles go")
-
-
-def _prepare(request: Request) -> _Prepared:
-    """Everything that can go wrong for the user, before anything takes long or is written."""
-    options = request.options
-    check_options(options, len(request.styles))
-    if request.save_every < 0:
-        raise InputError(f"--save-every is {request.save_every}: give 0 (never) or more")
-    _check_outputs(request)
-    size = _checked_size(request)
-    levels = pyramid(options, *size)
-    device = find_device(request.device)
-    weights = read_weights(request.weights, network=request.network)
-    layers = (*options.loss.content_layers, *options.loss.style_layers)
-    for kind in (options.loss.content_layers, options.loss.style_layers):
-        canonical_layers(kind, weights.architecture)
-    pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
-    needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture)
-    fixed = fixed_memory(layers, weights.architecture)
-    check_memory(needed, available_memory(device), options.picture.longest, fixed)
-    settings = make_settings(
-        options, request.content, request.styles, weights, device.platform, request.init_picture
-    )
-    masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
-    settings |= {
-        kind: [file_entry(path) for path in given] for kind, given in masks.items() if given
-    }
-    return _Prepared(request, device, weights, size, levels, settings)
-
-
-class _Read(NamedTuple):
-    """What was read: `pictures` are as the solve is given them, `colors` the photograph's own."""
-
-    pictures: Pictures
-    colors: Pixels
-    alpha: Alpha | None
-    start: OtherPixels | None
-
-
-def _read_mask(path: Path, height: int, width: int) -> Mask:
-    return resize(luminance_of(read_picture(path).pixels), height, width)
-
-
-def _read_pictures(request: Request) -> _Read:
-    options = request.options.picture
-    (height, width), style_sizes = _fitted_sizes(request)
-    content = read_picture(request.content)
-    inside = lambda pixels: covering(pixels, height, width)
-    masks = None
-    if request.content_masks:
-        native = content.pixels.shape[:2]
-        of_content = tuple(inside(_read_mask(path, *native)) for path in request.content_masks)
-        of_styles = tuple(
-            _read_mask(path, *size)
-            for path, size in zip(request.style_masks, style_sizes, strict=False)
-        )
-        masks = Masks(of_content, of_styles)
-        check_masks(masks, len(request.styles))
-    styles = [
-        resize(read_picture(path).pixels, *size)
-        for path, size in zip(request.styles, style_sizes, strict=True)
-    ]
-    colors, init = inside(content.pixels), request.init_picture
-    return _Read(
-        Pictures(*colors_before(options.preserve_color, colors, styles), masks),
-        colors,
-        None if content.alpha is None else inside(content.alpha),
-        None if init is None else read_picture(init).pixels,
-    )
+def next_steps(steps: int, seconds: float) -> int:
+    """Iterations until the next look at a solver, of which some took so many seconds."""
+    return max(1, min(CHUNK, int(SECONDS_BETWEEN_LOOKS * steps / seconds)))
 
 
 class _Saver:
     """Snapshots and checkpoints between steps, and the final files."""
 
-    def __init__(self, prepared: _Prepared, read: _Read) -> None:
+    def __init__(self, prepared: Prepared, read: ReadPictures) -> None:
         self.request, self.settings = prepared.request, prepared.settings
         self.size, self.read = prepared.size, read
         self.next_checkpoint = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
@@ -286,24 +99,30 @@ class _Saver:
         if every and iteration % every == 0:
             self.picture(snapshot_path(self.request.output, iteration), problem, solved)
         began = time.monotonic()
-        if began >= self.next_checkpoint:
+        (due,) = agreed(began >= self.next_checkpoint)
+        if due:
             self.checkpoint(solved)
             pause = (time.monotonic() - began) / CHECKPOINT_SHARE
             self.next_checkpoint = time.monotonic() + max(pause, SECONDS_BETWEEN_CHECKPOINTS)
 
     def checkpoint(self, solved: Checkpoint) -> None:
-        save_checkpoint(checkpoint_path(self.request.output), self.settings, solved)
+        solved = solved._replace(state=whole(solved.state))
+        if is_first():
+            save_checkpoint(checkpoint_path(self.request.output), self.settings, solved)
 
     def picture(self, path: Path, problem: Problem, solved: Checkpoint) -> None:
         """Write the picture as it is; that of a coarser level is enlarged."""
+        assert isinstance(solved.state, SolverState)
+        image = problem.image(solved.state)
+        if not is_first():
+            return
         history = solved.history
         names = ("loss", "content", "style", "total_variation")
         result = {"iterations": int(history["iteration"][-1])}
         result["evaluations"] = int(history["evaluations"].sum())
         result |= {name: float(history[name][-1]) for name in names}
         options = self.request.options.picture
-        assert isinstance(solved.state, SolverState)
-        image = covering(problem.image(solved.state), *self.size)
+        image = covering(image, *self.size)
         write_picture(
             path,
             colors_after(options.preserve_color, image, self.read.colors),
@@ -315,13 +134,15 @@ class _Saver:
 
     def end(self, problem: Problem, solved: Checkpoint, stopped: bool) -> None:
         self.picture(self.request.output, problem, solved)
+        if stopped:
+            self.checkpoint(solved)
+        if not is_first():
+            return
         if self.request.history is not None:
             replace_file(self.request.history, history_csv(solved.history).encode())
         if self.request.plot is not None:
             replace_file(self.request.plot, history_plot(solved.history))
-        if stopped:
-            self.checkpoint(solved)
-        else:
+        if not stopped:
             remove_checkpoint(checkpoint_path(self.request.output))
 
 
@@ -339,7 +160,10 @@ def _begin(
         return suspended._replace(state=state, history=history)
     assert isinstance(suspended.state, list)
     template = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
-    return suspended._replace(state=restored(suspended.state, template))
+    state = restored(suspended.state, template)
+    if problem.solver.placement is not None:
+        state = jax.device_put(state, problem.solver.placement[0])
+    return suspended._replace(state=state)
 
 
 def _solve(
@@ -357,16 +181,19 @@ def _solve(
     # In iterations of this level's size.
     later = sum(of.iterations * (of.scale / level.scale) ** 2 for of in finer)
     every, at_once, first, seconds = saver.request.save_every, 1, int(state.iteration), 0.0
-    while int(state.iteration) < level.iterations and not ended(state) and not observer.stop():
+    while int(state.iteration) < level.iterations and not ended(state):
         before, began = int(state.iteration), time.monotonic()
         done = int(history["iteration"][-1])
         to_snapshot = every - done % every if every else CHUNK
         steps = min(at_once, level.iterations - before, to_snapshot)
+        steps, stop = agreed(steps, observer.stop())
+        if stop:
+            break
         state, trace = advance(state, np.int32(steps), *problem.arguments)
         taken = int(state.iteration) - before
         elapsed = time.monotonic() - began
         seconds += elapsed
-        at_once = max(1, min(CHUNK, int(SECONDS_BETWEEN_LOOKS * steps / elapsed)))
+        at_once = next_steps(steps, elapsed)
         history = extended(history, trace, taken, solved.level)
         rate = seconds / max(int(state.iteration) - first, 1)
         left = level.iterations - int(state.iteration) + later
@@ -385,8 +212,8 @@ class _Outcome(NamedTuple):
 
 
 def _solve_levels(
-    prepared: _Prepared,
-    read: _Read,
+    prepared: Prepared,
+    read: ReadPictures,
     suspended: Checkpoint,
     saver: _Saver,
     observer: Observer,
@@ -397,6 +224,8 @@ def _solve_levels(
     while True:
         level = levels[solved.level - 1]
         problem = level_problem(prepared.weights, read.pictures, options, level, start)
+        if len(prepared.devices) > 1:
+            problem = over_rows(problem, prepared.devices)
         if solved.level == 1 and solved.state is None:
             # From here on a kill at any moment leaves something to resume from.
             saver.checkpoint(solved)
@@ -411,7 +240,8 @@ def _solve_levels(
         solved = _solve(advance, problem, levels, solved, saver, observer)
         solving += time.monotonic() - began
         assert isinstance(solved.state, SolverState)
-        if solved.level == len(levels) or solved.state.failed or observer.stop():
+        (stop,) = agreed(observer.stop())
+        if solved.level == len(levels) or solved.state.failed or stop:
             return _Outcome(problem, solved, compiling, solving)
         start = problem.image(solved.state)
         solved = Checkpoint(solved.level + 1, None, solved.history)
@@ -425,10 +255,11 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
     """
     observer = Observer() if observer is None else observer
     observer.stage("preparing")
-    prepared = _prepare(request)
+    check_outputs(request)
+    prepared = prepare(request)
     checkpoint = checkpoint_path(request.output)
     with jax.default_device(prepared.device):
-        read = _read_pictures(request)
+        read = read_pictures(request)
         saver = _Saver(prepared, read)
         suspended = Checkpoint(1, None, {})
         if request.resume:
@@ -447,6 +278,7 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         prepared.weights,
         prepared.device.platform,
         prepared.device.device_kind,
+        len(prepared.devices),
         history,
         int(history["evaluations"].sum()),
         compiling,

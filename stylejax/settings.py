@@ -60,6 +60,12 @@ def make_settings(
     return settings
 
 
+def with_options(settings: Settings, options: Options) -> Settings:
+    """The record of a run like another one but for its options; both start alike."""
+    start = settings["options"]["init"]
+    return {**settings, "options": {**flat(options), "init": start}}
+
+
 def settings_text(settings: Settings, result: Mapping[str, int | float]) -> str:
     """The text that is stored in a picture: the record and its result."""
     return json.dumps({**settings, "result": result}, ensure_ascii=True)

@@ -56,14 +56,14 @@ class SolverState(NamedTuple):
     inner: Any
 
 
-def _over(state: SolverState) -> Any:
-    """`ended`, traced or not."""
+def over(state: SolverState) -> Any:
+    """`ended`, traced or not, of one state or of each lane of many."""
     return state.failed | state.converged | (state.evaluations >= state.budget)
 
 
 def ended(state: SolverState) -> bool:
     """Whether there is no going on from a state, however many iterations are left."""
-    return bool(_over(state))
+    return bool(over(state))
 
 
 class Trace(NamedTuple):
@@ -380,17 +380,22 @@ class Solver:
     """A method applied to a function, with at most `budget` evaluations.
 
     `init` and `advance` are compiled on their first call and reused while shapes stay the same. The
-    budget travels in the state, so that another one leaves `advance` as it is.
+    budget travels in the state, so that another one leaves `advance` as it is. `placement` says
+    where the state and the traces lie on several devices: a pytree of shardings like the state, and
+    one sharding for all of the trace.
     """
 
     fun: Function
     method: Method = field(default_factory=lbfgs)
     budget: int = UNLIMITED
+    placement: tuple[Any, Any] | None = None
 
     @cached_property
     def init(self) -> Any:
         """`init(params, *args)`: the state before the first step; nothing is evaluated."""
-        return jax.jit(lambda params, *args: self._begin(params, args))
+        of_state = None if self.placement is None else self.placement[0]
+        begin = lambda params, *args: self.begin(params, args)
+        return jax.jit(begin, out_shardings=of_state)
 
     @cached_property
     def advance(self) -> Any:
@@ -401,12 +406,15 @@ class Solver:
         state given is donated. How iterations are split into calls does not change a bit of the
         result.
         """
-        run = lambda state, iterations, *args: self._iterate(state, iterations, CHUNK, args)
-        return jax.jit(run, donate_argnums=0)
+        run = lambda state, iterations, *args: self.iterate(state, iterations, CHUNK, args)
+        return jax.jit(run, donate_argnums=0, out_shardings=self.placement)
 
     def lower(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """`init` and `advance`, lowered for arguments like these but neither compiled nor run."""
         state = jax.eval_shape(self.init, params, *args)
+        if self.placement is not None:
+            placed = lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at)
+            state = jax.tree.map(placed, state, self.placement[0])
         return self.init.lower(params, *args), self.advance.lower(state, np.int32(1), *args)
 
     def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
@@ -416,16 +424,18 @@ class Solver:
 
     def solve(self, params: Any, iterations: int, *args: Any) -> tuple[SolverState, Trace]:
         """The whole solve as one pure function, to be composed with `jax.jit` and `jax.vmap`."""
-        state = self._begin(params, args)
-        return self._iterate(state, jnp.asarray(iterations), iterations, args)
+        state = self.begin(params, args)
+        return self.iterate(state, jnp.asarray(iterations), iterations, args)
 
-    def _begin(self, params: Any, args: tuple) -> SolverState:
+    def begin(self, params: Any, args: tuple) -> SolverState:
+        """`init` as a pure function that nothing is compiled for."""
         budget = jnp.full((), self.budget, jnp.int32)
         return self.method.init(self.fun, params, args)._replace(budget=budget)
 
-    def _iterate(
+    def iterate(
         self, state: SolverState, iterations: Int[Array, ""], capacity: int, args: tuple
     ) -> tuple[SolverState, Trace]:
+        """`advance` as a pure function; the trace has `capacity` rows, the most iterations."""
         row = lambda state: Trace(state.value, state.aux, state.gradient_norm, state.evaluations)
         empty = jax.tree.map(
             lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), row(state)
@@ -436,7 +446,7 @@ class Solver:
         def going(carry: tuple[SolverState, Trace]) -> Bool[Array, ""]:
             state, _ = carry
             left = (state.iteration - first < iterations) | (state.evaluations == 0)
-            return left & ~_over(state)
+            return left & ~over(state)
 
         def body(carry: tuple[SolverState, Trace]) -> tuple[SolverState, Trace]:
             state, trace = carry

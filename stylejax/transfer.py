@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from stylejax.color import colors_after, colors_before
 from stylejax.config import STARTS, Options, check_options, shares
+from stylejax.distributed import whole
 from stylejax.errors import InputError
 from stylejax.history import History, extended, start_history
 from stylejax.image import covering, resize
@@ -52,16 +53,20 @@ class Pictures(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A solver of an objective, and its arguments; `start` is the latent picture to begin with."""
+    """A solver of an objective, and its arguments; `start` is the latent picture to begin with.
+
+    `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
+    """
 
     objective: Objective
     solver: Solver
-    start: np.ndarray
+    start: Any
     arguments: tuple[Variables, Targets, LossWeights]
+    height: int
 
     def image(self, state: SolverState) -> Pixels:
         """The picture that a state stands for."""
-        return np.asarray(jax.jit(image_from_latent)(state.params))
+        return np.asarray(jax.jit(image_from_latent)(whole(state.params)[: self.height]))
 
 
 class Result(NamedTuple):
@@ -129,7 +134,8 @@ def start_picture(
         noise = random.standard_normal(content.shape, np.float32)
         return np.asarray(IMAGENET_MEAN, np.float32) + MEAN_DEVIATION * noise
     if init == "style":
-        return covering(styles[0], height, width)
+        heaviest = int(np.argmax(options.loss.style_blend or (1.0,)))
+        return covering(styles[heaviest], height, width)
     if init == "content":
         return content
     raise InputError(f"init {init!r} is none of {', '.join(STARTS)}: pass the picture itself")
@@ -171,6 +177,7 @@ def make_problem(
         solver=solver,
         start=latent_from_image(start),
         arguments=(variables, targets, loss_weights(options, len(styles))),
+        height=start.shape[0],
     )
 
 
@@ -182,6 +189,15 @@ def scaled(
         return pixels
     height, width = pixels.shape[:2]
     return resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def level_pictures(pictures: Pictures, level: Level) -> Pictures:
+    """The pictures and masks of a solve at the size of one level."""
+    masks = pictures.masks
+    if masks is not None:
+        masks = Masks(*(tuple(scaled(mask, level.scale) for mask in kind) for kind in masks))
+    content, *styles = (scaled(each, level.scale) for each in (pictures.content, *pictures.styles))
+    return Pictures(content, styles, masks)
 
 
 def level_problem(
@@ -204,10 +220,7 @@ def level_problem(
     Raises:
         InputError: as in `make_problem`.
     """
-    content, *styles = (scaled(each, level.scale) for each in (pictures.content, *pictures.styles))
-    masks = pictures.masks
-    if masks is not None:
-        masks = Masks(*(tuple(scaled(mask, level.scale) for mask in kind) for kind in masks))
+    content, styles, masks = level_pictures(pictures, level)
     start = start_picture(options, content, styles, start)
     return make_problem(weights, content, styles, level_options(options, level), start, masks)
 

@@ -1,6 +1,6 @@
 """The solvers that are compared are given the same task; their figures are for docs/solver.md."""
 
-import benchmark
+import benchmark_solver as benchmark
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def problem() -> Problem:
         return jnp.sum(errors), {"loss": jnp.sum(errors)}
 
     solver = Solver(lambda latent: loss(image_from_latent(jnp.asarray(latent))), lbfgs())
-    return Problem(loss, solver, latent_from_image(np.full_like(TARGET, 0.5)), ())  # pyright: ignore[reportArgumentType]
+    return Problem(loss, solver, latent_from_image(np.full_like(TARGET, 0.5)), (), 8)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("rival", ["ours", "scipy_lbfgsb", "jaxopt_zoom", "scipy_our_variables"])

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from stylejax.densenet import DenseNet
-from stylejax.device import available_memory, check_memory, estimated_memory, find_device
+from stylejax.device import available_memory, check_memory, estimated_memory, find_devices
 from stylejax.errors import InputError
 from stylejax.features import feature_extractor
 from stylejax.layers import DENSENET121, VGG19, layer_table
@@ -13,10 +13,10 @@ from stylejax.vgg import Vgg
 
 
 def test_the_named_device_or_an_error():
-    assert find_device("cpu").platform == "cpu"
-    assert find_device(None) == jax.devices()[0]
+    assert find_devices("cpu")[0].platform == "cpu"
+    assert find_devices(None) == jax.devices()
     with pytest.raises(InputError, match="--device tpu: there is none"):
-        find_device("tpu")
+        find_devices("tpu")
 
 
 def test_some_memory_is_available():

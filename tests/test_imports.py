@@ -6,9 +6,9 @@ import stylejax
 # The way through the house: a module imports only from lines above its own.
 HOUSE = """
 version errors types png
-files
+files distributed
 config sample convolution torch_files keras_files
-layers presets pyramid masks color
+layers presets pyramid masks color grid
 densenet vgg convert
 features weights state_dict
 losses normalization published download
@@ -19,9 +19,13 @@ linesearch
 solver
 history image
 contact_sheet transfer
-checkpoint device reconstruct settings
-figure run
-progress
+checkpoint device reconstruct settings lanes results
+figure sharding
+request
+run
+batches
+sweep
+progress commands
 cli
 __main__
 """
@@ -65,7 +69,7 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
     assert users == {
         "jaxopt": {"solver"},
         "flax": {"densenet", "vgg"},
-        "tyro": {"cli"},
+        "tyro": {"cli", "commands"},
         "rich": {"progress"},
     }
 

@@ -1,0 +1,284 @@
+"""Solve a grid's combinations in batches of lanes, each through all levels of the pyramid.
+
+Disk is touched for the checkpoint alone, the terminal only through the observer.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from stylejax.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    load_checkpoint,
+    restored,
+    save_checkpoint,
+)
+from stylejax.device import available_memory
+from stylejax.distributed import agreed, is_first, whole
+from stylejax.errors import InputError
+from stylejax.grid import Grid, Lane, lane_name
+from stylejax.lanes import LaneSolver, batch_size, lane_weights, program_bytes
+from stylejax.parameterization import image_from_latent, latent_from_image
+from stylejax.pyramid import level_options
+from stylejax.request import Prepared, read_pictures
+from stylejax.run import SECONDS_BETWEEN_CHECKPOINTS, next_steps
+from stylejax.settings import Settings, with_options
+from stylejax.solver import SolverState, over
+from stylejax.transfer import Pictures, Problem, level_pictures, make_problem, start_picture
+from stylejax.types import Pixels
+
+MEMORY_SHARE = 0.8
+"""Of the memory that is free, what a batch may take."""
+
+
+class SweepProgress(NamedTuple):
+    """How far a batch of lanes is: `iterations` and `losses` of each lane, in the order of `names`.
+
+    `seconds_left` are those of the whole sweep.
+    """
+
+    names: tuple[str, ...]
+    iterations: Sequence[int]
+    losses: Sequence[float]
+    seconds_left: float
+
+
+class SweepObserver(NamedTuple):
+    """What a sweep tells while it goes on, and what it asks (`run.Observer`)."""
+
+    stage: Callable[[str], None] = lambda text: None
+    log: Callable[[str], None] = lambda text: None
+    progress: Callable[[SweepProgress], None] = lambda progress: None
+    stop: Callable[[], bool] = lambda: False
+
+
+class _Level(NamedTuple):
+    """A level of the pyramid, compiled for a batch; `shared` are variables and targets."""
+
+    problem: Problem
+    pictures: Pictures
+    solver: LaneSolver
+    init: Callable[..., Any]
+    advance: Callable[..., Any]
+    shared: tuple[Any, Any]
+
+
+class Solved(NamedTuple):
+    """A batch of lanes so far; `spent` are iterations and evaluations of the levels before."""
+
+    level: int
+    states: SolverState
+    spent: np.ndarray
+
+    @property
+    def iterations(self) -> np.ndarray:
+        """Of each lane, in all levels so far."""
+        return self.spent[0] + np.asarray(whole(self.states.iteration))
+
+    @property
+    def evaluations(self) -> np.ndarray:
+        """Of each lane, in all levels so far."""
+        return self.spent[1] + np.asarray(whole(self.states.evaluations))
+
+
+class BatchSolver:
+    """Solves batches of lanes; holds the compiled levels, the clock and the checkpoint."""
+
+    def __init__(self, prepared: Prepared, grid: Grid, folder: Path, observer: SweepObserver):
+        """Read the pictures, compile the finest level, and see how many lanes fit at once."""
+        self.prepared, self.grid, self.observer = prepared, grid, observer
+        self.read = read_pictures(prepared.request)
+        self.checkpoint = checkpoint_path(folder / "sweep")
+        self.levels: dict[int, _Level] = {}
+        self.compiling, self.solving = 0.0, 0.0
+        self.work, self.seconds = 0.0, 0.0
+        self.size = self._fit()
+        self.to_do = 0.0
+
+    def settings(self, lane: Lane) -> Settings:
+        """The record of a combination's picture."""
+        return with_options(self.prepared.settings, lane.options)
+
+    def _fit(self) -> int:
+        """Lanes of a batch: as XLA's account of the finest level allows."""
+        prepared, lanes = self.prepared, len(self.grid.lanes)
+        devices, free = len(prepared.devices), available_memory(prepared.device)
+        # All devices of a CPU share one memory.
+        room = MEMORY_SHARE * free / (devices if prepared.device.platform == "cpu" else 1)
+        at_once = max(1, int(room / prepared.needed) * devices)
+        while True:
+            size = batch_size(lanes, at_once, devices)
+            self.levels.clear()
+            needed = program_bytes(self.level(len(prepared.levels), size).advance)
+            if needed <= room or size == devices:
+                break
+            at_once = min(size - devices, int(size * room / needed))
+        self.observer.log(
+            f"{lanes} combinations, {size} at once: {needed / 1e9:.2f} GB of {free / 1e9:.1f} GB"
+            + (f" on each of {devices} devices" if devices > 1 else "")
+        )
+        return size
+
+    def batches_of(self, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+        """The lanes that are left, in batches."""
+        batches = [lanes[n : n + self.size] for n in range(0, len(lanes), self.size)]
+        self.to_do = len(batches) * sum(
+            level.iterations * level.scale**2 for level in self.prepared.levels
+        )
+        return batches
+
+    def level(self, number: int, size: int) -> _Level:
+        """A level's programs, compiled when first asked for."""
+        if number in self.levels:
+            return self.levels[number]
+        prepared, first = self.prepared, self.grid.lanes[0].options
+        level = prepared.levels[number - 1]
+        self.observer.stage(f"compiling {level.width} x {level.height}")
+        began = time.monotonic()
+        pictures = level_pictures(self.read.pictures, level)
+        start = start_picture(first, pictures.content, pictures.styles, self.read.start)
+        problem = make_problem(
+            prepared.weights,
+            pictures.content,
+            pictures.styles,
+            level_options(first, level),
+            start,
+            pictures.masks,
+        )
+        solver = LaneSolver(problem.solver, (False, False, True), tuple(prepared.devices))
+        variables, targets, weights = problem.arguments
+        shared = (solver.place(variables, apart=False), solver.place(targets, apart=False))
+        stack = lambda leaf: np.stack([leaf] * size)
+        starts, apart = jax.tree.map(stack, jax.device_get((problem.start, weights)))
+        programs = solver.compile(
+            solver.place(starts, apart=True), *shared, solver.place(apart, apart=True)
+        )
+        self.compiling += time.monotonic() - began
+        self.levels[number] = _Level(problem, pictures, solver, *programs, shared)
+        return self.levels[number]
+
+    def _arguments(self, at: _Level, number: int, lanes: Sequence[Lane]) -> tuple[Any, ...]:
+        options = [lane.options for lane in lanes]
+        level = self.prepared.levels[number - 1]
+        weights = lane_weights(options, level, len(at.pictures.styles))
+        return (*at.shared, at.solver.place(weights, apart=True))
+
+    def _begin(
+        self, at: _Level, lanes: Sequence[Lane], images: Sequence[Any], arguments: tuple[Any, ...]
+    ) -> SolverState:
+        """The lanes' first states at a level, evaluated."""
+        content, styles = at.pictures.content, at.pictures.styles
+        starts = [
+            latent_from_image(start_picture(lane.options, content, styles, image))
+            for lane, image in zip(lanes, images, strict=True)
+        ]
+        fresh = at.init(at.solver.place(np.stack(starts), apart=True), *arguments)
+        return at.advance(fresh, np.int32(0), *arguments)[0]
+
+    def batch(self, given: Sequence[Lane], resume: bool) -> Solved | None:
+        """Solve a batch through all levels; None where the observer asked to stop."""
+        lanes = [*given, *[given[-1]] * (self.size - len(given))]
+        suspended = self._suspended(given) if resume else None
+        number = 1 if suspended is None else suspended.level
+        spent = np.zeros((2, self.size), np.int32)
+        images: Sequence[Any] = [self.read.start] * self.size
+        while True:
+            at = self.level(number, self.size)
+            self.observer.stage(f"solving {at.pictures.content.shape[1]} x {at.problem.height}")
+            arguments, began = self._arguments(at, number, lanes), time.monotonic()
+            if suspended is None:
+                solved = Solved(number, self._begin(at, lanes, images, arguments), spent)
+            else:
+                solved, suspended = suspended, None
+            ended = self._steps(at, solved, given, arguments)
+            self.solving += time.monotonic() - began
+            if ended is None or number == len(self.prepared.levels):
+                return ended
+            spent = np.stack([ended.iterations, ended.evaluations])
+            images, number = lane_images(ended.states), number + 1
+
+    def _steps(
+        self, at: _Level, solved: Solved, lanes: Sequence[Lane], arguments: tuple[Any, ...]
+    ) -> Solved | None:
+        """All steps of a level, as many at once as fit between two looks."""
+        level = self.prepared.levels[solved.level - 1]
+        at_once, due = 1, time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+        while True:
+            states = solved.states
+            iteration, ended = whole((states.iteration, over(states)))
+            going = ~ended & (iteration < level.iterations)
+            if not going.any():
+                return solved
+            behind = level.iterations - int(iteration[going].min())
+            began = time.monotonic()
+            steps, stop = agreed(min(at_once, behind), self.observer.stop())
+            if stop:
+                self._suspend(solved, lanes)
+                return None
+            states, _ = at.advance(states, np.int32(steps), *arguments)
+            solved = solved._replace(states=states)
+            losses = np.asarray(whole(states.value))
+            elapsed = time.monotonic() - began
+            at_once = next_steps(steps, elapsed)
+            self._tell(solved, lanes, losses, steps, elapsed)
+            (save,) = agreed(time.monotonic() > due)
+            if save:
+                self._suspend(solved, lanes)
+                due = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+
+    def _tell(
+        self,
+        solved: Solved,
+        lanes: Sequence[Lane],
+        losses: np.ndarray,
+        steps: int,
+        elapsed: float,
+    ) -> None:
+        """Hand progress to the observer."""
+        self.work += steps * self.prepared.levels[solved.level - 1].scale ** 2
+        self.seconds += elapsed
+        self.observer.progress(
+            SweepProgress(
+                tuple(lane_name(self.grid, lane) for lane in lanes),
+                solved.iterations[: len(lanes)].tolist(),
+                losses[: len(lanes)].tolist(),
+                self.seconds * max(self.to_do / self.work - 1.0, 0.0),
+            )
+        )
+
+    def _of_batch(self, lanes: Sequence[Lane]) -> Settings:
+        """What a checkpoint of a batch belongs to."""
+        return {"lanes": [self.settings(lane) for lane in lanes], "size": self.size}
+
+    def _suspend(self, solved: Solved, lanes: Sequence[Lane]) -> None:
+        states = whole(solved.states)
+        if is_first():
+            spent = {"iterations": solved.spent[0], "evaluations": solved.spent[1]}
+            suspended = Checkpoint(solved.level, states, spent)
+            save_checkpoint(self.checkpoint, self._of_batch(lanes), suspended)
+
+    def _suspended(self, lanes: Sequence[Lane]) -> Solved | None:
+        """The batch as a killed sweep left it, where it was on this one."""
+        try:
+            level, leaves, spent = load_checkpoint(self.checkpoint, self._of_batch(lanes))
+        except InputError:
+            # Of another batch, or none: only finished pictures are kept then.
+            return None
+        at = self.level(level, self.size)
+        arguments = self._arguments(at, level, [lanes[0]] * self.size)
+        starts = np.stack([at.problem.start] * self.size)
+        assert isinstance(leaves, list)
+        states = restored(leaves, jax.eval_shape(at.solver.init, starts, *arguments))
+        spent = np.stack([spent["iterations"], spent["evaluations"]])
+        return Solved(level, at.solver.place(states, apart=True), spent)
+
+
+def lane_images(states: SolverState) -> list[Pixels]:
+    """The picture of each lane."""
+    image = jax.jit(image_from_latent)
+    return [np.asarray(image(latent)) for latent in whole(states.params)]
