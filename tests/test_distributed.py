@@ -1,7 +1,6 @@
 """Two processes on loopback as one run: results, who writes, and what happens when one dies."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
