@@ -24,7 +24,7 @@ import numpy as np
 
 from stylejax.config import Options, PictureOptions
 from stylejax.image import read_picture
-from stylejax.parameterization import bounded, image_from_latent, unbounded
+from stylejax.parameterization import image_from_latent, latent_from_image
 from stylejax.sample import sample_picture
 from stylejax.solver import CHUNK, Solver, ended, optax_lbfgs
 from stylejax.transfer import Problem, make_problem, start_picture
@@ -59,10 +59,14 @@ def in_pixels(problem: Problem) -> Problem:
     """The same problem for a solver that works on the picture, kept within [0, 1], itself."""
 
     def loss(latent: Any, *arguments: Any) -> Any:
-        return problem.objective(bounded(latent), *arguments)
+        return problem.objective(image_from_latent(latent, parameterization="pixel"), *arguments)
 
-    start = unbounded(np.asarray(image_from_latent(jnp.asarray(problem.start))))
-    return problem._replace(solver=Solver(loss, problem.solver.method), start=start)
+    start = image_from_latent(jnp.asarray(problem.start), parameterization=problem.parameterization)
+    return problem._replace(
+        solver=Solver(loss, problem.solver.method),
+        start=latent_from_image(np.asarray(start), parameterization="pixel"),
+        parameterization="pixel",
+    )
 
 
 def counted(problem: Problem) -> tuple[Callable[[Any], tuple[float, np.ndarray]], Losses]:

@@ -23,7 +23,7 @@ from stylejax.distributed import agreed, is_first, whole
 from stylejax.errors import InputError
 from stylejax.grid import Grid, Lane, lane_name
 from stylejax.lanes import LaneSolver, batch_size, lane_weights, program_bytes
-from stylejax.parameterization import image_from_latent, latent_from_image
+from stylejax.parameterization import latent_from_image
 from stylejax.pyramid import level_options
 from stylejax.request import Prepared, read_pictures
 from stylejax.run import SECONDS_BETWEEN_CHECKPOINTS, next_steps
@@ -67,6 +67,10 @@ class _Level(NamedTuple):
     advance: Callable[..., Any]
     shared: tuple[Any, Any]
 
+    def images(self, states: SolverState) -> list[Pixels]:
+        """The picture of each lane."""
+        return [self.problem.image_of(latent) for latent in whole(states.params)]
+
 
 class Solved(NamedTuple):
     """A batch of lanes so far; `spent` are iterations and evaluations of the levels before."""
@@ -99,6 +103,10 @@ class BatchSolver:
         self.work, self.seconds = 0.0, 0.0
         self.size = self._fit()
         self.to_do = 0.0
+
+    def images(self, solved: Solved) -> list[Pixels]:
+        """The picture of each lane of a batch."""
+        return self.levels[solved.level].images(solved.states)
 
     def settings(self, lane: Lane) -> Settings:
         """The record of a combination's picture."""
@@ -174,7 +182,10 @@ class BatchSolver:
         """The lanes' first states at a level, evaluated."""
         content, styles = at.pictures.content, at.pictures.styles
         starts = [
-            latent_from_image(start_picture(lane.options, content, styles, image))
+            latent_from_image(
+                start_picture(lane.options, content, styles, image),
+                parameterization=at.problem.parameterization,
+            )
             for lane, image in zip(lanes, images, strict=True)
         ]
         fresh = at.init(at.solver.place(np.stack(starts), apart=True), *arguments)
@@ -200,7 +211,7 @@ class BatchSolver:
             if ended is None or number == len(self.prepared.levels):
                 return ended
             spent = np.stack([ended.iterations, ended.evaluations])
-            images, number = lane_images(ended.states), number + 1
+            images, number = at.images(ended.states), number + 1
 
     def _steps(
         self, at: _Level, solved: Solved, lanes: Sequence[Lane], arguments: tuple[Any, ...]
@@ -276,9 +287,3 @@ class BatchSolver:
         states = restored(leaves, jax.eval_shape(at.solver.init, starts, *arguments))
         spent = np.stack([spent["iterations"], spent["evaluations"]])
         return Solved(level, at.solver.place(states, apart=True), spent)
-
-
-def lane_images(states: SolverState) -> list[Pixels]:
-    """The picture of each lane."""
-    image = jax.jit(image_from_latent)
-    return [np.asarray(image(latent)) for latent in whole(states.params)]

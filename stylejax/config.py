@@ -18,6 +18,7 @@ DeviceName = Literal["cpu", "gpu", "tpu"]
 NetworkName = Literal["densenet121", "vgg16", "vgg19"]
 Pooling = Literal["max", "average"]
 Precision = Literal["float32", "bfloat16"]
+Parameterization = Literal["pixel", "fourier"]
 LossForm = Literal["relative", "paper", "mean", "sum"]
 PreserveColor = Literal["none", "luminance", "match"]
 StyleLoss = Literal["gram", "covariance", "wasserstein"]
@@ -133,6 +134,9 @@ class SolverOptions:
     """Pairs of steps and gradients that L-BFGS remembers, 1 or more."""
     learning_rate: float = 0.02
     """Step size of adam, above 0."""
+    parameterization: Parameterization = "fourier"
+    """The numbers that the solver works on: the `pixel` values, or these with their spatial
+    frequencies scaled (`fourier`): low ones up, those of the network's grid down."""
 
 
 @dataclass(frozen=True)

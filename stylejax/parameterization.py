@@ -3,9 +3,9 @@
 Two maps make it, one after the other. `frequency_scaled` multiplies each spatial frequency, the low
 ones most: along the latent axes the loss is curved more evenly, and a solver gets further with as
 many evaluations. The frequencies of the grid that a strided network prints are held back there.
-`bounded` keeps the picture within [0, 1]: it is the identity over most of the range and bends
-smoothly into 0 and 1 at the ends, where a picture that is clipped after an unbounded solve shows
-flat, burnt patches that the network never saw.
+(The parameterization `pixel` leaves this map out.) `bounded` keeps the picture within [0, 1]: it is
+the identity over most of the range and bends smoothly into 0 and 1 at the ends, where a picture
+that is clipped after an unbounded solve shows flat, burnt patches that the network never saw.
 """
 
 import jax
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from stylejax.config import Parameterization
 from stylejax.types import Image, Pixels
 
 SOFTNESS = 0.02
@@ -108,14 +109,18 @@ def frequency_scaled(latent: Latent) -> Latent:
     return jnp.fft.irfft2(spectrum, size, axes=(0, 1)).astype(latent.dtype)
 
 
-def image_from_latent(latent: Latent) -> Image:
+def image_from_latent(latent: Latent, *, parameterization: Parameterization = "fourier") -> Image:
     """The picture, in [0, 1], that the latent numbers stand for."""
-    return bounded(frequency_scaled(latent))
+    return bounded(frequency_scaled(latent) if parameterization == "fourier" else latent)
 
 
-def latent_from_image(pixels: Pixels) -> np.ndarray:
+def latent_from_image(
+    pixels: Pixels, *, parameterization: Parameterization = "fourier"
+) -> np.ndarray:
     """The latent numbers of a picture in [0, 1], to start a solve from; the inverse, as float32."""
     latent = unbounded(pixels)
+    if parameterization == "pixel":
+        return latent
     size = latent.shape[:2]
     spectrum = np.fft.rfft2(latent, axes=(0, 1)) / _frequency_scale(*size)
     return np.fft.irfft2(spectrum, size, axes=(0, 1)).astype(np.float32)

@@ -32,9 +32,10 @@ _VGG_VALUES = {
     "pooling": "average",
 }
 
-# What all of them have in common: Gram matrices, and a single solve at full size.
-_ONE_SCALE = {
+# What all of them have in common: Gram matrices, and a single solve of the pixels at full size.
+_PLAIN = {
     "style_loss": "gram",
+    "parameterization": "pixel",
     "levels": 1,
     "level_iterations": [],
     "level_content_weights": [],
@@ -56,7 +57,7 @@ PRESETS: dict[PresetName, Preset] = {
             "init": "uniform",
             "style_weight": 100.0,
             "tv_form": "power",
-            **_ONE_SCALE,
+            **_PLAIN,
             "iterations": 80,
         },
     ),
@@ -75,7 +76,7 @@ PRESETS: dict[PresetName, Preset] = {
             "tv_weight": 0.0,
             "loss_form": "mean",
             "pooling": "average",
-            **_ONE_SCALE,
+            **_PLAIN,
             "iterations": 500,
             "evaluations": 500,
             "lbfgs_history": 100,
@@ -98,7 +99,7 @@ PRESETS: dict[PresetName, Preset] = {
             "loss_form": "sum",
             "tv_form": "power-sum",
             "pooling": "max",
-            **_ONE_SCALE,
+            **_PLAIN,
             "iterations": 200,
             "evaluations": 200,
             "lbfgs_history": 10,
@@ -119,7 +120,7 @@ PRESETS: dict[PresetName, Preset] = {
             "loss_form": "mean",
             "tv_form": "squared-sum",
             "pooling": "max",
-            **_ONE_SCALE,
+            **_PLAIN,
             "iterations": 1000,
             "evaluations": 1000,
             "lbfgs_history": 100,

@@ -11,11 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stylejax.config import NetworkName, Options, PictureOptions
+from stylejax.config import (
+    NetworkName,
+    Options,
+    Parameterization,
+    PictureOptions,
+    SolverOptions,
+)
 from stylejax.objective import make_objective
-from stylejax.parameterization import image_from_latent, latent_from_image
+from stylejax.parameterization import latent_from_image
 from stylejax.solver import CHUNK, Solver, ended, lbfgs
-from stylejax.transfer import latent_objective, start_picture
+from stylejax.transfer import Problem, latent_objective, start_picture
 from stylejax.types import Pixels
 from stylejax.weights import Weights
 
@@ -48,6 +54,7 @@ def reconstruct(
     iterations: int,
     tv_weight: float | None = None,
     seed: int = 0,
+    parameterization: Parameterization = "fourier",
     on_progress: Callable[[int], None] | None = None,
 ) -> Reconstruction:
     """Solve for a picture that some layers cannot tell from the given one.
@@ -62,6 +69,7 @@ def reconstruct(
         tv_weight: weight of total variation, where the other term is 1 for a picture without any of
             the content, or for noise; that of `TV_WEIGHTS` unless given.
         seed: of the noise that the solve starts from.
+        parameterization: of the picture, as in a transfer.
         on_progress: called with the iterations so far, about every 16.
 
     Raises:
@@ -69,7 +77,10 @@ def reconstruct(
     """
     tv_weight = TV_WEIGHTS[kind] if tv_weight is None else tv_weight
     objective = make_objective(weights, layers, layers)
-    options = Options(picture=PictureOptions(init="noise", seed=seed))
+    options = Options(
+        picture=PictureOptions(init="noise", seed=seed),
+        solve=SolverOptions(parameterization=parameterization),
+    )
     start = start_picture(options, picture, [])
     # The relative form measures style from the content picture on: that is the noise here.
     content = picture if kind == "content" else start
@@ -83,10 +94,13 @@ def reconstruct(
             total_variation=jnp.float32(tv_weight),
         ),
     )
-    solver = Solver(latent_objective(objective), lbfgs(lower_bound=0.0))
-    state = solver.init(latent_from_image(start), *arguments)
+    loss = latent_objective(objective, parameterization=parameterization)
+    solver = Solver(loss, lbfgs(lower_bound=0.0))
+    latent = latent_from_image(start, parameterization=parameterization)
+    problem = Problem(objective, solver, latent, arguments, latent.shape[0], parameterization)
+    state = solver.init(problem.start, *arguments)
     while (left := iterations - int(state.iteration)) > 0 and not ended(state):
         state, _ = solver.advance(state, np.int32(min(left, CHUNK)), *arguments)
         if on_progress is not None:
             on_progress(int(state.iteration))
-    return Reconstruction(np.asarray(jax.jit(image_from_latent)(state.params)), bool(state.failed))
+    return Reconstruction(problem.image(state), bool(state.failed))

@@ -67,7 +67,9 @@ def over_rows(problem: Problem, devices: Sequence[Device]) -> Problem:
     def loss(latent: Any, *arguments: Any) -> Any:
         # The Fourier transform sees the whole picture, there and back; the network its bands.
         at = jax.lax.with_sharding_constraint
-        image = at(image_from_latent(at(latent[:height], everywhere)), everywhere)
+        latent = at(latent[:height], everywhere)
+        image = image_from_latent(latent, parameterization=problem.parameterization)
+        image = at(image, everywhere)
         return problem.objective(at(image, bands) if split else image, *arguments)
 
     def of_state(leaf: Any) -> NamedSharding:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stylejax.batches import BatchSolver, Solved, SweepObserver, lane_images
+from stylejax.batches import BatchSolver, Solved, SweepObserver
 from stylejax.checkpoint import remove_checkpoint
 from stylejax.color import colors_after
 from stylejax.distributed import is_first, whole
@@ -98,7 +98,7 @@ class _Folder:
         self, lanes: Sequence[Lane], solved: Solved, timings: Mapping[str, float]
     ) -> list[str]:
         """Write a batch's pictures and the tables so far; names of the pictures that failed."""
-        images, results = lane_images(solved.states), _results(solved)
+        images, results = self.solver.images(solved), _results(solved)
         failed = np.asarray(whole(solved.states.failed))
         if is_first():
             for lane, image, result in zip(lanes, images, results, strict=False):

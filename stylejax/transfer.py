@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stylejax.color import colors_after, colors_before
-from stylejax.config import STARTS, Options, check_options, shares
+from stylejax.config import STARTS, Options, Parameterization, check_options, shares
 from stylejax.distributed import whole
 from stylejax.errors import InputError
 from stylejax.history import History, extended, start_history
@@ -43,6 +43,8 @@ NOISE_AMPLITUDE = 0.1
 MEAN_DEVIATION = np.float32(0.001 / 255.0)
 """Standard deviation of the noise around the mean colour that `init="mean"` starts from."""
 
+_image_from_latent = jax.jit(image_from_latent, static_argnames="parameterization")
+
 
 class Pictures(NamedTuple):
     """What a picture is solved from, at full size: content, styles, and masks where there are."""
@@ -56,6 +58,7 @@ class Problem(NamedTuple):
     """A solver of an objective, and its arguments; `start` is the latent picture to begin with.
 
     `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
+    `parameterization` says how latent pictures are to be read.
     """
 
     objective: Objective
@@ -63,10 +66,17 @@ class Problem(NamedTuple):
     start: Any
     arguments: tuple[Variables, Targets, LossWeights]
     height: int
+    parameterization: Parameterization = "fourier"
 
     def image(self, state: SolverState) -> Pixels:
         """The picture that a state stands for."""
-        return np.asarray(jax.jit(image_from_latent)(whole(state.params)[: self.height]))
+        return self.image_of(whole(state.params))
+
+    def image_of(self, latent: Any) -> Pixels:
+        """The picture that latent numbers on the host stand for."""
+        return np.asarray(
+            _image_from_latent(latent[: self.height], parameterization=self.parameterization)
+        )
 
 
 class Result(NamedTuple):
@@ -105,11 +115,14 @@ def loss_weights(options: Options, styles: int) -> LossWeights:
     )
 
 
-def latent_objective(objective: Objective) -> Callable[..., tuple[Any, Any]]:
+def latent_objective(
+    objective: Objective, *, parameterization: Parameterization = "fourier"
+) -> Callable[..., tuple[Any, Any]]:
     """The objective as a function of the latent picture."""
 
     def loss(latent: Any, variables: Variables, targets: Targets, weights: LossWeights) -> Any:
-        return objective(image_from_latent(latent), variables, targets, weights)
+        image = image_from_latent(latent, parameterization=parameterization)
+        return objective(image, variables, targets, weights)
 
     return loss
 
@@ -125,11 +138,11 @@ def start_picture(
     if given is not None:
         return covering(given, height, width)
     init, random = options.picture.init, np.random.default_rng(options.picture.seed)
-    if init == "noise":
+    if init in ("noise", "uniform"):
         noise = random.random(content.shape, np.float32)
-        return without_grid(0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0))
-    if init == "uniform":
-        return without_grid(random.random(content.shape, np.float32))
+        if init == "noise":
+            noise = 0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0)
+        return without_grid(noise) if options.solve.parameterization == "fourier" else noise
     if init == "mean":
         noise = random.standard_normal(content.shape, np.float32)
         return np.asarray(IMAGENET_MEAN, np.float32) + MEAN_DEVIATION * noise
@@ -171,13 +184,15 @@ def make_problem(
         variables, jnp.asarray(content), [jnp.asarray(style) for style in styles], masks
     )
     budget = options.solve.evaluations or UNLIMITED
-    solver = Solver(latent_objective(objective), solver_method(options), budget)
+    parameterization = options.solve.parameterization
+    latent_loss = latent_objective(objective, parameterization=parameterization)
     return Problem(
         objective=objective,
-        solver=solver,
-        start=latent_from_image(start),
+        solver=Solver(latent_loss, solver_method(options), budget),
+        start=latent_from_image(start, parameterization=parameterization),
         arguments=(variables, targets, loss_weights(options, len(styles))),
         height=start.shape[0],
+        parameterization=parameterization,
     )
 
 

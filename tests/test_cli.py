@@ -234,6 +234,11 @@ def test_a_preset_on_the_bundled_densenet_file_is_one_line(pair, capsys):
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--like", "photo.jpg"], "photo"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "photo.jpg"], "is an input"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--device", "tpu"], "--device"),
+        (
+            ["transfer", "photo.jpg", "painting.jpg", "-o", "o.png"]
+            + ["--parameterization", "wavelet"],
+            "--parameterization wavelet",
+        ),
         (["paint"], "paint"),
         (["weights"], "list, fetch, convert, verify"),
         (["weights", "convert", "photo.jpg"], "output"),

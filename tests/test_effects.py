@@ -1,17 +1,19 @@
 """What the options do to the picture, measured on pictures whose answer is known."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from problems import picture
 
 from stylejax.color import luminance_of
-from stylejax.config import LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.config import LossOptions, Options, PictureOptions, SolverOptions, StyleLoss
 from stylejax.errors import InputError
 from stylejax.image import read_picture, write_picture
 from stylejax.run import Request, run
 from stylejax.settings import read_settings
+from stylejax.transfer import style_transfer
 
 SIZE = 64
 COLUMNS = np.arange(SIZE)
@@ -22,6 +24,9 @@ TEXTURE = replace(
     picture=PictureOptions(size=SIZE, init="noise"),
     loss=replace(LOSS, content_weight=0.0, tv_weight=0.0),
 )
+
+
+LEFT = (np.broadcast_to(COLUMNS, (SIZE, SIZE)) < SIZE // 2).astype(np.float32)
 
 
 def plain(*color):
@@ -54,37 +59,72 @@ def made(tmp_path):
 
 
 def test_masks_keep_styles_apart(made):
-    left = (np.broadcast_to(COLUMNS, (SIZE, SIZE)) < SIZE // 2).astype(np.float32)
     colors = [plain(0.8, 0.2, 0.1), plain(0.1, 0.3, 0.9)]
-    masks = (left, 1.0 - left)
+    masks = (LEFT, 1.0 - LEFT)
     # The photograph gives its shape, and the loss its unit.
     photograph = picture(SIZE, SIZE, seed=1)
     result = made(photograph, colors, TEXTURE, content_masks=masks)
     for half, color in ((result[:, :30], colors[0]), (result[:, 34:], colors[1])):
         assert np.abs(half.mean((0, 1)) - color[0, 0]).max() < 0.1
     # A style of two halves, of which the masks name the same one.
-    both = np.where(left[..., None] > 0, colors[0], colors[1])
-    result = made(photograph, [both], TEXTURE, content_masks=(left,), style_masks=(1.0 - left,))
+    both = np.where(LEFT[..., None] > 0, colors[0], colors[1])
+    result = made(photograph, [both], TEXTURE, content_masks=(LEFT,), style_masks=(1.0 - LEFT,))
     assert np.abs(result[:, :30].mean((0, 1)) - colors[1][0, 0]).max() < 0.1
+
+
+def test_soft_masks_of_three_regions_fade_into_each_other(made):
+    colors = [plain(0.8, 0.2, 0.1), plain(0.1, 0.8, 0.2), plain(0.1, 0.2, 0.8)]
+    # Tents around the columns 0, 32 and 64, with a sum of 1 everywhere.
+    tents = [np.clip(1 - np.abs(COLUMNS - middle) / 32, 0, 1) for middle in (0, 32, 64)]
+    masks = [np.broadcast_to(tent, (SIZE, SIZE)).astype(np.float32) for tent in tents]
+    result = made(picture(SIZE, SIZE, seed=1), colors, TEXTURE, content_masks=masks)
+    bands = [result[:, first : first + 8].mean((0, 1)) for first in (0, 28, 56)]
+    distances = np.asarray(
+        [[np.abs(band - color[0, 0]).mean() for color in colors] for band in bands]
+    )
+    # Each band has its own style's colour, and no other's.
+    assert (np.diag(distances) < 0.15).all()
+    assert (distances + np.diag(3 * [1.0])).min() > 0.25
+    # Halfway it is in between.
+    halfway = np.abs(result[:, 14:18].mean((0, 1)) - (colors[0] + colors[1])[0, 0] / 2)
+    assert halfway.max() < 0.2
+
+
+def test_several_styles_are_blended_in_the_given_shares(made):
+    colors = [plain(0.8, 0.2, 0.1), plain(0.2, 0.4, 0.9)]
+    options = replace(TEXTURE, loss=replace(TEXTURE.loss, style_blend=(3.0, 1.0)))
+    result = made(picture(SIZE, SIZE, seed=1), colors, options).mean((0, 1))
+    np.testing.assert_allclose(result, 0.75 * colors[0][0, 0] + 0.25 * colors[1][0, 0], atol=0.05)
 
 
 def test_outside_all_masks_the_content_stays(made):
     content = picture(SIZE, SIZE, seed=1)
-    left = (np.broadcast_to(COLUMNS, (SIZE, SIZE)) < SIZE // 2).astype(np.float32)
-    result = made(content, [plain(0.9, 0.1, 0.1)], OPTIONS, content_masks=(left,))
+    result = made(content, [plain(0.9, 0.1, 0.1)], OPTIONS, content_masks=(LEFT,))
     change = np.abs(result - content).mean((0, 2))
     assert change[40:].mean() < 0.2 * change[:24].mean()
 
 
-def test_style_scale_sets_the_dominant_frequency_of_the_strokes(made):
-    def dominant(style_scale):
-        options = replace(TEXTURE, picture=replace(TEXTURE.picture, style_scale=style_scale))
-        result = made(plain(0.5, 0.5, 0.5), [stripes(16)], options)
-        waves = np.abs(np.fft.rfft(luminance_of(result) - result.mean(), axis=1)).mean(axis=0)
-        return 1 + waves[1:].argmax()
+def dominant(result):
+    """Cycles across the picture of its strongest wave."""
+    waves = np.abs(np.fft.rfft(luminance_of(result) - result.mean(), axis=1)).mean(axis=0)
+    return 1 + waves[1:].argmax()
 
-    assert abs(dominant(1.0) - 4) <= 1
-    assert abs(dominant(0.5) - 8) <= 2
+
+def test_style_scale_sets_the_dominant_frequency_of_the_strokes(made):
+    def strokes(style_scale):
+        options = replace(TEXTURE, picture=replace(TEXTURE.picture, style_scale=style_scale))
+        return dominant(made(plain(0.5, 0.5, 0.5), [stripes(16)], options))
+
+    assert abs(strokes(1.0) - 4) <= 1
+    assert abs(strokes(0.5) - 8) <= 2
+
+
+@pytest.mark.parametrize("style_loss", get_args(StyleLoss))
+def test_every_style_loss_makes_the_styles_texture(made, style_loss):
+    options = replace(TEXTURE, loss=replace(TEXTURE.loss, style_loss=style_loss))
+    result = made(plain(0.5, 0.5, 0.5), [stripes(8)], options)
+    assert abs(dominant(result) - 8) <= 2
+    assert abs(result.std() - stripes(8).std()) < 0.1
 
 
 @pytest.mark.parametrize("preserve", ["luminance", "match"])
@@ -102,11 +142,55 @@ def test_preserved_colour(made, preserve):
     assert off[preserve] < 0.15 * off["none"]
 
 
-def test_output_size_is_that_of_the_result(made, tmp_path):
-    options = replace(TEXTURE, picture=replace(TEXTURE.picture, output_size="48x80"))
+@pytest.mark.parametrize("preserve", ["luminance", "match"])
+def test_a_grey_style_gives_numbers_where_colours_are_preserved(preserve):
+    content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
+    options = replace(OPTIONS, picture=replace(OPTIONS.picture, preserve_color=preserve))
+    options = replace(options, solve=SolverOptions(iterations=5))
+    result = style_transfer(content, [stripes(8)], options=options)
+    assert not result.failed and np.isfinite(result.history["loss"]).all()
+    assert result.history["loss"][-1] < result.history["loss"][0]
+    assert np.isfinite(result.image).all()
+    # Most of the content's colour is still there.
+    colour = lambda pixels: pixels - luminance_of(pixels)[..., None]
+    assert np.abs(colour(result.image)).mean() > 0.5 * np.abs(colour(content)).mean()
+
+
+def test_a_texture_of_another_size_has_that_size_and_the_styles_strokes(made, tmp_path):
+    options = replace(TEXTURE, picture=replace(TEXTURE.picture, output_size="96x48"))
+    options = replace(options, solve=replace(options.solve, levels=1))
     result = made(picture(SIZE, SIZE), [stripes(8)], options)
-    assert result.shape == (80, 48, 3)
-    assert read_settings(tmp_path / "out.png")["options"]["output_size"] == "48x80"
+    assert result.shape == (48, 96, 3)
+    # The painting is scaled to the longest side, its eight stripes with it.
+    assert abs(dominant(result) - 8) <= 2
+    assert read_settings(tmp_path / "out.png")["options"]["output_size"] == "96x48"
+
+
+@pytest.mark.parametrize("option", ["level_content_weights", "level_tv_weights"])
+def test_weights_of_a_level_are_those_of_that_level(made, option):
+    """The last level's weight is what the result shows."""
+    content = picture(SIZE, SIZE, seed=1)
+
+    def measure(last):
+        solve = SolverOptions(iterations=12, level_iterations=(1.0, 2.0))
+        options = replace(OPTIONS, solve=replace(solve, **{option: (1.0, last)}))
+        result = made(content, [stripes(8)], options)
+        if option == "level_tv_weights":
+            return np.abs(np.diff(result, axis=0)).mean()
+        return np.abs(result - content).mean()
+
+    assert measure(100.0) < 0.8 * measure(0.01)
+
+
+def test_the_grid_is_held_back_in_fourier_form_and_comes_up_in_pixel_form(made):
+    def on_grid(form):
+        options = replace(TEXTURE, solve=SolverOptions(iterations=10, parameterization=form))
+        options = replace(options, picture=PictureOptions(size=SIZE))
+        # Stripes that the grid's frequencies would help to make, from an even grey.
+        result = made(plain(0.5, 0.5, 0.5), [picture(SIZE, SIZE, seed=3)], options)
+        return np.abs(np.fft.fft2(luminance_of(result)))[[0, 16, 32, 16], [16, 0, 0, 16]].sum()
+
+    assert on_grid("fourier") < 0.5 * on_grid("pixel")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The map from unbounded numbers to pixel values, and back."""
 
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from problems import picture, random_weights
 
+from stylejax.config import Parameterization
 from stylejax.image import resize
+from stylejax.objective import make_objective
 from stylejax.parameterization import (
     FREQUENCY_EXPONENT,
     SOFTNESS,
@@ -20,6 +25,8 @@ from stylejax.parameterization import (
     without_grid,
 )
 from stylejax.solver import Solver
+from stylejax.transfer import latent_objective
+from stylejax.weights import read_weights
 
 HALF_A_LEVEL = 1.0 / 510.0
 
@@ -114,15 +121,34 @@ def test_the_mean_is_scaled_as_the_lowest_frequency():
     np.testing.assert_allclose(even, 0.5 * (4 / 20) ** -FREQUENCY_EXPONENT, rtol=1e-6)
 
 
+@pytest.mark.parametrize("parameterization", get_args(Parameterization))
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (9, 31), (2, 3)])
-def test_every_picture_comes_back_from_its_latent_numbers(size):
+def test_every_picture_comes_back_from_its_latent_numbers(size, parameterization):
     image = np.random.default_rng(0).random((*size, 3), np.float32)
-    latent = latent_from_image(image)
+    latent = latent_from_image(image, parameterization=parameterization)
     assert latent.dtype == np.float32 and latent.shape == image.shape
-    back = np.asarray(image_from_latent(jnp.asarray(latent)))
+    back = np.asarray(image_from_latent(jnp.asarray(latent), parameterization=parameterization))
     assert np.abs(back - image).max() < HALF_A_LEVEL
     inside = (image > HALF_A_LEVEL) & (image < 1.0 - HALF_A_LEVEL)
     np.testing.assert_allclose(back[inside], image[inside], rtol=0, atol=2e-6)
+
+
+def test_in_pixel_form_the_gradient_is_the_pictures_own():
+    weights = read_weights(random_weights())
+    objective = make_objective(weights, ["input"], ["input"])
+    grey = np.full((16, 20, 3), 0.5, np.float32)
+    content, style = picture(16, 20), jnp.asarray(picture(16, 16, seed=1))
+    targets = objective.targets(weights.variables, jnp.asarray(content), [style])
+    arguments = (weights.variables, targets, objective.weights())
+    expected, _ = jax.grad(objective, has_aux=True)(jnp.asarray(grey), *arguments)
+    gradient = {}
+    for form in get_args(Parameterization):
+        latent = jnp.asarray(latent_from_image(grey, parameterization=form))
+        loss = latent_objective(objective, parameterization=form)
+        gradient[form], _ = jax.grad(loss, has_aux=True)(latent, *arguments)
+    size = np.abs(expected).max()
+    assert size > 0 and np.abs(gradient["pixel"] - expected).max() < 1e-3 * size
+    assert np.abs(gradient["fourier"] - expected).max() > 0.1 * size
 
 
 def test_a_smooth_target_is_reached_in_fewer_iterations():

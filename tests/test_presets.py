@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from problems import NARROW_VGG16, NARROW_VGG19, picture, write_vgg
 
-from stylejax.config import LossOptions, Options, SolverOptions, check_options
+from stylejax.config import LossOptions, Options, PictureOptions, SolverOptions, check_options
 from stylejax.errors import InputError
 from stylejax.features import feature_extractor
 from stylejax.layers import ARCHITECTURES, canonical_layers
@@ -140,7 +140,8 @@ def test_size_start_and_effort_are_those_of_the_published_program(name):
     options = preset_options(name)
     check_options(options, 1)
     solve = options.solve
-    assert solve.solver == "lbfgs"
+    # Those programs move the pixels themselves.
+    assert solve.solver == "lbfgs" and solve.parameterization == "pixel"
     assert PUBLISHED[name] == (
         options.picture.size,
         options.picture.init,
@@ -200,6 +201,17 @@ def test_starts():
         assert not np.array_equal(start(init), start(init, 1))
     with pytest.raises(InputError, match="none of content, style, noise, uniform, mean"):
         start("other.png")
+
+
+@pytest.mark.parametrize(("init", "half"), [("noise", 0.1), ("uniform", 0.5)])
+def test_noise_is_even_in_pixel_form_and_without_grid_in_fourier_form(init, half):
+    def deviation(form):
+        solve = SolverOptions(parameterization=form)
+        options = Options(picture=PictureOptions(init=init), solve=solve)
+        return float(np.std(start_picture(options, CONTENT, [STYLE])))
+
+    np.testing.assert_allclose(deviation("pixel"), half / np.sqrt(3), rtol=0.03)
+    assert deviation("fourier") < 0.95 * deviation("pixel")
 
 
 def test_style_transfer_takes_a_vgg_and_its_defaults(weights):

@@ -55,6 +55,17 @@ def test_total_variation_smooths_and_the_seed_decides(weights):
     assert np.array_equal(rough, solve(0.0, 0)) and not np.array_equal(rough, other)
 
 
+def test_the_parameterization_is_handed_on(weights):
+    grey = np.full((40, 56, 3), 0.5, np.float32)
+    fourier, pixel = (
+        reconstruct(grey, LAYERS, weights, kind="style", iterations=1, parameterization=form).image
+        for form in ("fourier", "pixel")
+    )
+    # The noise of the start is still there after one step, without the grid's frequencies in one.
+    on_grid = lambda image: np.abs(np.fft.fft2(image[..., 0]))[0, 14]
+    assert on_grid(fourier) < 0.2 * on_grid(pixel)
+
+
 def test_every_network_has_layers_for_its_figure():
     assert set(FIGURE_LAYERS) == set(ARCHITECTURES)
     for network, layers in FIGURE_LAYERS.items():
