@@ -1,10 +1,11 @@
 """Measure stylejax; a table on standard error, one line of JSON last on standard output.
 
     python scripts/benchmark.py solver --size 512 --weights densenet121.safetensors
+    python scripts/benchmark.py solver --pairs photo.jpg painting.jpg other.jpg painting.jpg
     python scripts/benchmark.py sweep --lanes 8 --size 256
     python scripts/benchmark.py sharding --size 1024 --devices 8
 
-`--help` after each says what it measures.
+Each subcommand is a module of its own, which says what it measures.
 """
 
 import argparse
@@ -15,12 +16,14 @@ import benchmark_sharding
 import benchmark_solver
 import benchmark_sweep
 
+BENCHMARKS = (benchmark_solver, benchmark_sweep, benchmark_sharding)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one benchmark and print its report."""
     parser = argparse.ArgumentParser(description="Measure stylejax.")
     commands = parser.add_subparsers(required=True)
-    for benchmark in (benchmark_solver, benchmark_sweep, benchmark_sharding):
+    for benchmark in BENCHMARKS:
         benchmark.add_parser(commands)
     parsed = parser.parse_args(arguments)
     print(json.dumps(parsed.run(parsed)))

@@ -1,4 +1,4 @@
-"""Compare L-BFGS implementations on the main job.
+"""`benchmark.py solver`: our solver, and other L-BFGS implementations on the main job.
 
 All minimise the same objective from the same picture, and the lowest loss that each has seen after
 20, 40 and 80 evaluations is noted. Ours works on frequency-scaled numbers, the others on the
@@ -285,8 +285,8 @@ def benchmark_solver(arguments: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def add_parser(commands: Any) -> None:
-    """Register the subcommand."""
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommand `solver`."""
     parser = commands.add_parser("solver", help="compile time, evaluations, and rivals")
     parser.add_argument("--size", type=int, default=512, help="longest side in pixels (512)")
     parser.add_argument("--weights", type=Path, help="weight file (the bundled one)")

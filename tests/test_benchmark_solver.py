@@ -1,6 +1,6 @@
 """The solvers that are compared are given the same task; their figures are for docs/solver.md."""
 
-import benchmark_solver as benchmark
+import benchmark_solver
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -25,11 +25,13 @@ def problem() -> Problem:
 
 @pytest.mark.parametrize("rival", ["ours", "scipy_lbfgsb", "jaxopt_zoom", "scipy_our_variables"])
 def test_each_solver_reports_its_loss_after_every_evaluation(problem, rival):
-    losses = benchmark.RIVALS[rival](problem, 8)
+    losses = benchmark_solver.RIVALS[rival](problem, 8)
     assert len(losses) >= 8
     np.testing.assert_allclose(losses[0], np.sum((0.5 - TARGET) ** 2), rtol=1e-5)
-    assert benchmark.lowest(losses)["20"] < losses[0]
+    assert benchmark_solver.lowest(losses)["20"] < losses[0]
 
 
 def test_the_pairs_are_sample_pictures():
-    assert sample_picture("astronaut.jpg") in {content for content, _ in benchmark.sample_pairs()}
+    assert sample_picture("astronaut.jpg") in {
+        content for content, _ in benchmark_solver.sample_pairs()
+    }
