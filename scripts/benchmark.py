@@ -4,6 +4,7 @@
     python scripts/benchmark.py solver --pairs photo.jpg painting.jpg other.jpg painting.jpg
     python scripts/benchmark.py sweep --lanes 8 --size 256
     python scripts/benchmark.py sharding --size 1024 --devices 8
+    python scripts/benchmark.py memory
 
 Each subcommand is a module of its own, which says what it measures.
 """
@@ -12,11 +13,12 @@ import argparse
 import json
 from collections.abc import Sequence
 
+import benchmark_memory
 import benchmark_sharding
 import benchmark_solver
 import benchmark_sweep
 
-BENCHMARKS = (benchmark_solver, benchmark_sweep, benchmark_sharding)
+BENCHMARKS = (benchmark_solver, benchmark_sweep, benchmark_sharding, benchmark_memory)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

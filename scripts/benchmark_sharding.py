@@ -44,6 +44,7 @@ def benchmark_sharding(arguments: argparse.Namespace) -> dict[str, Any]:
     difference = np.abs(sharded["first"] - plain["first"]) / plain["first"]
     bytes_plain, bytes_sharded = program_bytes(plain_program), program_bytes(program)
     exchanged = communication(program.as_text())
+    changes = np.abs(sharded["image"] - plain["image"])
     report = {
         "size": size,
         "height": problem.height,
@@ -52,7 +53,8 @@ def benchmark_sharding(arguments: argparse.Namespace) -> dict[str, Any]:
         "loss_difference": float(difference[0]),
         "gradient_norm_difference": float(difference[1]),
         "final_loss_difference": float(difference[2]),
-        "picture_difference": float(np.abs(sharded["image"] - plain["image"]).max()),
+        "picture_mean_difference": float(changes.mean()),
+        "picture_largest_difference": float(changes.max()),
         "bytes_unsharded": bytes_plain,
         "bytes_a_device": bytes_sharded,
         "memory_ratio": bytes_sharded / bytes_plain,

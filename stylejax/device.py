@@ -21,6 +21,9 @@ Device = Any
 _DENSENET_BYTES_A_PIXEL, _DENSENET_SHARE_OF_MAPS = 420.0, 0.45
 _VGG_BYTES_A_PIXEL, _VGG_SHARE_OF_MAPS = 1210.0, 0.34
 _FIXED_BYTES = 100e6
+# Of a picture in bands over several devices each holds so much whole, for the Fourier transform:
+# XLA's account at 1024 px on eight.
+_WHOLE_BYTES_A_PIXEL = 75.0
 
 
 def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
@@ -62,8 +65,9 @@ def estimated_memory(
     layers: tuple[str, ...],
     pictures_kept: int,
     architecture: AnyArchitecture,
+    devices: int = 1,
 ) -> int:
-    """Bytes that a solve takes at its peak.
+    """Bytes that a solve takes at its peak, on each device.
 
     Args:
         height: of the solved picture, in pixels.
@@ -72,6 +76,7 @@ def estimated_memory(
         pictures_kept: arrays of the picture's size in the solver's state (L-BFGS: two for each
             pair that it remembers, and three more).
         architecture: which network, and its widths.
+        devices: how many the picture is spread over.
     """
     table = layer_table(architecture)
     run = _layers_run(layers, architecture)
@@ -81,8 +86,10 @@ def estimated_memory(
     solving = padded * (_DENSENET_BYTES_A_PIXEL + _DENSENET_SHARE_OF_MAPS * maps)
     if isinstance(architecture, VggArchitecture):
         solving = padded * (_VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps)
-    fixed = fixed_memory(layers, architecture)
-    return round(solving + 12 * height * width * pictures_kept + fixed)
+    growing = (solving + 12 * height * width * pictures_kept) / devices
+    if devices > 1:
+        growing += _WHOLE_BYTES_A_PIXEL * height * width
+    return round(growing + fixed_memory(layers, architecture))
 
 
 def _layers_run(layers: tuple[str, ...], architecture: AnyArchitecture) -> list[str]:

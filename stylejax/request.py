@@ -180,10 +180,10 @@ def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
-    needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture)
+    # All devices of a CPU share one memory.
+    bands = len(devices) if by_rows and device.platform != "cpu" else 1
+    needed = estimated_memory(*size, layers, 2 * pairs + 3, weights.architecture, bands)
     fixed = fixed_memory(layers, weights.architecture)
-    if by_rows and device.platform != "cpu":
-        needed = round(needed / len(devices))
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
     settings = make_settings(
         options, request.content, request.styles, weights, device.platform, request.init_picture
