@@ -237,7 +237,7 @@ def test_a_preset_on_the_bundled_densenet_file_is_one_line(pair, capsys):
         (
             ["transfer", "photo.jpg", "painting.jpg", "-o", "o.png"]
             + ["--parameterization", "wavelet"],
-            "--parameterization wavelet",
+            "'wavelet' for argument '--parameterization'",
         ),
         (["paint"], "paint"),
         (["weights"], "list, fetch, convert, verify"),
