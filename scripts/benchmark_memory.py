@@ -16,7 +16,7 @@ from benchmark_solver import read_problem, sample_pairs
 
 from stylejax.config import Options
 from stylejax.device import estimated_memory
-from stylejax.lanes import LaneSolver, lane_weights, program_bytes
+from stylejax.lanes import lane_weights, over_lanes, program_bytes
 from stylejax.layers import DENSENET121
 from stylejax.pyramid import pyramid
 
@@ -61,7 +61,7 @@ def checked(size: int, lanes: int, weights: Path | None) -> dict[str, Any]:
     """The estimate over XLA's account, of a single picture and of several lanes."""
     problem = read_problem(*sample_pairs()[0], size, weights)
     single = problem.solver.compile(problem.start, *problem.arguments)[1]
-    solver = LaneSolver(problem.solver, (False, False, True), (jax.devices()[0],))
+    solver = over_lanes(problem, jax.devices()[:1])
     level = pyramid(Options(), *problem.start.shape[:2])[-1]
     of_lanes = lane_weights([Options()] * lanes, level, 1)
     starts = np.stack([problem.start] * lanes)

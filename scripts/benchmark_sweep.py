@@ -16,7 +16,7 @@ from benchmark_solver import sample_pairs
 
 from stylejax.config import Options, PictureOptions, SolverOptions
 from stylejax.image import read_picture
-from stylejax.lanes import LaneSolver, lane_weights
+from stylejax.lanes import lane_weights, over_lanes
 from stylejax.pyramid import Level, pyramid
 from stylejax.solver import CHUNK, Solver, over
 from stylejax.transfer import Pictures, Problem, level_problem
@@ -42,7 +42,7 @@ class _Contest:
 
     def __init__(self, problem: Problem, level: Level, weights: Any, lanes: int) -> None:
         self.problem, self.level, self.weights, self.lanes = problem, level, weights, lanes
-        solver = LaneSolver(problem.solver, (False, False, True), (jax.devices()[0],))
+        solver = over_lanes(problem, jax.devices()[:1])
         self.starts = np.stack([problem.start] * lanes)
         self.shared = problem.arguments[:2]
         began = time.perf_counter()

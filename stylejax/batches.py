@@ -5,7 +5,7 @@ Disk is touched for the checkpoint alone, the terminal only through the observer
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -22,14 +22,13 @@ from stylejax.device import available_memory
 from stylejax.distributed import agreed, is_first, whole
 from stylejax.errors import InputError
 from stylejax.grid import Grid, Lane, lane_name
-from stylejax.lanes import LaneSolver, batch_size, lane_weights, program_bytes
+from stylejax.lanes import LaneSolver, batch_size, lane_weights, over_lanes, program_bytes
 from stylejax.parameterization import latent_from_image
-from stylejax.pyramid import level_options
 from stylejax.request import Prepared, read_pictures
-from stylejax.run import SECONDS_BETWEEN_CHECKPOINTS, next_steps
+from stylejax.run import CheckpointClock, next_steps
 from stylejax.settings import Settings, with_options
 from stylejax.solver import SolverState, over
-from stylejax.transfer import Pictures, Problem, level_pictures, make_problem, start_picture
+from stylejax.transfer import Pictures, Problem, level_pictures, level_problem, start_picture
 from stylejax.types import Pixels
 
 MEMORY_SHARE = 0.8
@@ -67,10 +66,6 @@ class _Level(NamedTuple):
     advance: Callable[..., Any]
     shared: tuple[Any, Any]
 
-    def images(self, states: SolverState) -> list[Pixels]:
-        """The picture of each lane."""
-        return [self.problem.image_of(latent) for latent in whole(states.params)]
-
 
 class Solved(NamedTuple):
     """A batch of lanes so far; `spent` are iterations and evaluations of the levels before."""
@@ -91,56 +86,61 @@ class Solved(NamedTuple):
 
 
 class BatchSolver:
-    """Solves batches of lanes; holds the compiled levels, the clock and the checkpoint."""
+    """Solves batches of lanes; holds the compiled levels, the clocks and the checkpoint."""
 
-    def __init__(self, prepared: Prepared, grid: Grid, folder: Path, observer: SweepObserver):
-        """Read the pictures, compile the finest level, and see how many lanes fit at once."""
+    def __init__(self, prepared: Prepared, grid: Grid, observer: SweepObserver):
+        """Read the pictures; nothing is compiled before there is something to solve."""
         self.prepared, self.grid, self.observer = prepared, grid, observer
         self.read = read_pictures(prepared.request)
-        self.checkpoint = checkpoint_path(folder / "sweep")
+        self.checkpoint = checkpoint_path(prepared.request.output / "sweep")
+        self.clock = CheckpointClock()
         self.levels: dict[int, _Level] = {}
         self.compiling, self.solving = 0.0, 0.0
-        self.work, self.seconds = 0.0, 0.0
-        self.size = self._fit()
-        self.to_do = 0.0
-
-    def images(self, solved: Solved) -> list[Pixels]:
-        """The picture of each lane of a batch."""
-        return self.levels[solved.level].images(solved.states)
+        self.work, self.to_do, self.seconds = 0.0, 0.0, 0.0
+        self.size = 0
 
     def settings(self, lane: Lane) -> Settings:
         """The record of a combination's picture."""
         return with_options(self.prepared.settings, lane.options)
 
-    def _fit(self) -> int:
-        """Lanes of a batch: as XLA's account of the finest level allows."""
+    def images(self, solved: Solved) -> list[Pixels]:
+        """The picture of each lane of a batch."""
+        problem = self.levels[solved.level].problem
+        return [problem.image_of(latent) for latent in whole(solved.states.params)]
+
+    def batches_of(self, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+        """The lanes that are left, in batches of the size that fits."""
+        if lanes:
+            self._fit()
+        batches = [lanes[n : n + self.size] for n in range(0, len(lanes), self.size or 1)]
+        self.to_do = len(batches) * sum(
+            level.iterations * level.scale**2 for level in self.prepared.levels
+        )
+        return batches
+
+    def _fit(self) -> None:
+        """Find how many lanes go at once, as XLA's account of the finest level allows.
+
+        Of all lanes, whether finished or not: so a sweep that goes on has the batches it had.
+        """
         prepared, lanes = self.prepared, len(self.grid.lanes)
         devices, free = len(prepared.devices), available_memory(prepared.device)
         # All devices of a CPU share one memory.
         room = MEMORY_SHARE * free / (devices if prepared.device.platform == "cpu" else 1)
         at_once = max(1, int(room / prepared.needed) * devices)
         while True:
-            size = batch_size(lanes, at_once, devices)
+            self.size = batch_size(lanes, at_once, devices)
             self.levels.clear()
-            needed = program_bytes(self.level(len(prepared.levels), size).advance)
-            if needed <= room or size == devices:
+            needed = program_bytes(self._level(len(prepared.levels)).advance)
+            if needed <= room or self.size == devices:
                 break
-            at_once = min(size - devices, int(size * room / needed))
+            at_once = min(self.size - devices, int(self.size * room / needed))
         self.observer.log(
-            f"{lanes} combinations, {size} at once: {needed / 1e9:.2f} GB of {free / 1e9:.1f} GB"
-            + (f" on each of {devices} devices" if devices > 1 else "")
+            f"{lanes} combinations, {self.size} at once: {needed / 1e9:.2f} GB of "
+            f"{free / 1e9:.1f} GB" + (f" on each of {devices} devices" if devices > 1 else "")
         )
-        return size
 
-    def batches_of(self, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
-        """The lanes that are left, in batches."""
-        batches = [lanes[n : n + self.size] for n in range(0, len(lanes), self.size)]
-        self.to_do = len(batches) * sum(
-            level.iterations * level.scale**2 for level in self.prepared.levels
-        )
-        return batches
-
-    def level(self, number: int, size: int) -> _Level:
+    def _level(self, number: int) -> _Level:
         """A level's programs, compiled when first asked for."""
         if number in self.levels:
             return self.levels[number]
@@ -149,19 +149,11 @@ class BatchSolver:
         self.observer.stage(f"compiling {level.width} x {level.height}")
         began = time.monotonic()
         pictures = level_pictures(self.read.pictures, level)
-        start = start_picture(first, pictures.content, pictures.styles, self.read.start)
-        problem = make_problem(
-            prepared.weights,
-            pictures.content,
-            pictures.styles,
-            level_options(first, level),
-            start,
-            pictures.masks,
-        )
-        solver = LaneSolver(problem.solver, (False, False, True), tuple(prepared.devices))
+        problem = level_problem(prepared.weights, self.read.pictures, first, level, self.read.start)
+        solver = over_lanes(problem, prepared.devices)
         variables, targets, weights = problem.arguments
         shared = (solver.place(variables, apart=False), solver.place(targets, apart=False))
-        stack = lambda leaf: np.stack([leaf] * size)
+        stack = lambda leaf: np.stack([leaf] * self.size)
         starts, apart = jax.tree.map(stack, jax.device_get((problem.start, weights)))
         programs = solver.compile(
             solver.place(starts, apart=True), *shared, solver.place(apart, apart=True)
@@ -191,72 +183,67 @@ class BatchSolver:
         fresh = at.init(at.solver.place(np.stack(starts), apart=True), *arguments)
         return at.advance(fresh, np.int32(0), *arguments)[0]
 
-    def batch(self, given: Sequence[Lane], resume: bool) -> Solved | None:
+    def _restored(self, at: _Level, leaves: Any, arguments: tuple[Any, ...]) -> SolverState:
+        """The lanes' states at a level as a killed sweep left them."""
+        starts = np.stack([at.problem.start] * self.size)
+        states = restored(leaves, jax.eval_shape(at.solver.init, starts, *arguments))
+        return at.solver.place(states, apart=True)
+
+    def batch(self, given: Sequence[Lane]) -> Solved | None:
         """Solve a batch through all levels; None where the observer asked to stop."""
         lanes = [*given, *[given[-1]] * (self.size - len(given))]
-        suspended = self._suspended(given) if resume else None
-        number = 1 if suspended is None else suspended.level
-        spent = np.zeros((2, self.size), np.int32)
+        suspended = self._suspended(given)
+        number, spent = 1, np.zeros((2, self.size), np.int32)
+        if suspended is not None:
+            number, history = suspended.level, suspended.history
+            spent = np.stack([history["iterations"], history["evaluations"]])
         images: Sequence[Any] = [self.read.start] * self.size
         while True:
-            at = self.level(number, self.size)
+            at = self._level(number)
             self.observer.stage(f"solving {at.pictures.content.shape[1]} x {at.problem.height}")
             arguments, began = self._arguments(at, number, lanes), time.monotonic()
             if suspended is None:
-                solved = Solved(number, self._begin(at, lanes, images, arguments), spent)
+                states = self._begin(at, lanes, images, arguments)
             else:
-                solved, suspended = suspended, None
-            ended = self._steps(at, solved, given, arguments)
+                states, suspended = self._restored(at, suspended.state, arguments), None
+            solved = self._steps(at, Solved(number, states, spent), given, arguments)
             self.solving += time.monotonic() - began
-            if ended is None or number == len(self.prepared.levels):
-                return ended
-            spent = np.stack([ended.iterations, ended.evaluations])
-            images, number = at.images(ended.states), number + 1
+            if solved is None or number == len(self.prepared.levels):
+                return solved
+            spent = np.stack([solved.iterations, solved.evaluations])
+            images, number = self.images(solved), number + 1
 
     def _steps(
         self, at: _Level, solved: Solved, lanes: Sequence[Lane], arguments: tuple[Any, ...]
     ) -> Solved | None:
         """All steps of a level, as many at once as fit between two looks."""
-        level = self.prepared.levels[solved.level - 1]
-        at_once, due = 1, time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
-        while True:
-            states = solved.states
-            iteration, ended = whole((states.iteration, over(states)))
-            going = ~ended & (iteration < level.iterations)
-            if not going.any():
-                return solved
+        level, at_once = self.prepared.levels[solved.level - 1], 1
+        look = lambda states: whole((states.iteration, over(states), states.value))
+        iteration, ended, _ = look(solved.states)
+        while (going := ~ended & (iteration < level.iterations)).any():
             behind = level.iterations - int(iteration[going].min())
             began = time.monotonic()
             steps, stop = agreed(min(at_once, behind), self.observer.stop())
             if stop:
                 self._suspend(solved, lanes)
                 return None
-            states, _ = at.advance(states, np.int32(steps), *arguments)
+            states, _ = at.advance(solved.states, np.int32(steps), *arguments)
             solved = solved._replace(states=states)
-            losses = np.asarray(whole(states.value))
+            iteration, ended, losses = look(states)
             elapsed = time.monotonic() - began
             at_once = next_steps(steps, elapsed)
-            self._tell(solved, lanes, losses, steps, elapsed)
-            (save,) = agreed(time.monotonic() > due)
-            if save:
-                self._suspend(solved, lanes)
-                due = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+            self.work += steps * level.scale**2
+            self.seconds += elapsed
+            self._tell(lanes, solved.spent[0] + iteration, losses)
+            self.clock.look(partial(self._suspend, solved, lanes))
+        return solved
 
-    def _tell(
-        self,
-        solved: Solved,
-        lanes: Sequence[Lane],
-        losses: np.ndarray,
-        steps: int,
-        elapsed: float,
-    ) -> None:
+    def _tell(self, lanes: Sequence[Lane], iterations: np.ndarray, losses: np.ndarray) -> None:
         """Hand progress to the observer."""
-        self.work += steps * self.prepared.levels[solved.level - 1].scale ** 2
-        self.seconds += elapsed
         self.observer.progress(
             SweepProgress(
                 tuple(lane_name(self.grid, lane) for lane in lanes),
-                solved.iterations[: len(lanes)].tolist(),
+                iterations[: len(lanes)].tolist(),
                 losses[: len(lanes)].tolist(),
                 self.seconds * max(self.to_do / self.work - 1.0, 0.0),
             )
@@ -273,17 +260,12 @@ class BatchSolver:
             suspended = Checkpoint(solved.level, states, spent)
             save_checkpoint(self.checkpoint, self._of_batch(lanes), suspended)
 
-    def _suspended(self, lanes: Sequence[Lane]) -> Solved | None:
-        """The batch as a killed sweep left it, where it was on this one."""
+    def _suspended(self, lanes: Sequence[Lane]) -> Checkpoint | None:
+        """The batch as a killed sweep left it, where this one goes on and it was on this one."""
+        if not self.prepared.request.resume:
+            return None
         try:
-            level, leaves, spent = load_checkpoint(self.checkpoint, self._of_batch(lanes))
+            return load_checkpoint(self.checkpoint, self._of_batch(lanes))
         except InputError:
             # Of another batch, or none: only finished pictures are kept then.
             return None
-        at = self.level(level, self.size)
-        arguments = self._arguments(at, level, [lanes[0]] * self.size)
-        starts = np.stack([at.problem.start] * self.size)
-        assert isinstance(leaves, list)
-        states = restored(leaves, jax.eval_shape(at.solver.init, starts, *arguments))
-        spent = np.stack([spent["iterations"], spent["evaluations"]])
-        return Solved(level, at.solver.place(states, apart=True), spent)

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args
 
@@ -33,13 +34,13 @@ from stylejax.commands import (
     VerifyWeights,
     WeightFiles,
 )
-from stylejax.config import NetworkName
+from stylejax.config import NetworkName, Options
 from stylejax.conversion import convert_weights, describe_weights
 from stylejax.distributed import is_first, join
 from stylejax.errors import InputError
 from stylejax.fetch import fetch_weights
 from stylejax.figure import FigureRequest, make_figure
-from stylejax.grid import as_lists, make_grid
+from stylejax.grid import MOST_UNASKED, as_lists, make_grid
 from stylejax.layers import ARCHITECTURES, layer_table
 from stylejax.presets import PRESETS, network_options, preset_options
 from stylejax.progress import ProgressDisplay, SweepDisplay, download_display, figure_display
@@ -271,24 +272,31 @@ def _use_place(place: PlaceOptions) -> None:
         raise InputError("--num-processes and --process-id need --coordinator")
 
 
-def _transfer(command: Transfer) -> int:
-    extra = command.run
-    _use_place(extra)
-    request = Request(
+def _request(command: Transfer | Sweep, options: Options) -> Request:
+    """What both commands ask for."""
+    return Request(
         content=command.content,
         styles=command.styles,
         output=command.output,
-        options=command.options,
-        weights=find_weights(extra.weights),
-        network=extra.network,
-        device=extra.device,
-        devices=extra.devices,
-        save_every=extra.save_every,
-        resume=extra.resume,
-        history=extra.history,
-        plot=extra.plot,
+        options=options,
+        weights=find_weights(command.run.weights),
+        network=command.run.network,
+        device=command.run.device,
+        devices=command.run.devices,
+        resume=command.run.resume,
         content_masks=command.content_mask,
         style_masks=command.style_mask,
+    )
+
+
+def _transfer(command: Transfer) -> int:
+    extra = command.run
+    _use_place(extra)
+    request = replace(
+        _request(command, command.options),
+        save_every=extra.save_every,
+        history=extra.history,
+        plot=extra.plot,
     )
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_interruptible())
@@ -321,22 +329,10 @@ def _sweep(command: Sweep) -> int:
         command.solver,
         [path.stem for path in command.styles],
         masked=bool(command.content_mask),
-        **({"most": sys.maxsize} if extra.yes else {}),
+        most=sys.maxsize if extra.yes else MOST_UNASKED,
     )
     _use_place(extra)
-    first = Request(
-        content=command.content,
-        styles=command.styles,
-        output=command.output,
-        options=grid.lanes[0].options,
-        weights=find_weights(extra.weights),
-        network=extra.network,
-        device=extra.device,
-        devices=extra.devices,
-        content_masks=command.content_mask,
-        style_masks=command.style_mask,
-    )
-    request = SweepRequest(first, grid, command.output, extra.resume)
+    request = SweepRequest(_request(command, grid.lanes[0].options), grid)
     with contextlib.ExitStack() as stack:
         observer = SweepObserver(stop=stack.enter_context(_interruptible()))
         if is_first() and not extra.quiet:

@@ -57,8 +57,9 @@ class LossGrid(LossOptions):
 
 
 class Axis(NamedTuple):
-    """An option with several values: its name, and how each value is called."""
+    """An option with several values: what it is called, and what each value is."""
 
+    name: str
     option: str
     values: tuple[Any, ...]
     labels: tuple[str, ...]
@@ -84,14 +85,19 @@ class Grid(NamedTuple):
         return len(self.lanes) // columns, columns
 
 
-_IN_PICTURE, _IN_LOSS = ("seed",), tuple(LossGrid.__annotations__)
+_IN_PICTURE, _IN_LOSS = tuple(PictureGrid.__annotations__), tuple(LossGrid.__annotations__)
+VARYING = (*_IN_LOSS, *_IN_PICTURE)
+"""The options that may take several values, in the order of the axes."""
 _IN_SHARES = ("content_layer_weights", "style_layer_weights", "style_blend")
+
+
+def _values(group: Any) -> dict[str, Any]:
+    return {entry.name: getattr(group, entry.name) for entry in fields(group)}
 
 
 def as_lists(options: Options) -> tuple[PictureGrid, LossGrid]:
     """The options of a single run as a grid of one."""
-    values = lambda group: {entry.name: getattr(group, entry.name) for entry in fields(group)}
-    picture, loss = values(options.picture), values(options.loss)
+    picture, loss = _values(options.picture), _values(options.loss)
     picture |= {name: (picture[name],) for name in _IN_PICTURE}
     loss |= {name: (loss[name],) for name in _IN_LOSS}
     return PictureGrid(**picture), LossGrid(**loss)
@@ -110,9 +116,9 @@ def _label(value: Any) -> str:
 
 
 def _axis(option: str, values: tuple[Any, ...]) -> Axis:
-    flag = "--" + option.replace("_", "-")
+    name = option.replace("_", "-")
     if not values or (option in _IN_SHARES and len(values) > 1 and () in values):
-        raise InputError(f"{flag} is empty: give at least one value, separated by commas")
+        raise InputError(f"--{name} is empty: give at least one value, separated by commas")
     seen = set()
     for value in values:
         # Blends of 1,1 and 2,2 are the same one.
@@ -120,9 +126,9 @@ def _axis(option: str, values: tuple[Any, ...]) -> Axis:
         if option in _IN_SHARES and value and sum(value) > 0:
             same = tuple(round(share, 9) for share in shares(value, len(value)))
         if same in seen:
-            raise InputError(f"{flag} holds {_label(value)} twice: give each value once")
+            raise InputError(f"--{name} holds {_label(value)} twice: give each value once")
         seen.add(same)
-    return Axis(option, values, tuple(map(_label, values)))
+    return Axis(name, option, values, tuple(map(_label, values)))
 
 
 def _styles_apart(names: Sequence[str]) -> Axis:
@@ -132,7 +138,7 @@ def _styles_apart(names: Sequence[str]) -> Axis:
     # Two pictures may have one name, in two folders.
     twice = len(set(labels)) < len(labels)
     labels = [f"{n}-{label}" if twice else label for n, label in enumerate(labels, start=1)]
-    return Axis("style_blend", blends, tuple(labels))
+    return Axis("style", "style_blend", blends, tuple(labels))
 
 
 def _lane(base: Options, axes: Sequence[Axis], choice: Sequence[int]) -> Options:
@@ -140,11 +146,6 @@ def _lane(base: Options, axes: Sequence[Axis], choice: Sequence[int]) -> Options
     seed = {name: value for name, value in chosen.items() if name in _IN_PICTURE}
     loss = {name: value for name, value in chosen.items() if name in _IN_LOSS}
     return replace(base, picture=replace(base.picture, **seed), loss=replace(base.loss, **loss))
-
-
-def _single(grid: Any, plain: type, chosen: dict[str, Any]) -> Any:
-    values = {entry.name: getattr(grid, entry.name) for entry in fields(plain)}
-    return plain(**(values | chosen))
 
 
 def make_grid(
@@ -183,8 +184,8 @@ def make_grid(
         )
     first = {axis.option: axis.values[0] for axis in axes}
     base = Options(
-        _single(picture, PictureOptions, {name: first[name] for name in _IN_PICTURE}),
-        _single(loss, LossOptions, {name: first[name] for name in _IN_LOSS}),
+        PictureOptions(**_values(picture) | {name: first[name] for name in _IN_PICTURE}),
+        LossOptions(**_values(loss) | {name: first[name] for name in _IN_LOSS}),
         solve,
     )
     varying = [n for n, axis in enumerate(axes) if len(axis.values) > 1]
@@ -196,13 +197,6 @@ def make_grid(
     return Grid(tuple(axes[n] for n in varying), tuple(lanes))
 
 
-def axis_name(axis: Axis) -> str:
-    """What an axis is called on a sheet and in file names."""
-    # Blends that are called by the pictures' names.
-    by_picture = axis.option == "style_blend" and axis.labels[0] != _label(axis.values[0])
-    return "style" if by_picture else axis.option.replace("_", "-")
-
-
 def lane_name(grid: Grid, lane: Lane) -> str:
     """What a combination is called: `style-weight-20_tv-weight-0`."""
     parts = []
@@ -210,5 +204,5 @@ def lane_name(grid: Grid, lane: Lane) -> str:
         short = label.replace(",", "-")
         if len(short) > LONGEST_LABEL:
             short = f"number-{axis.labels.index(label) + 1}"
-        parts.append(f"{axis_name(axis)}-{short}")
+        parts.append(f"{axis.name}-{short}")
     return "_".join(parts) or "picture"

@@ -19,12 +19,14 @@ from stylejax.solver import SolverState, Trace
 
 History = dict[str, np.ndarray]
 
+TERMS = ("content", "style", "total_variation")
+"""The terms that add up to the loss."""
+
 
 def _loss_columns(value: Any, terms: Any) -> Iterator[tuple[str, Any]]:
     yield "loss", value
-    yield "content", terms.content
-    yield "style", terms.style
-    yield "total_variation", terms.total_variation
+    for name in TERMS:
+        yield name, getattr(terms, name)
     for kind, layers in (("content", terms.content_layers), ("style", terms.style_layers)):
         for name, term in layers.items():
             yield f"{kind}:{name}", term
@@ -87,7 +89,7 @@ def history_plot(history: History) -> bytes:
 
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    for name in ("loss", "content", "style", "total_variation"):
+    for name in ("loss", *TERMS):
         # A term whose weight is 0, or that starts at 0, has no place on a logarithmic scale.
         column = np.where(history[name] > 0, history[name], np.nan)
         if np.isfinite(column).any():

@@ -18,7 +18,7 @@ from stylejax.config import Options
 from stylejax.objective import LossWeights
 from stylejax.pyramid import Level, level_options
 from stylejax.solver import CHUNK, Solver
-from stylejax.transfer import loss_weights
+from stylejax.transfer import Problem, loss_weights
 
 _LANES = "lanes"
 _SHARED, _APART = PartitionSpec(), PartitionSpec(_LANES)
@@ -45,9 +45,7 @@ class LaneSolver:
     def init(self) -> Any:
         """`init(params, *args)`: the states before the first step; nothing is evaluated."""
         begin = lambda params, *args: self.solver.begin(params, args)
-        axes = [0 if apart else None for apart in self.apart]
-        places = [_APART if apart else _SHARED for apart in self.apart]
-        return jax.jit(self._spread(jax.vmap(begin, (0, *axes)), (_APART, *places)))
+        return jax.jit(self._over_lanes(begin, (True, *self.apart)))
 
     @cached_property
     def advance(self) -> Any:
@@ -56,16 +54,16 @@ class LaneSolver:
         The states given are donated.
         """
         run = lambda state, iterations, *args: self.solver.iterate(state, iterations, CHUNK, args)
-        axes = [0 if apart else None for apart in self.apart]
-        places = [_APART if apart else _SHARED for apart in self.apart]
-        lanes = self._spread(jax.vmap(run, (0, None, *axes)), (_APART, _SHARED, *places))
-        return jax.jit(lanes, donate_argnums=0)
+        return jax.jit(self._over_lanes(run, (True, False, *self.apart)), donate_argnums=0)
 
-    def _spread(self, function: Callable, places: tuple) -> Callable:
+    def _over_lanes(self, function: Callable, apart: tuple[bool, ...]) -> Callable:
+        """The function over all lanes; `apart` says which arguments have an axis of them."""
+        lanes = jax.vmap(function, [0 if each else None for each in apart])
         if len(self.devices) == 1:
-            return function
+            return lanes
+        places = tuple(_APART if each else _SHARED for each in apart)
         return jax.shard_map(
-            function, mesh=self._mesh, in_specs=places, out_specs=_APART, check_vma=False
+            lanes, mesh=self._mesh, in_specs=places, out_specs=_APART, check_vma=False
         )
 
     @property
@@ -88,6 +86,11 @@ class LaneSolver:
             placed = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
             states = jax.tree.map(placed, states)
         return init, self.advance.lower(states, np.int32(1), *args).compile()
+
+
+def over_lanes(problem: Problem, devices: Sequence[Any]) -> LaneSolver:
+    """The solver of a problem over lanes that have weights and a start of their own."""
+    return LaneSolver(problem.solver, (False, False, True), tuple(devices))
 
 
 def lane_weights(lanes: Sequence[Options], level: Level, styles: int) -> LossWeights:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -26,12 +27,10 @@ def _terms(history: History) -> str:
     return "  ".join(f"{short} {history[name][-1]:.4g}" for name, short in names.items())
 
 
-class ProgressDisplay:
-    """Shows stages and progress on standard error; a context manager around the run."""
+class _Display:
+    """A bar on standard error that says what is being done; a context manager around the work."""
 
-    def __init__(self, iterations: int) -> None:
-        """Prepare for a run of a number of iterations."""
-        self.iterations, self.shown = iterations, 0
+    def __init__(self, total: int | None) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -41,9 +40,9 @@ class ProgressDisplay:
             transient=True,
             disable=not self.console.is_terminal,
         )
-        self.task = self.bar.add_task("starting", total=iterations, details="")
+        self.task = self.bar.add_task("starting", total=total, details="")
 
-    def __enter__(self) -> "ProgressDisplay":
+    def __enter__(self) -> Any:
         """Start drawing."""
         self.bar.start()
         return self
@@ -61,6 +60,15 @@ class ProgressDisplay:
         """Say what is being done."""
         self.bar.update(self.task, description=text)
 
+
+class ProgressDisplay(_Display):
+    """Shows stages and progress of a run."""
+
+    def __init__(self, iterations: int) -> None:
+        """Prepare for a run of a number of iterations."""
+        super().__init__(iterations)
+        self.iterations, self.shown = iterations, 0
+
     def progress(self, history: History, rate: float, left: float) -> None:
         """Show the state after the last look at the solver; seconds an iteration, seconds left."""
         done = int(history["iteration"][-1])
@@ -73,41 +81,14 @@ class ProgressDisplay:
                 self.console.print(f"{done}/{self.iterations}  {details}")
 
 
-class SweepDisplay:
-    """Shows a sweep on standard error, a bar for each lane; a context manager around it."""
+class SweepDisplay(_Display):
+    """Shows stages of a sweep, and a bar for each lane."""
 
     def __init__(self, iterations: int) -> None:
         """Prepare for lanes of a number of iterations each."""
+        super().__init__(None)
         self.iterations, self.shown = iterations, ("", 0)
-        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.whole = self.bar.add_task("starting", total=None, details="")
         self.lanes: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "SweepDisplay":
-        """Start drawing."""
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop drawing."""
-        self.bar.stop()
-
-    def stage(self, text: str) -> None:
-        """Say what is being done."""
-        self.bar.update(self.whole, description=text)
 
     def log(self, text: str) -> None:
         """Say something that stays to be read."""
@@ -120,7 +101,7 @@ class SweepDisplay:
                 self.bar.remove_task(task)
             add = lambda name: self.bar.add_task(name, total=self.iterations, details="")
             self.lanes = {name: add(name) for name in progress.names}
-        self.bar.update(self.whole, details=f"{progress.seconds_left:.0f} s left")
+        self.bar.update(self.task, details=f"{progress.seconds_left:.0f} s left")
         columns = zip(progress.names, progress.iterations, progress.losses, strict=True)
         for name, done, loss in columns:
             self.bar.update(self.lanes[name], completed=done, details=f"loss {loss:.4g}")

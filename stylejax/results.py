@@ -6,32 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stylejax.config import Options
+from stylejax.config import Options, flat
 from stylejax.contact_sheet import contact_sheet
-from stylejax.grid import Grid, axis_name
+from stylejax.grid import VARYING, Grid
 from stylejax.types import OtherPixels, Pixels
 
-SETTINGS = (
-    "content_weight",
-    "style_weight",
-    "tv_weight",
-    "content_layer_weights",
-    "style_layer_weights",
-    "style_blend",
-    "seed",
-)
-"""Columns of what may differ between the pictures of a sweep."""
-TERMS = ("content", "style", "total_variation")
-
 Row = dict[str, Any]
-
-
-def lane_settings(options: Options) -> Row:
-    """The entries of a row that say what a picture was solved for."""
-    groups = (options.loss, options.picture)
-    find = lambda name: next(getattr(group, name) for group in groups if hasattr(group, name))
-    values = {name: find(name) for name in SETTINGS}
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 def make_row(
@@ -45,7 +25,8 @@ def make_row(
         result: as it is stored in the picture.
         timings: seconds, and the lanes that were solved together; empty where not known.
     """
-    row = {"picture": picture, **lane_settings(options), **result}
+    settings = flat(options)
+    row = {"picture": picture, **{name: settings[name] for name in VARYING}, **result}
     return row | {name: timings.get(name) for name in ("seconds", "seconds_compile", "lanes")}
 
 
@@ -82,9 +63,9 @@ def sweep_sheet(grid: Grid, pictures: Sequence[OtherPixels | None], longest: int
     *down, across = grid.axes or (None,)
     column_labels = ["picture"]
     if across is not None:
-        column_labels = [f"{axis_name(across)} {label}" for label in across.labels]
+        column_labels = [f"{across.name} {label}" for label in across.labels]
     row_labels = []
     for lane in grid.lanes[::columns]:
-        parts = [f"{axis_name(a)} {v}" for a, v in zip(down, lane.labels, strict=False) if a]
+        parts = [f"{a.name} {v}" for a, v in zip(down, lane.labels, strict=False) if a]
         row_labels.append(", ".join(parts) or "sweep")
     return contact_sheet(table, row_labels, column_labels, longest=longest)

@@ -21,9 +21,10 @@ from stylejax.checkpoint import (
     save_checkpoint,
 )
 from stylejax.color import colors_after
+from stylejax.config import PictureOptions
 from stylejax.distributed import agreed, is_first, whole
 from stylejax.files import replace_file
-from stylejax.history import History, extended, history_csv, history_plot, start_history
+from stylejax.history import TERMS, History, extended, history_csv, history_plot, start_history
 from stylejax.image import covering, write_picture
 from stylejax.pyramid import Level
 from stylejax.request import (
@@ -39,6 +40,7 @@ from stylejax.settings import settings_text
 from stylejax.sharding import over_rows
 from stylejax.solver import CHUNK, SolverState, ended
 from stylejax.transfer import Problem, level_problem
+from stylejax.types import OtherPixels
 from stylejax.weights import Weights
 
 SECONDS_BETWEEN_LOOKS = 0.7
@@ -86,24 +88,54 @@ def next_steps(steps: int, seconds: float) -> int:
     return max(1, min(CHUNK, int(SECONDS_BETWEEN_LOOKS * steps / seconds)))
 
 
+class CheckpointClock:
+    """Says when to save: some seconds apart, and taking no more than a share of the time."""
+
+    def __init__(self) -> None:
+        """Start counting."""
+        self.due = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+
+    def look(self, save: Callable[[], None]) -> None:
+        """Save where it is time to; the first process's clock counts for all."""
+        began = time.monotonic()
+        (due,) = agreed(began >= self.due)
+        if due:
+            save()
+            pause = (time.monotonic() - began) / CHECKPOINT_SHARE
+            self.due = time.monotonic() + max(pause, SECONDS_BETWEEN_CHECKPOINTS)
+
+
+def write_result(
+    path: Path, image: OtherPixels, read: ReadPictures, options: PictureOptions, description: str
+) -> None:
+    """Write a solved picture; that of a coarser level is enlarged.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    image = covering(image, *read.colors.shape[:2])
+    write_picture(
+        path,
+        colors_after(options.preserve_color, image, read.colors),
+        read.alpha,
+        bits=options.bits,
+        quality=options.quality,
+        description=description,
+    )
+
+
 class _Saver:
     """Snapshots and checkpoints between steps, and the final files."""
 
     def __init__(self, prepared: Prepared, read: ReadPictures) -> None:
         self.request, self.settings = prepared.request, prepared.settings
-        self.size, self.read = prepared.size, read
-        self.next_checkpoint = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+        self.read, self.clock = read, CheckpointClock()
 
     def between_steps(self, problem: Problem, solved: Checkpoint) -> None:
         every, iteration = self.request.save_every, int(solved.history["iteration"][-1])
         if every and iteration % every == 0:
             self.picture(snapshot_path(self.request.output, iteration), problem, solved)
-        began = time.monotonic()
-        (due,) = agreed(began >= self.next_checkpoint)
-        if due:
-            self.checkpoint(solved)
-            pause = (time.monotonic() - began) / CHECKPOINT_SHARE
-            self.next_checkpoint = time.monotonic() + max(pause, SECONDS_BETWEEN_CHECKPOINTS)
+        self.clock.look(lambda: self.checkpoint(solved))
 
     def checkpoint(self, solved: Checkpoint) -> None:
         solved = solved._replace(state=whole(solved.state))
@@ -111,26 +143,17 @@ class _Saver:
             save_checkpoint(checkpoint_path(self.request.output), self.settings, solved)
 
     def picture(self, path: Path, problem: Problem, solved: Checkpoint) -> None:
-        """Write the picture as it is; that of a coarser level is enlarged."""
+        """Write the picture as it is."""
         assert isinstance(solved.state, SolverState)
         image = problem.image(solved.state)
         if not is_first():
             return
         history = solved.history
-        names = ("loss", "content", "style", "total_variation")
         result = {"iterations": int(history["iteration"][-1])}
         result["evaluations"] = int(history["evaluations"].sum())
-        result |= {name: float(history[name][-1]) for name in names}
+        result |= {name: float(history[name][-1]) for name in ("loss", *TERMS)}
         options = self.request.options.picture
-        image = covering(image, *self.size)
-        write_picture(
-            path,
-            colors_after(options.preserve_color, image, self.read.colors),
-            self.read.alpha,
-            bits=options.bits,
-            quality=options.quality,
-            description=settings_text(self.settings, result),
-        )
+        write_result(path, image, self.read, options, settings_text(self.settings, result))
 
     def end(self, problem: Problem, solved: Checkpoint, stopped: bool) -> None:
         self.picture(self.request.output, problem, solved)

@@ -80,10 +80,9 @@ def over_rows(problem: Problem, devices: Sequence[Device]) -> Problem:
     def of_content(leaf: Any) -> NamedSharding:
         return bands if split and leaf.shape[0] % count == 0 else everywhere
 
-    variables, targets, weights = problem.arguments
-    places = jax.tree.map(lambda leaf: everywhere, problem.arguments)
-    content = jax.tree.map(of_content, targets.content)
-    places = (places[0], places[1]._replace(content=content), places[2])
+    variables, targets, weights = jax.tree.map(lambda leaf: everywhere, problem.arguments)
+    content = jax.tree.map(of_content, problem.arguments[1].content)
+    places = (variables, targets._replace(content=content), weights)
     # By way of the host: a process cannot copy from its own device to those of others.
     arguments = jax.device_put(jax.device_get(problem.arguments), places)
     solver = Solver(loss, problem.solver.method, problem.solver.budget)

@@ -15,16 +15,16 @@ import numpy as np
 
 from stylejax.batches import BatchSolver, Solved, SweepObserver
 from stylejax.checkpoint import remove_checkpoint
-from stylejax.color import colors_after
 from stylejax.distributed import is_first, whole
 from stylejax.errors import InputError
 from stylejax.files import check_writable, replace_file
 from stylejax.grid import Grid, Lane, lane_name
-from stylejax.image import covering, read_picture, write_picture
+from stylejax.history import TERMS
+from stylejax.image import read_picture, write_picture
 from stylejax.request import Request, prepare
-from stylejax.results import TERMS, Row, make_row, results_csv, results_json, sweep_sheet
+from stylejax.results import Row, make_row, results_csv, results_json, sweep_sheet
+from stylejax.run import write_result
 from stylejax.settings import read_settings, settings_text
-from stylejax.types import Pixels
 
 SHEET_SIDE = 256
 """Pixels of the longer side of a picture on the contact sheet, at most."""
@@ -46,12 +46,13 @@ class SweepSummary(NamedTuple):
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What a sweep is asked to do: `first` is the request of the grid's first combination."""
+    """What a sweep is asked to do.
+
+    `first` is the request of the grid's first combination, with the folder for its output.
+    """
 
     first: Request
     grid: Grid
-    folder: Path
-    resume: bool = False
 
 
 def _results(solved: Solved) -> list[dict[str, int | float]]:
@@ -70,7 +71,7 @@ class _Folder:
     """The pictures and tables of a sweep; what is there already is found again."""
 
     def __init__(self, request: SweepRequest, solver: BatchSolver) -> None:
-        self.folder, self.grid, self.solver = request.folder, request.grid, solver
+        self.folder, self.grid, self.solver = request.first.output, request.grid, solver
         self.rows: dict[str, Row] = {}
 
     def path(self, lane: Lane) -> Path:
@@ -102,23 +103,13 @@ class _Folder:
         failed = np.asarray(whole(solved.states.failed))
         if is_first():
             for lane, image, result in zip(lanes, images, results, strict=False):
-                self._write_picture(lane, image, result)
-                name = self.path(lane).name
-                self.rows[name] = make_row(name, lane.options, result, timings)
+                path, settings = self.path(lane), self.solver.settings(lane)
+                text = settings_text(settings, result)
+                write_result(path, image, self.solver.read, lane.options.picture, text)
+                self.rows[path.name] = make_row(path.name, lane.options, result, timings)
             self.write_tables()
         paths = [self.path(lane).name for lane in lanes]
         return [name for name, bad in zip(paths, failed, strict=False) if bad]
-
-    def _write_picture(self, lane: Lane, image: Pixels, result: Mapping[str, int | float]) -> None:
-        options, read = lane.options.picture, self.solver.read
-        image = covering(image, *self.solver.prepared.size)
-        write_picture(
-            self.path(lane),
-            colors_after(options.preserve_color, image, read.colors),
-            read.alpha,
-            bits=options.bits,
-            description=settings_text(self.solver.settings(lane), result),
-        )
 
     def sorted_rows(self) -> list[Row]:
         names = [self.path(lane).name for lane in self.grid.lanes]
@@ -140,7 +131,7 @@ class _Folder:
 
 
 def _check_folder(request: SweepRequest) -> None:
-    folder = request.folder
+    folder = request.first.output
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder for the pictures")
     check_writable(folder / SHEET if folder.is_dir() else folder)
@@ -160,19 +151,19 @@ def sweep(request: SweepRequest, observer: SweepObserver | None = None) -> Sweep
     _check_folder(request)
     prepared = prepare(request.first, by_rows=False)
     with jax.default_device(prepared.device):
-        solver = BatchSolver(prepared, request.grid, request.folder, observer)
+        solver = BatchSolver(prepared, request.grid, observer)
         folder = _Folder(request, solver)
-        if request.resume:
+        if request.first.resume:
             folder.keep_finished()
         kept, failed, stopped = len(folder.rows), [], False
         if is_first():
-            request.folder.mkdir(exist_ok=True)
+            folder.folder.mkdir(exist_ok=True)
         batches = solver.batches_of(
             [lane for lane in request.grid.lanes if folder.path(lane).name not in folder.rows]
         )
         before = 0.0, 0.0
         for lanes in batches:
-            solved = solver.batch(lanes, request.resume)
+            solved = solver.batch(lanes)
             if solved is None:
                 stopped = True
                 break
@@ -190,7 +181,7 @@ def sweep(request: SweepRequest, observer: SweepObserver | None = None) -> Sweep
             if not stopped:
                 remove_checkpoint(solver.checkpoint)
     return SweepSummary(
-        request.folder,
+        folder.folder,
         tuple(folder.sorted_rows()),
         kept,
         solver.size,

@@ -2,7 +2,7 @@ import pytest
 
 from stylejax.config import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.errors import InputError
-from stylejax.grid import LossGrid, PictureGrid, as_lists, axis_name, lane_name, make_grid
+from stylejax.grid import LossGrid, PictureGrid, as_lists, lane_name, make_grid
 
 RANGE = tuple(map(float, range(10_000)))
 SOLVE = SolverOptions(iterations=3)
@@ -37,7 +37,7 @@ def test_several_styles_are_taken_in_turn_unless_they_are_blended_or_masked():
     apart = grid_of(["night", "scream"], style_weight=(1.0, 2.0))
     blends = [lane.options.loss.style_blend for lane in apart.lanes]
     assert blends == [(1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 1.0)]
-    assert axis_name(apart.axes[0]) == "style"
+    assert apart.axes[0].name == "style"
     assert lane_name(apart, apart.lanes[2]) == "style-scream_style-weight-1"
     same_name = grid_of(["night", "night"])
     assert [lane_name(same_name, lane) for lane in same_name.lanes] == [
