@@ -18,7 +18,7 @@ from stylejax.checkpoint import (
     restored,
     save_checkpoint,
 )
-from stylejax.device import available_memory
+from stylejax.device import available_memory, release_freed_memory
 from stylejax.distributed import agreed, is_first, whole
 from stylejax.errors import InputError
 from stylejax.grid import Grid, Lane, lane_name
@@ -158,6 +158,7 @@ class BatchSolver:
         programs = solver.compile(
             solver.place(starts, apart=True), *shared, solver.place(apart, apart=True)
         )
+        release_freed_memory()
         self.compiling += time.monotonic() - began
         self.levels[number] = _Level(problem, pictures, solver, *programs, shared)
         return self.levels[number]

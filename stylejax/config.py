@@ -109,6 +109,9 @@ class LossOptions:
     """The pooling that follows the first convolution of DenseNet, all pools of VGG."""
     precision: Precision = "float32"
     """Inside the network; Gram matrices, losses and the picture are float32 either way."""
+    strip_rows: int = 0
+    """Rows of pixels that the network sees at a time: fewer take less memory and more time. 0 for
+    all of them, or for as many as memory holds."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The device a run is on, and whether its memory can hold the run."""
 
+import ctypes
 import math
+import sys
 from typing import Any
 
 import jax
@@ -11,19 +13,22 @@ from stylejax.convert import expected_shapes
 from stylejax.errors import InputError
 from stylejax.features import padding
 from stylejax.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
+from stylejax.strips import Strips, strips
 
 Device = Any
 """A device of JAX, whose class pyright takes for a variable."""
 
-# XLA's own account of the compiled solve (temporary bytes a pixel) is within 8 % of these lines in
-# the bytes of all feature maps up to the deepest layer: over ten networks and sizes for DenseNet,
-# five layers of VGG-19 at 128 and 256 px with maximum pooling.
-_DENSENET_BYTES_A_PIXEL, _DENSENET_SHARE_OF_MAPS = 420.0, 0.45
+# XLA's own account of the compiled solve, on CPU at 256, 512 and 1024 px, is below these lines, at
+# 1024 px by a quarter at most. Of DenseNet the stem and the first block are what is held at once,
+# however deep the layers; of VGG it grows with the bytes of all feature maps up to the deepest
+# (five layers of VGG-19 with maximum pooling).
+_STEM_BYTES_A_PIXEL, _DENSENET_BYTES_A_PIXEL = 450.0, 1000.0
 _VGG_BYTES_A_PIXEL, _VGG_SHARE_OF_MAPS = 1210.0, 0.34
-_FIXED_BYTES = 100e6
-# Of a picture in bands over several devices each holds so much whole, for the Fourier transform:
-# XLA's account at 1024 px on eight.
-_WHOLE_BYTES_A_PIXEL = 75.0
+_FIXED_BYTES = 64e6
+# Where the network sees a picture in parts, so much is held of the whole of it.
+_WHOLE_BYTES_A_PIXEL = 80.0
+_SHARE_OF_MEMORY = 0.7
+"""Of a device's memory, what a picture may take that is not cut into strips."""
 
 
 def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
@@ -59,6 +64,26 @@ def available_memory(device: Device) -> int:
     return psutil.virtual_memory().available
 
 
+def release_freed_memory() -> None:
+    """Give memory that was freed back to the system, where the C library keeps it (glibc).
+
+    XLA's compiler leaves several hundred megabytes behind, which would else stay beside all that a
+    solve takes.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def total_memory(device: Device) -> int:
+    """Bytes of memory that a device has, in use or not."""
+    statistics = device.memory_stats() if device.platform != "cpu" else None
+    if statistics and "bytes_limit" in statistics:
+        return statistics["bytes_limit"]
+    return psutil.virtual_memory().total
+
+
 def estimated_memory(
     height: int,
     width: int,
@@ -66,6 +91,7 @@ def estimated_memory(
     pictures_kept: int,
     architecture: AnyArchitecture,
     devices: int = 1,
+    strip_rows: int = 0,
 ) -> int:
     """Bytes that a solve takes at its peak, on each device.
 
@@ -77,19 +103,53 @@ def estimated_memory(
             pair that it remembers, and three more).
         architecture: which network, and its widths.
         devices: how many the picture is spread over.
+        strip_rows: the rows of a strip, where the network sees the picture in strips.
     """
     table = layer_table(architecture)
     run = _layers_run(layers, architecture)
-    maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in run)
     stride = table[run[-1]].stride
-    padded = math.prod(side + sum(padding(side, stride)) for side in (height, width))
-    solving = padded * (_DENSENET_BYTES_A_PIXEL + _DENSENET_SHARE_OF_MAPS * maps)
+    rows = _strips(layers, architecture, strip_rows).cut(height, 1).rows
+    padded = math.prod(side + sum(padding(side, stride)) for side in (rows, width))
+    a_pixel = _DENSENET_BYTES_A_PIXEL if stride > 2 else _STEM_BYTES_A_PIXEL
     if isinstance(architecture, VggArchitecture):
-        solving = padded * (_VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps)
-    growing = (solving + 12 * height * width * pictures_kept) / devices
-    if devices > 1:
+        maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in run)
+        a_pixel = _VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps
+    growing = (padded * a_pixel + 12 * height * width * pictures_kept) / devices
+    if devices > 1 or rows < height:
         growing += _WHOLE_BYTES_A_PIXEL * height * width
     return round(growing + fixed_memory(layers, architecture))
+
+
+def _strips(layers: tuple[str, ...], architecture: AnyArchitecture, rows: int) -> Strips:
+    table = layer_table(architecture)
+    deepest = [table[canonical_layer(layer, architecture)] for layer in layers]
+    field = max(layer.receptive_field for layer in deepest)
+    return strips(rows, field, max(layer.stride for layer in deepest))
+
+
+def fitting_strip_rows(
+    height: int,
+    width: int,
+    layers: tuple[str, ...],
+    pictures_kept: int,
+    architecture: AnyArchitecture,
+    device: Device,
+) -> int:
+    """The most rows of a strip that a device can hold; 0 where the whole picture fits.
+
+    It depends on what the device has, not on what is free of it, so that a run can be repeated to
+    the same bytes.
+    """
+    limit = _SHARE_OF_MEMORY * total_memory(device)
+    needed = lambda rows: estimated_memory(
+        height, width, layers, pictures_kept, architecture, strip_rows=rows
+    )
+    if needed(0) <= limit:
+        return 0
+    # Strips less high than their halos would be more halo than picture.
+    least = _strips(layers, architecture, 1).halo
+    counts = range(2, height // least + 1)
+    return next((-(-height // n) for n in counts if needed(-(-height // n)) <= limit), least)
 
 
 def _layers_run(layers: tuple[str, ...], architecture: AnyArchitecture) -> list[str]:

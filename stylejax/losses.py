@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from stylejax.config import LossForm, StyleLoss, TotalVariationForm
-from stylejax.types import FeatureMap, Gram, Image, OtherImage, Scalar
+from stylejax.types import FeatureMap, Gram, Image, Scalar
 
 
 def content_loss(feature_map: FeatureMap, target: FeatureMap) -> Scalar:
@@ -58,10 +58,27 @@ def _products(left: FeatureMap, right: FeatureMap) -> Gram:
     return planes(left) @ planes(right).T
 
 
+@jax.custom_jvp
 def gram_matrix(feature_map: FeatureMap) -> Gram:
     """Mean over positions of the products of channels: equation 3 divided by M."""
+    height, width, channels = feature_map.shape
+    if channels <= _FEW_CHANNELS:
+        return _products(feature_map, feature_map) / (height * width)
+    # The matrix is symmetric: of its four blocks one is the transpose of another.
+    first, last = jnp.split(feature_map, [channels // 2], axis=-1)
+    beside = _products(first, last)
+    blocks = [[_products(first, first), beside], [beside.T, _products(last, last)]]
+    return jnp.block(blocks) / (height * width)
+
+
+@gram_matrix.defjvp
+def _gram_matrix_jvp(primals: Any, tangents: Any) -> tuple[Gram, Gram]:
+    (feature_map,), (tangent,) = primals, tangents
     height, width, _ = feature_map.shape
-    return _products(feature_map, feature_map) / (height * width)
+    # Both halves of the product rule are one product and its transpose: JAX's own gradient would
+    # multiply twice.
+    half = _products(tangent, feature_map) / (height * width)
+    return gram_matrix(feature_map), half + half.T
 
 
 def feature_moments(
@@ -167,8 +184,38 @@ STYLE_LOSSES: Mapping[StyleLoss, Callable[[Moments, Moments], tuple[Scalar, ...]
 """The distances of two textures, each as the parts that count alike in the relative form."""
 
 
-def _neighbour_differences(image: Image) -> tuple[OtherImage, OtherImage]:
-    return image[1:, :-1] - image[:-1, :-1], image[:-1, 1:] - image[:-1, :-1]
+Planes = Float[Array, "3 _ _"]
+
+
+def _planes(image: Image) -> Planes:
+    # With the channels first a CPU's vector units have whole rows to work on, not three numbers.
+    return jnp.moveaxis(image, -1, 0)
+
+
+@jax.custom_vjp
+def _neighbour_differences(planes: Planes) -> tuple[Planes, Planes]:
+    """To the neighbour below and to the one beside, without the last row and column.
+
+    JAX's own gradient pads each term with zeros, which XLA's CPU backend asks about at every pixel;
+    this one adds the columns up in place. (The price: reverse-mode differentiation only.)
+    """
+    here = planes[:, :-1, :-1]
+    return planes[:, 1:, :-1] - here, planes[:, :-1, 1:] - here
+
+
+def _differences_backward(_: None, gradients: tuple[Planes, Planes]) -> tuple[Planes]:
+    below, beside = gradients
+    # Rows of zeros cost little, and where rows lie on several devices they stay there.
+    rows = lambda x, above, beneath: jnp.pad(x, ((0, 0), (above, beneath), (0, 0)))
+    total = rows(below, 1, 0) - rows(below + beside, 0, 1)
+    total = jnp.pad(total, ((0, 0), (0, 0), (0, 1)))
+    last = total[:, :, 1:] + rows(beside, 0, 1)
+    return (jax.lax.dynamic_update_slice(total, last, (0, 0, 1)),)
+
+
+_neighbour_differences.defvjp(
+    lambda planes: (_neighbour_differences(planes), None), _differences_backward
+)
 
 
 def total_variation(image: Image) -> Scalar:
@@ -176,10 +223,22 @@ def total_variation(image: Image) -> Scalar:
 
     The anisotropic form of Rudin, Osher, Fatemi (1992); the picture is at least 2 x 2.
     """
-    vertical, horizontal = _neighbour_differences(image)
+    vertical, horizontal = _neighbour_differences(_planes(image))
     # The gradient of jnp.abs at 0 is 0 or 1, by version; this one's is 0: even areas stay even.
     magnitude = lambda x: x * jnp.sign(x)
     return jnp.mean(magnitude(vertical) + magnitude(horizontal))
+
+
+@jax.custom_jvp
+def _to_the_1_25(x: Array) -> Array:
+    """The power of 1.25 of numbers of 0 or more, by roots: on a CPU ten times as fast."""
+    return x * jnp.sqrt(jnp.sqrt(x))
+
+
+@_to_the_1_25.defjvp
+def _to_the_1_25_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (x,), (tangent,) = primals, tangents
+    return _to_the_1_25(x), 1.25 * jnp.sqrt(jnp.sqrt(x)) * tangent
 
 
 def total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scalar:
@@ -188,8 +247,13 @@ def total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scal
     The form of the published DenseNet and VGG notebooks, which sum instead of taking the mean. With
     the exponent above 1, edges cost more than in `total_variation`, and grain costs less.
     """
-    vertical, horizontal = _neighbour_differences(image)
-    return jnp.mean(jnp.power(jnp.square(vertical) + jnp.square(horizontal), exponent))
+    vertical, horizontal = _neighbour_differences(_planes(image))
+    squares = jnp.square(vertical) + jnp.square(horizontal)
+    return jnp.mean(
+        _to_the_1_25(squares)
+        if isinstance(exponent, float) and exponent == 1.25
+        else jnp.power(squares, exponent)
+    )
 
 
 def total_variation_power_sum(image: Image) -> Scalar:
@@ -199,7 +263,7 @@ def total_variation_power_sum(image: Image) -> Scalar:
 
 def total_variation_squared_sum(image: Image) -> Scalar:
     """Half the sum over pixels and channels of vertical^2 + horizontal^2, of values in [0, 255]."""
-    vertical, horizontal = _neighbour_differences(255.0 * image)
+    vertical, horizontal = _neighbour_differences(255.0 * _planes(image))
     return 0.5 * jnp.sum(jnp.square(vertical) + jnp.square(horizontal))
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from stylejax.config import LossForm, LossOptions, Pooling, Precision, StyleLoss, TotalVariationForm
 from stylejax.errors import InputError
 from stylejax.features import FeatureExtractor, feature_extractor
-from stylejax.layers import canonical_layer, canonical_layers, layer_table
+from stylejax.layers import Layer, canonical_layer, canonical_layers, layer_table
 from stylejax.losses import (
     FORMS,
     STYLE_LOSSES,
@@ -28,6 +28,7 @@ from stylejax.losses import (
     feature_moments,
 )
 from stylejax.masks import Mask, Masks, check_masks, layer_masks
+from stylejax.strips import Cut, Strip, Strips, all_strips, joined, over_strips, strips
 from stylejax.types import FeatureMap, Features, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
 
@@ -45,9 +46,9 @@ def _positive(unit: Float[Array, "*parts"]) -> Float[Array, "*parts"]:
     return jnp.where(unit > 0.0, unit, 1.0)
 
 
-def _sizes(feature_map: FeatureMap, image: OtherImage) -> Sizes:
-    height, width, channels = feature_map.shape
-    return Sizes(channels, height * width, image.shape[0] * image.shape[1])
+def _sizes(stride: int, channels: int, image: OtherImage) -> Sizes:
+    height, width = image.shape[:2]
+    return Sizes(channels, -(-height // stride) * -(-width // stride), height * width)
 
 
 class LossWeights(NamedTuple):
@@ -92,6 +93,13 @@ class Targets(NamedTuple):
     regions: Regions | None = None
 
 
+class _Statistics(NamedTuple):
+    """All that the loss asks of the network: content distances and the style layers' moments."""
+
+    distances: Mapping[str, Scalar]
+    moments: Mapping[str, Moments]
+
+
 class LossTerms(NamedTuple):
     """The loss taken apart: `content` + `style` + `total_variation` is the loss.
 
@@ -113,22 +121,24 @@ class Objective:
         extract: the network, giving at least the layers below.
         content_layers: where content is compared (equation 1).
         style_layers: where Gram matrices are compared (equations 3 to 5).
+        geometry: each layer's name, and its stride and receptive field.
         form: `paper` leaves each layer's term as in the paper. `relative` divides a content
             term by the variance of the content's feature maps and a style term by its value at the
             content picture, so that a weight means the same for every pair and every size. `mean`
             and `sum` are ways of published programs (`losses.FORMS`).
         total_variation_form: which total variation (`losses.TOTAL_VARIATIONS`).
         style_loss: what is compared at the style layers (`losses.STYLE_LOSSES`).
-        receptive_fields: of the style layers, in pixels; masks are carried to the layers by them.
+        strips: what large pictures are cut into, so that the network sees a part at a time.
     """
 
     extract: FeatureExtractor
     content_layers: tuple[str, ...]
     style_layers: tuple[str, ...]
+    geometry: tuple[tuple[str, Layer], ...]
     form: LossForm = "relative"
     total_variation_form: TotalVariationForm = "power"
     style_loss: StyleLoss = "gram"
-    receptive_fields: tuple[int, ...] = ()
+    strips: Strips = Strips()
 
     def weights(
         self,
@@ -168,6 +178,8 @@ class Objective:
         def features_and_moments(
             variables: Variables, image: OtherImage, weights: Any
         ) -> tuple[Any, Any]:
+            if self.strips.count(image.shape[0]) > 1:
+                return self._assembled(variables, image, weights)
             features = self.extract(variables, image)
             kept = {name: features[name] for name in self.content_layers}
             return kept, self._moments(features, weights)
@@ -196,24 +208,25 @@ class Objective:
     ) -> dict[str, Array]:
         """The masks of a picture, carried to each style layer."""
         shapes = jax.eval_shape(self.extract, variables, image)
+        fields = {name: layer.receptive_field for name, layer in self.geometry}
         return {
-            name: jnp.asarray(layer_masks(masks, field, *shapes[name].shape[:2]))
-            for name, field in zip(self.style_layers, self.receptive_fields, strict=True)
+            name: jnp.asarray(layer_masks(masks, fields[name], *shapes[name].shape[:2]))
+            for name in self.style_layers
         }
 
     def __call__(
         self, image: Image, variables: Variables, targets: Targets, weights: LossWeights
     ) -> tuple[Scalar, LossTerms]:
         """The loss of a picture and its terms (for `jax.value_and_grad(..., has_aux=True)`)."""
-        features = self.extract(variables, image)
+        statistics = self._statistics(image, variables, targets)
         content = {
             name: weights.content * weights.content_layers[name] * term
-            for name, term in self._content_terms(features, targets, image).items()
+            for name, term in self._content_terms(statistics.distances, targets, image).items()
         }
         style = {
             name: weights.style * weights.style_layers[name] * term
             for name, term in self._style_terms(
-                features, targets, image, weights.style_blend
+                statistics.moments, targets, image, weights.style_blend
             ).items()
         }
         variation = TOTAL_VARIATIONS[self.total_variation_form]
@@ -233,31 +246,88 @@ class Objective:
         of_regions = jax.vmap(feature_moments, (None, 0))
         return {name: of_regions(features[name], weights[name]) for name in self.style_layers}
 
+    def _statistics(self, image: Image, variables: Variables, targets: Targets) -> _Statistics:
+        """What the loss compares, of the whole picture or summed over its strips."""
+        regions = None if targets.regions is None else targets.regions.weights
+
+        def of_strip(strip: Strip) -> tuple[_Statistics, tuple[()]]:
+            features, moments = self._of_strip(variables, image, regions, strip)
+            distances = {}
+            for name in self.content_layers:
+                own = strip.own_rows(targets.content[name], self._cut(name, image))
+                distances[name] = content_loss(features[name], own)
+            return _Statistics(distances, moments), ()
+
+        if self.strips.count(image.shape[0]) > 1:
+            return over_strips(of_strip, all_strips(self.strips, image.shape[0]))[0]
+        features = self.extract(variables, image)
+        distances = {
+            name: content_loss(features[name], targets.content[name])
+            for name in self.content_layers
+        }
+        return _Statistics(distances, self._moments(features, regions))
+
+    def _cut(self, name: str, image: OtherImage) -> Cut:
+        """Rows of a layer's map: of the whole picture, and of a strip's cut."""
+        return self.strips.cut(image.shape[0], dict(self.geometry)[name].stride)
+
+    def _of_strip(
+        self, variables: Variables, image: OtherImage, weights: Any, strip: Strip
+    ) -> tuple[dict[str, FeatureMap], dict[str, Moments]]:
+        """Feature maps of a strip's cut, 0 outside of its own rows, and its part of the moments."""
+        maps = self.extract(variables, strip.cut(image, self.strips.cut(image.shape[0], 1)))
+        cuts = {name: self._cut(name, image) for name in maps}
+        features = {name: strip.own(maps[name], cuts[name]) for name in maps}
+        if weights is not None:
+            cut = lambda name: jax.vmap(lambda each: strip.cut(each, cuts[name]))(weights[name])
+            return features, self._moments(features, {name: cut(name) for name in weights})
+        # Moments are means: those of a cut are scaled to the whole picture's positions.
+        moments = self._moments(features)
+        for name, (mean, gram) in moments.items():
+            share = cuts[name].rows / cuts[name].height
+            moments[name] = Moments(share * mean, share * gram)
+        return features, moments
+
+    def _assembled(
+        self, variables: Variables, image: OtherImage, weights: Any
+    ) -> tuple[dict[str, FeatureMap], dict[str, Moments]]:
+        """A picture's feature maps at the content layers, and its moments, strip by strip."""
+
+        def of_strip(strip: Strip) -> tuple[dict[str, Moments], dict[str, Array]]:
+            features, moments = self._of_strip(variables, image, weights, strip)
+            return moments, {name: features[name] for name in self.content_layers}
+
+        each = all_strips(self.strips, image.shape[0])
+        moments, cuts = over_strips(of_strip, each)
+        return {name: joined(each, maps, self._cut(name, image)) for name, maps in cuts.items()}, (
+            moments
+        )
+
     def _content_terms(
-        self, features: Features, targets: Targets, image: Image
+        self, distances: Mapping[str, Scalar], targets: Targets, image: Image
     ) -> dict[str, Scalar]:
         terms: dict[str, Scalar] = {}
-        for name in self.content_layers:
+        for name, distance in distances.items():
             target = targets.content[name]
             unit = 1.0
             if self.form == "relative":
                 # A blank content picture has no variance: its own energy is the unit then.
                 floor = _SMALLEST_REFERENCE * content_loss(jnp.zeros_like(target), target)
                 unit = _positive(jnp.maximum(content_spread(target), floor))
-            factor = FORMS[self.form].content(_sizes(target, image))
-            terms[name] = factor * content_loss(features[name], target) / unit
+            sizes = _sizes(dict(self.geometry)[name].stride, target.shape[-1], image)
+            factor = FORMS[self.form].content(sizes)
+            terms[name] = factor * distance / unit
         return terms
 
     def _style_terms(
         self,
-        features: Features,
+        moments: Mapping[str, Moments],
         targets: Targets,
         image: Image,
         blend: Float[Array, " styles"],
     ) -> dict[str, Scalar]:
         terms: dict[str, Scalar] = {}
         regions = targets.regions
-        moments = self._moments(features, None if regions is None else regions.weights)
         for name, ours in moments.items():
             style, content = targets.style[name], targets.content_moments[name]
             if regions is None:
@@ -266,7 +336,8 @@ class Objective:
             else:
                 each = jax.vmap(self._style_distance)(ours, style, content)
                 term = jnp.sum(len(blend) * blend * regions.areas * each)
-            terms[name] = FORMS[self.form].style(_sizes(features[name], image)) * term
+            sizes = _sizes(dict(self.geometry)[name].stride, ours.mean.shape[-1], image)
+            terms[name] = FORMS[self.form].style(sizes) * term
         return terms
 
     def _style_distance(self, moments: Moments, target: Moments, content: Moments) -> Scalar:
@@ -292,8 +363,12 @@ def make_objective(
     form: LossForm = "relative",
     total_variation_form: TotalVariationForm = "power",
     style_loss: StyleLoss = "gram",
+    strip_rows: int = 0,
 ) -> Objective:
     """The objective on the network of a weight file.
+
+    `strip_rows`, where it is not 0, has pictures of more rows (and two halos) than that go through
+    the network strip by strip (`stylejax.strips`).
 
     Raises:
         InputError: no content or style layer, or an unknown or repeated one.
@@ -320,12 +395,16 @@ def make_objective(
         features = extract(variables, image)
         return {name: features[layer] for name, layer in canonical.items()}
 
+    geometry = {name: table[layer] for name, layer in canonical.items()}
+    field = max(layer.receptive_field for layer in geometry.values())
+    stride = max(layer.stride for layer in geometry.values())
     return Objective(
         by_given_name,
         tuple(content_layers),
         tuple(style_layers),
+        tuple(geometry.items()),
         form,
         total_variation_form,
         style_loss,
-        tuple(table[canonical[name]].receptive_field for name in style_layers),
+        strips(strip_rows, field, stride),
     )

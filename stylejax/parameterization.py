@@ -33,19 +33,20 @@ GRID_SCALE = 0.05
 _CLOSEST = 1.0 / 512.0
 
 Latent = Float[Array, "height width 3"]
+Planes = Float[Array, "3 height width"]
 
 
-def bounded(latent: Latent) -> Image:
+def bounded(latent: Float[Array, "*any"]) -> Float[Array, "*any"]:
     """Map unbounded numbers to (0, 1): the difference of two softplus functions of width SOFTNESS.
 
     Within [0.1, 0.9] it departs from the identity by less than 2e-4.
     """
-    ramp = lambda x: SOFTNESS * jax.nn.softplus(x / SOFTNESS)
     # The upper half is the lower one mirrored: far above 1 the difference of two large numbers
-    # would be all rounding error.
+    # would be all rounding error. In the lower half the second softplus, whose bend is at 1, is
+    # e^-50 of the first: nothing in float32.
     upper = latent > 0.5
     x = jnp.where(upper, 1.0 - latent, latent)
-    y = ramp(x) - ramp(x - 1.0)
+    y = SOFTNESS * jax.nn.softplus(x / SOFTNESS)
     return jnp.where(upper, 1.0 - y, y)
 
 
@@ -77,7 +78,7 @@ def _grid_share(height: int, width: int) -> np.ndarray:
     return np.where(lowest, 0.0, share)
 
 
-def _frequency_scale(height: int, width: int) -> np.ndarray:
+def frequency_scale(height: int, width: int) -> np.ndarray:
     """The factor of each frequency of a real Fourier transform, as height x columns x 1.
 
     The mean, of frequency 0, moves as the lowest frequency does.
@@ -104,14 +105,21 @@ def frequency_scaled(latent: Latent) -> Latent:
     decorrelated parameterisation of Olah et al., Feature Visualization (2017), with a gentler
     exponent than the 1 of natural pictures.
     """
-    size = latent.shape[:2]
-    spectrum = jnp.fft.rfft2(latent, axes=(0, 1)) * _frequency_scale(*size)
-    return jnp.fft.irfft2(spectrum, size, axes=(0, 1)).astype(latent.dtype)
+    return jnp.moveaxis(_scaled_planes(jnp.moveaxis(latent, -1, 0)), 0, -1)
+
+
+def _scaled_planes(planes: Planes) -> Planes:
+    size = planes.shape[1:]
+    spectrum = jnp.fft.rfft2(planes) * frequency_scale(*size)[..., 0]
+    return jnp.fft.irfft2(spectrum, size).astype(planes.dtype)
 
 
 def image_from_latent(latent: Latent, *, parameterization: Parameterization = "fourier") -> Image:
     """The picture, in [0, 1], that the latent numbers stand for."""
-    return bounded(frequency_scaled(latent) if parameterization == "fourier" else latent)
+    planes = jnp.moveaxis(latent, -1, 0)
+    if parameterization == "fourier":
+        planes = _scaled_planes(planes)
+    return jnp.moveaxis(bounded(planes), 0, -1)
 
 
 def latent_from_image(
@@ -122,5 +130,5 @@ def latent_from_image(
     if parameterization == "pixel":
         return latent
     size = latent.shape[:2]
-    spectrum = np.fft.rfft2(latent, axes=(0, 1)) / _frequency_scale(*size)
+    spectrum = np.fft.rfft2(latent, axes=(0, 1)) / frequency_scale(*size)
     return np.fft.irfft2(spectrum, size, axes=(0, 1)).astype(np.float32)

@@ -22,6 +22,7 @@ from stylejax.checkpoint import (
 )
 from stylejax.color import colors_after
 from stylejax.config import PictureOptions
+from stylejax.device import release_freed_memory
 from stylejax.distributed import agreed, is_first, whole
 from stylejax.files import replace_file
 from stylejax.history import TERMS, History, extended, history_csv, history_plot, start_history
@@ -255,7 +256,9 @@ def _solve_levels(
         which = f"{level.width} x {level.height}, level {solved.level} of {len(levels)}"
         observer.stage("compiling" if len(levels) == 1 else f"compiling {which}")
         began = time.monotonic()
+        release_freed_memory()
         init, advance = problem.solver.compile(problem.start, *problem.arguments)
+        release_freed_memory()
         compiling += time.monotonic() - began
         observer.stage("solving" if len(levels) == 1 else f"solving {which}")
         began = time.monotonic()

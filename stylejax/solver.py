@@ -198,19 +198,21 @@ def _jaxopt_lbfgs(fun: Function, history_size: int) -> jaxopt.LBFGS:
     )
 
 
-def _kept(finished: Bool[Array, ""], new: Any, old: Any, slot: Int[Array, ""]) -> Any:
+def _kept(
+    finished: Bool[Array, ""], new: Any, old: Any, pair: tuple[Any, Any], slot: Int[Array, ""]
+) -> Any:
     """The new state of jaxopt where the search has finished, else its old one.
 
-    The histories differ in one slot only: selecting that one keeps the update in place.
+    The histories are the old ones with the new pair of step and change of the gradient in one slot.
+    Choosing between jaxopt's new histories and the old ones would copy both at each step; so they
+    are updated in place.
     """
-    restore = lambda after, before: jax.tree.map(
-        lambda a, b: a.at[slot].set(jnp.where(finished, a[slot], b[slot])), after, before
-    )
+    put = lambda history, x: history.at[slot].set(jnp.where(finished, x, history[slot]))
     light = {name: None for name in ("s_history", "y_history")}
     kept = where(finished, new._replace(**light), old._replace(**light))
     return kept._replace(
-        s_history=restore(new.s_history, old.s_history),
-        y_history=restore(new.y_history, old.y_history),
+        s_history=jax.tree.map(put, old.s_history, pair[0]),
+        y_history=jax.tree.map(put, old.y_history, pair[1]),
     )
 
 
@@ -228,14 +230,18 @@ def _steepest_step(
     return jnp.where((to_bound > 0.0) & jnp.isfinite(to_bound), to_bound, of_length_1)
 
 
-def _restarted(new: Any, slot: Int[Array, ""], lower_bound: float) -> Any:
+def _restarted(new: Any, pair: tuple[Any, Any], slot: Int[Array, ""], lower_bound: float) -> Any:
     """The new state of jaxopt, without its history where the last pair cannot be used."""
+    step, change = pair
+    squared = vdot(change, change)
+    # Nocedal and Wright, equation 7.20, from the pair itself: jaxopt reads its new history for it.
+    gamma = jnp.where(squared > 0.0, vdot(change, step) / squared, 1.0)
     # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
     restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
     return new._replace(
         # A pair whose rho is 0 takes no part in the two-loop product.
         rho_history=jnp.where(restart, 0.0, new.rho_history),
-        gamma=jnp.where(restart, 1.0, new.gamma),
+        gamma=jnp.where(restart, 1.0, gamma),
         stepsize=jnp.where(restart, _steepest_step(new.value, new.error, lower_bound), 1.0),
     )
 
@@ -272,7 +278,8 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
         aux, search = new.aux
         finished, slot = search.done, old.iter_num % history_size
         was_steepest = jnp.all(old.rho_history == 0.0)
-        new = _restarted(new._replace(aux=None), slot, lower_bound)
+        pair = jax.tree.map(jnp.subtract, (params, new.grad), (state.params, old.grad))
+        new = _restarted(new._replace(aux=None), pair, slot, lower_bound)
         params, value, aux, norm = where(
             finished,
             (params, new.value, aux, new.error),
@@ -292,7 +299,7 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
         )
         # The inner state is left out: a choice between histories would copy them each step.
         kept = _keep_finite(after, state._replace(inner=None))
-        return kept._replace(inner=LbfgsState(_kept(finished, new, old, slot), search))
+        return kept._replace(inner=LbfgsState(_kept(finished, new, old, pair, slot), search))
 
     return Method(init, step)
 

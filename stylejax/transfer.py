@@ -178,6 +178,7 @@ def make_problem(
         form=loss.loss_form,
         total_variation_form=loss.tv_form,
         style_loss=loss.style_loss,
+        strip_rows=loss.strip_rows,
     )
     variables = jax.tree.map(jnp.asarray, weights.variables)
     targets = objective.targets(

@@ -15,7 +15,9 @@ settings.load_profile("stylejax")
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(tmp_path_factory):
     """Equal programs are compiled once in a test run, in this process and its children."""
-    folder = str(tmp_path_factory.mktemp("compiled"))
+    # A worker of pytest-xdist has a folder of its own, in that of the whole run.
+    base = tmp_path_factory.getbasetemp()
+    folder = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     jax.config.update("jax_compilation_cache_dir", folder)

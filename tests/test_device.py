@@ -2,8 +2,16 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from stylejax import device
 from stylejax.densenet import DenseNet
-from stylejax.device import available_memory, check_memory, estimated_memory, find_devices
+from stylejax.device import (
+    available_memory,
+    check_memory,
+    estimated_memory,
+    find_devices,
+    fitting_strip_rows,
+    release_freed_memory,
+)
 from stylejax.errors import InputError
 from stylejax.features import feature_extractor
 from stylejax.layers import DENSENET121, VGG19, layer_table
@@ -36,9 +44,32 @@ def test_a_run_that_does_not_fit_is_told_what_fits():
 
 def test_the_estimate_grows_with_depth_size_and_history():
     estimate = lambda side, layer, kept: estimated_memory(side, side, (layer,), kept, DENSENET121)
-    assert estimate(512, "pool2_relu", 23) < estimate(512, "pool3_relu", 23)
+    assert estimate(512, "conv1_relu", 23) < estimate(512, "pool2_relu", 23)
     assert estimate(512, "pool2_relu", 23) < estimate(1024, "pool2_relu", 23)
     assert estimate(512, "pool2_relu", 3) < estimate(512, "pool2_relu", 23)
+
+
+def test_strips_are_as_high_as_the_memory_of_the_device_allows(monkeypatch):
+    layers = ("conv1_relu", "pool3_relu")
+    needed = lambda rows: estimated_memory(4096, 2048, layers, 23, DENSENET121, strip_rows=rows)
+
+    def chosen(total):
+        monkeypatch.setattr(device, "total_memory", lambda device: total)
+        return fitting_strip_rows(4096, 2048, layers, 23, DENSENET121, jax.devices()[0])
+
+    assert needed(128) < needed(512) < needed(2048) < needed(0)
+    assert chosen(2 * needed(0)) == 0
+    rows = chosen(needed(0))
+    assert 0 < rows < 4096 and needed(rows) <= 0.7 * needed(0)
+    # One strip less would not fit.
+    assert needed(4096 // (-(-4096 // rows) - 1)) > 0.7 * needed(0)
+    # Where nothing does, strips are still no less high than their halos.
+    assert chosen(1e6) == 136
+
+
+def test_memory_that_was_freed_can_be_given_back():
+    release_freed_memory()
+    assert device.total_memory(jax.devices()[0]) >= available_memory(jax.devices()[0])
 
 
 def vgg_extractor(layers):

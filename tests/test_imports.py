@@ -8,7 +8,7 @@ HOUSE = """
 version errors types png
 files distributed
 config sample convolution torch_files keras_files
-layers presets pyramid masks color grid
+layers presets pyramid masks color grid dense_block pooling strips
 densenet vgg convert
 features weights state_dict
 losses normalization published download

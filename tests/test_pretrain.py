@@ -218,7 +218,7 @@ def steps(student, teacher, stage, recipe, tiles, count):
     draw = lambda key, tiles: training_pictures.crops(key, tiles, 8, 64)
     step = jax.jit(distillation.training_step(stage, recipe, draw, jnp.float32))
     sample = training_pictures.crops(jax.random.key(9), tiles, 16, 64)
-    deviations = distillation.channel_deviations(teacher, sample)
+    deviations = jax.jit(distillation.channel_deviations)(teacher, sample)
     learning = distillation.split_parts(student, stage)[0]
     state = (student, distillation.optimizer().init(learning))
     errors = []
@@ -312,9 +312,8 @@ def test_balancing_tames_a_channel_and_changes_no_prediction(student):
     wild = student._replace(params=params)
     tame = distillation.balanced(wild, pictures, 50.0)
     taps = tuple(TAPS)
-    before, after = (
-        distillation.student_taps(s, pictures, taps, False, jnp.float32)[0] for s in (wild, tame)
-    )
+    taps_of = jax.jit(distillation.student_taps, static_argnums=(2, 3, 4))
+    before, after = (taps_of(s, pictures, taps, False, jnp.float32)[0] for s in (wild, tame))
     for tap, channel in (("pool3_relu", 5), ("relu", 7)):
         strength = np.mean(np.square(after[tap]), (0, 1, 2))
         assert strength[channel] == pytest.approx(50.0 * np.median(strength), rel=1e-3)

@@ -57,6 +57,17 @@ def test_equal_runs_give_equal_bytes_whatever_is_saved_between(request_, tmp_pat
     assert names(other) == ["renamed-0004.png", "renamed.png"]
 
 
+def test_strips_of_rows_make_the_same_picture(request_, tmp_path):
+    run(request_)
+    loss = replace(SHALLOW, strip_rows=8)
+    cut = replace(request_, options=replace(OPTIONS, loss=loss), output=tmp_path / "cut.png")
+    run(cut)
+    whole, strips = (read_picture(path).pixels for path in (request_.output, cut.output))
+    assert np.abs(whole - strips).max() <= 2 / 255
+    assert read_settings(cut.output)["options"]["strip_rows"] == 8
+    assert read_settings(request_.output)["options"]["strip_rows"] == 0
+
+
 def test_another_seed_gives_another_picture(request_, tmp_path):
     for seed in (0, 1):
         options = replace(OPTIONS, picture=PictureOptions(size=64, init="noise", seed=seed))
