@@ -5,6 +5,7 @@
     python scripts/benchmark.py sweep --lanes 8 --size 256
     python scripts/benchmark.py sharding --size 1024 --devices 8
     python scripts/benchmark.py memory
+    python scripts/benchmark.py evaluation --size 512
 
 Each subcommand is a module of its own, which says what it measures.
 """
@@ -13,12 +14,19 @@ import argparse
 import json
 from collections.abc import Sequence
 
+import benchmark_evaluation
 import benchmark_memory
 import benchmark_sharding
 import benchmark_solver
 import benchmark_sweep
 
-BENCHMARKS = (benchmark_solver, benchmark_sweep, benchmark_sharding, benchmark_memory)
+BENCHMARKS = (
+    benchmark_solver,
+    benchmark_sweep,
+    benchmark_sharding,
+    benchmark_memory,
+    benchmark_evaluation,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

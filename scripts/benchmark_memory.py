@@ -27,20 +27,21 @@ SHARE = 0.9
 COUNTS = (1, 8)
 LANES_AT = (256, 512, 1024)
 STEP = 64
+STRIP_ROWS = 256
 _PICTURES_KEPT = 23
 
 
-def needed(size: int, devices: int = 1) -> int:
+def needed(size: int, devices: int = 1, strip_rows: int = 0) -> int:
     """Bytes on each device for a square picture, by the estimate."""
     loss = Options().loss
     layers = (*loss.content_layers, *loss.style_layers)
-    return estimated_memory(size, size, layers, _PICTURES_KEPT, DENSENET121, devices)
+    return estimated_memory(size, size, layers, _PICTURES_KEPT, DENSENET121, devices, strip_rows)
 
 
-def largest(free: float, devices: int) -> int:
+def largest(free: float, devices: int, strip_rows: int = 0) -> int:
     """The largest square picture that devices with so much free memory hold together."""
     size = STEP
-    while needed(size + STEP, devices) <= free:
+    while needed(size + STEP, devices, strip_rows) <= free:
         size += STEP
     return size
 
@@ -51,7 +52,12 @@ def table() -> list[dict[str, Any]]:
     for gigabytes in ACCELERATORS:
         free = SHARE * gigabytes * 1e9
         for count in COUNTS:
-            row = {"gigabytes": gigabytes, "devices": count, "largest": largest(free, count)}
+            row: dict[str, Any] = {
+                "gigabytes": gigabytes,
+                "devices": count,
+                "largest": largest(free, count),
+            }
+            row["largest_in_strips"] = largest(free, 1, STRIP_ROWS) if count == 1 else None
             row |= {f"lanes_{size}": count * int(free / needed(size)) for size in LANES_AT}
             rows.append(row)
     return rows
@@ -73,11 +79,14 @@ def checked(size: int, lanes: int, weights: Path | None) -> dict[str, Any]:
 
 
 def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield "| memory | devices | largest picture | lanes at 256 px | at 512 px | at 1024 px |"
-    yield "| ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| memory | devices | largest picture | in strips | lanes at 256 px | 512 px | 1024 px |"
+    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in rows:
         lanes = " | ".join(str(row[f"lanes_{size}"]) for size in LANES_AT)
-        yield f"| {row['gigabytes']} GB | {row['devices']} | {row['largest']} px | {lanes} |"
+        strips = row["largest_in_strips"]
+        strips = "" if strips is None else f"{strips} px"
+        largest = f"{row['gigabytes']} GB | {row['devices']} | {row['largest']} px"
+        yield f"| {largest} | {strips} | {lanes} |"
 
 
 def benchmark_memory(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -311,7 +311,8 @@ def balanced(student: Student, pictures: Crops, most: float = 100.0) -> Student:
     multiplied into the rows of the convolution and the heads that read it, as Gatys et al. (2016)
     rescale VGG.
     """
-    features, _ = student_taps(student, pictures, tuple(_TAP_MODULES), False, jnp.float32)
+    taps_of = jax.jit(student_taps, static_argnums=(2, 3, 4))
+    features, _ = taps_of(student, pictures, tuple(_TAP_MODULES), False, jnp.float32)
     params, heads = dict(student.params), dict(student.heads)
     for tap, (norm, conv) in _TAP_MODULES.items():
         strength = jnp.mean(jnp.square(features[tap]), (0, 1, 2))
