@@ -190,9 +190,11 @@ def evaluations(arguments: argparse.Namespace) -> dict[str, Any]:
     for name, taken in seconds.items():
         report[f"{prefix[name]}seconds"] = float(np.median(taken))
     report["peak_memory_bytes"] = peak["ours"]
-    for name in arguments.programs[1:]:
+    rivals = arguments.programs[1:]
+    if rivals:
+        report["torch_peak_memory_bytes"] = min(peak[name] for name in rivals)
+    for name in rivals:
         report[f"over_{name}"] = report["seconds"] / report[f"{name}_seconds"]
-        report["torch_peak_memory_bytes"] = min(peak[name] for name in arguments.programs[1:])
         difference = np.abs(firsts["ours"] - firsts[name]) / firsts[name]
         report[f"{name}_loss_difference"] = float(difference[0])
         report[f"{name}_gradient_norm_difference"] = float(difference[1])

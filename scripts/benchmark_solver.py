@@ -122,18 +122,11 @@ def scipy_lbfgsb(problem: Problem, evaluations: int) -> Losses:
 def torch_lbfgs(problem: Problem, evaluations: int) -> Losses:
     """torch.optim.LBFGS with its strong Wolfe search."""
     import torch  # pyright: ignore[reportMissingImports]
+    import torch_transfer
 
     function, losses = counted(problem)
     latent = torch.tensor(problem.start.ravel(), requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [latent],
-        max_iter=evaluations,
-        max_eval=evaluations,
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-        history_size=10,
-        line_search_fn="strong_wolfe",
-    )
+    optimizer = torch_transfer.lbfgs(latent, evaluations)
 
     def closure() -> Any:
         value, gradient = function(latent.detach().numpy())

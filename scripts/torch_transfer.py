@@ -165,6 +165,19 @@ def value_and_gradient(
     return float(value.detach()), latent.grad[0].permute(1, 2, 0).numpy()
 
 
+def lbfgs(latent: Tensor, evaluations: int) -> Any:
+    """PyTorch's L-BFGS, with as long a memory as ours, ended by the evaluations alone."""
+    return torch.optim.LBFGS(
+        [latent],
+        max_iter=evaluations,
+        max_eval=evaluations,
+        tolerance_grad=0.0,
+        tolerance_change=0.0,
+        history_size=10,
+        line_search_fn="strong_wolfe",
+    )
+
+
 class Enough(Exception):
     """The loss asked for is reached."""
 
@@ -179,15 +192,7 @@ def solve(
     """L-BFGS from a latent picture; its last point, and the loss of each evaluation."""
     latent = as_batch(start).requires_grad_(True)
     losses: list[float] = []
-    optimizer = torch.optim.LBFGS(
-        [latent],
-        max_iter=evaluations,
-        max_eval=evaluations,
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-        history_size=10,
-        line_search_fn="strong_wolfe",
-    )
+    optimizer = lbfgs(latent, evaluations)
 
     def closure() -> Tensor:
         optimizer.zero_grad()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from problems import picture
 
-from stylejax.config import Options
+from stylejax.config import Options, SolverOptions
 from stylejax.parameterization import latent_from_image
 from stylejax.transfer import make_problem
 from stylejax.weights import read_weights
@@ -17,8 +17,7 @@ def test_the_torch_program_has_our_loss_and_gradient(parameterization):
     import torch_transfer
 
     content, style, start = picture(45, 64), picture(64, 56, seed=3), picture(45, 64, seed=7)
-    options = Options()
-    options = options.__class__(solve=options.solve.__class__(parameterization=parameterization))
+    options = Options(solve=SolverOptions(parameterization=parameterization))
     problem = make_problem(read_weights(), content, [style], options, start)
     evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
     (want, _), expected = evaluate(problem.start, *problem.arguments)
