@@ -17,21 +17,30 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from stylejax.convolution import Batch, conv3x3, conv3x3_gradient, plain_conv3x3
+from stylejax.convolution import Batch, conv3x3, fast_conv3x3, plain_conv3x3, turned
 
 
 class DenseLayer(NamedTuple):
-    """The numbers of one layer.
-
-    `scale` and `shift` are those of the batch norm that comes first; `pointwise` is the 1x1 kernel
-    times the scale of the norm that follows, whose shift is `pointwise_shift`.
-    """
+    """The numbers of one layer (`dense_layer`), and its kernels as the gradient reads them."""
 
     scale: Float[Array, " channels"]
     shift: Float[Array, " channels"]
     pointwise: Float[Array, "channels bottleneck"]
     pointwise_shift: Float[Array, " bottleneck"]
     spatial: Float[Array, "3 3 bottleneck growth"]
+    pointwise_gradient: Float[Array, "bottleneck channels"]
+    spatial_gradient: Float[Array, "3 3 growth bottleneck"]
+
+
+def dense_layer(scale: Any, shift: Any, pointwise: Any, after: tuple, spatial: Any) -> DenseLayer:
+    """A layer from the scale and shift of its first batch norm, and of the second one (`after`).
+
+    `pointwise` (channels x bottleneck) and `spatial` are its kernels as they are stored. NumPy's
+    arrays stay NumPy's.
+    """
+    pointwise = pointwise * after[0]
+    back = (pointwise * scale[:, None]).T
+    return DenseLayer(scale, shift, pointwise, after[1], spatial, back, turned(spatial))
 
 
 def _bottleneck(x: Batch, layer: DenseLayer) -> Batch:
@@ -92,9 +101,10 @@ def _backward(residuals: Any, gradient: Batch) -> Any:
         channels, growth = len(layer.scale), layer.spatial.shape[-1]
         x = buffer[..., :channels]
         added = gradient[..., channels : channels + growth]
-        into = conv3x3_gradient(added, layer.spatial.astype(x.dtype))
-        into = jnp.where(bottleneck > 0, into, 0)
-        kernel = (layer.pointwise * layer.scale[:, None]).T.astype(x.dtype)
+        # Without the barrier XLA would fold a kernel turned in the same program back.
+        spatial = lax.optimization_barrier(layer.spatial_gradient.astype(x.dtype))
+        into = jnp.where(bottleneck > 0, fast_conv3x3(added, spatial), 0)
+        kernel = layer.pointwise_gradient.astype(x.dtype)
         into = jnp.where(x * layer.scale + layer.shift > 0, into @ kernel, 0)
         before = gradient[..., :channels] + into
         gradient = lax.dynamic_update_slice_in_dim(gradient, before, 0, axis=-1)

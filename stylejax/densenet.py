@@ -11,15 +11,18 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from stylejax.config import Pooling
 from stylejax.convolution import Batch, conv3x3, stem
-from stylejax.dense_block import DenseLayer, dense_block
+from stylejax.dense_block import DenseLayer, dense_block, dense_layer
 from stylejax.layers import DENSENET121, Architecture
 from stylejax.pooling import max_pool
+from stylejax.types import Variables
+
+FOLDED = "folded"
+"""The collection of variables that `DenseNet.fold` adds."""
 
 Maps = Iterator[tuple[str, Batch]]
 
@@ -32,24 +35,28 @@ def _pool(x: Batch, pooling: Pooling) -> Batch:
     return nn.avg_pool(x, count_include_pad=False, **window)
 
 
-def _folded(network: "DenseNet", name: str) -> tuple[Array, Array]:
+def _folded(variables: Any, name: str, epsilon: float) -> tuple[Any, Any]:
     """Scale and shift of a batch norm with stored statistics."""
-    parameters, statistics = (network.variables[kind][name] for kind in ("params", "batch_stats"))
-    scale = parameters["scale"] * lax.rsqrt(statistics["var"] + network.epsilon)
+    parameters, statistics = (variables[kind][name] for kind in ("params", "batch_stats"))
+    scale = parameters["scale"] * (statistics["var"] + epsilon) ** -0.5
     return scale, parameters["bias"] - statistics["mean"] * scale
 
 
-def _dense_layers(network: "DenseNet", block: int) -> tuple[DenseLayer, ...]:
+def _dense_layers(variables: Any, block: int, size: int, epsilon: float) -> tuple[DenseLayer, ...]:
     """The numbers of a block's layers as `dense_block` wants them."""
+    name = f"denseblock{block}"
+    if name in variables.get(FOLDED, {}):
+        return variables[FOLDED][name]
     layers = []
-    for index in range(1, network.architecture.block_sizes[block - 1] + 1):
-        key = f"denseblock{block}.denselayer{index}"
-        scale, shift = _folded(network, f"{key}.norm1")
-        second_scale, second_shift = _folded(network, f"{key}.norm2")
-        pointwise, spatial = (
-            network.variables["params"][f"{key}.{name}"]["kernel"] for name in ("conv1", "conv2")
+    for index in range(1, size + 1):
+        key = f"{name}.denselayer{index}"
+        before, after = (
+            _folded(variables, f"{key}.{norm}", epsilon) for norm in ("norm1", "norm2")
         )
-        layers.append(DenseLayer(scale, shift, pointwise * second_scale, second_shift, spatial))
+        pointwise, spatial = (
+            variables["params"][f"{key}.{name}"]["kernel"] for name in ("conv1", "conv2")
+        )
+        layers.append(dense_layer(*before, pointwise, after, spatial))
     return tuple(layers)
 
 
@@ -114,16 +121,13 @@ def _feature_maps(network: "DenseNet", x: Batch) -> Maps:
     x = _pool(x, network.pooling)
     yield "pool1", x
     for block, size in enumerate(architecture.block_sizes, start=1):
-        last = f"conv{block + 1}_block{size}_concat"
-        inside = any(
-            name.startswith(f"conv{block + 1}_") for name in network.layers if name != last
-        )
-        if inside or network.training or network.is_initializing():
+        if network.runs_whole(block) and not network.is_initializing():
+            layers = _dense_layers(network.variables, block, size, network.epsilon)
+            x = dense_block(x.astype(network.dtype), layers)
+            yield f"conv{block + 1}_block{size}_concat", x
+        else:
             for tap, x in _block_maps(network, norm, block, x):  # noqa: B020
                 yield tap, x
-        else:
-            x = dense_block(x.astype(network.dtype), _dense_layers(network, block))
-            yield last, x
         if block < len(architecture.block_sizes):
             key, tap = f"transition{block}", f"pool{block + 1}"
             x = norm(name=f"{key}.norm")(x)
@@ -173,3 +177,25 @@ class DenseNet(nn.Module):
                 if len(features) == len(self.layers):
                     break
         return features
+
+    def runs_whole(self, block: int) -> bool:
+        """Whether none of the layers asked for lies inside a dense block, counted from 1."""
+        last = f"conv{block + 1}_block{self.architecture.block_sizes[block - 1]}_concat"
+        inside = (name.startswith(f"conv{block + 1}_") for name in self.layers if name != last)
+        return not self.training and not any(inside)
+
+    def fold(self, variables: Variables) -> Variables:
+        """The variables with the numbers of whole dense blocks computed beforehand, by NumPy.
+
+        In a program they are most of what there is to compile, though none of what there is to do.
+        """
+        folded = {}
+        for block, size in enumerate(self.architecture.block_sizes, start=1):
+            if self.runs_whole(block):
+                layers = _dense_layers(variables, block, size, self.epsilon)
+                folded[f"denseblock{block}"] = layers
+        kept = {
+            kind: {key: leaf for key, leaf in values.items() if key.split(".")[0] not in folded}
+            for kind, values in variables.items()
+        }
+        return kept | {FOLDED: folded}

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from stylejax.config import LossForm, StyleLoss, TotalVariationForm
+from stylejax.rows import missing_rows
 from stylejax.types import FeatureMap, Gram, Image, Scalar
 
 
@@ -50,11 +51,12 @@ _FEW_CHANNELS = 16
 def _products(left: FeatureMap, right: FeatureMap) -> Gram:
     """Sum over positions of the products of channels."""
     channels = left.shape[-1]
+    whole = lambda x: jnp.pad(x, ((0, missing_rows(x.shape[0])), (0, 0), (0, 0)))
     if channels > _FEW_CHANNELS:
-        return left.reshape(-1, channels).T @ right.reshape(-1, channels)
+        return whole(left).reshape(-1, channels).T @ whole(right).reshape(-1, channels)
     # A matrix product this thin adds all positions in one chain, on a CPU with an error of 3e-4 at
     # 384 px; with the channels first it is 1e-7, and takes a third of the time.
-    planes = lambda x: jnp.moveaxis(x, -1, 0).reshape(channels, -1)
+    planes = lambda x: jnp.moveaxis(whole(x), -1, 0).reshape(channels, -1)
     return planes(left) @ planes(right).T
 
 

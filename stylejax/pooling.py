@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int8
 
-from stylejax.convolution import Batch, interleaved_rows
+from stylejax.convolution import Batch
+from stylejax.rows import interleaved_rows
 
 Taps = Int8[Array, "batch _ _ _"]
 

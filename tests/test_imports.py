@@ -7,8 +7,9 @@ import stylejax
 HOUSE = """
 version errors types png
 files distributed
-config sample convolution torch_files keras_files
-layers presets pyramid masks color grid dense_block pooling strips
+config sample rows torch_files keras_files
+layers presets pyramid masks color grid convolution strips
+dense_block pooling
 densenet vgg convert
 features weights state_dict
 losses normalization published download
