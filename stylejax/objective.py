@@ -165,8 +165,11 @@ class Objective:
         content: Image,
         styles: Sequence[OtherImage],
         masks: Masks | None = None,
+        compiler_options: dict[str, Any] | None = None,
     ) -> Targets:
         """Compute the targets from a content picture and style pictures of any sizes.
+
+        `compiler_options` are for XLA; JAX takes some only where nothing around this is traced.
 
         Raises:
             InputError: no style picture, or masks that do not fit them.
@@ -174,16 +177,9 @@ class Objective:
         if not styles:
             raise InputError("no style picture: give at least one")
 
-        @jax.jit
-        def features_and_moments(
-            variables: Variables, image: OtherImage, weights: Any
-        ) -> tuple[Any, Any]:
-            if self.strips.count(image.shape[0]) > 1:
-                return self._assembled(variables, image, weights)
-            features = self.extract(variables, image)
-            kept = {name: features[name] for name in self.content_layers}
-            return kept, self._moments(features, weights)
-
+        features_and_moments = jax.jit(
+            self._features_and_moments, compiler_options=compiler_options
+        )
         of_styles: list[Any] = [None] * len(styles)
         regions = None
         if masks is not None:
@@ -202,6 +198,16 @@ class Objective:
         join = jnp.concatenate if masks is not None and masks.styles else jnp.stack
         style = jax.tree.map(lambda *each: join(each), *moments)
         return Targets(features, style, content_moments, regions)
+
+    def _features_and_moments(
+        self, variables: Variables, image: OtherImage, weights: Any
+    ) -> tuple[dict[str, FeatureMap], dict[str, Moments]]:
+        """Feature maps at the content layers, and the moments of the style layers."""
+        if self.strips.count(image.shape[0]) > 1:
+            return self._assembled(variables, image, weights)
+        features = self.extract(variables, image)
+        kept = {name: features[name] for name in self.content_layers}
+        return kept, self._moments(features, weights)
 
     def _carried(
         self, variables: Variables, image: OtherImage, masks: Sequence[Mask]

@@ -84,7 +84,7 @@ def reconstruct(
     start = start_picture(options, picture, [])
     # The relative form measures style from the content picture on: that is the noise here.
     content = picture if kind == "content" else start
-    variables = jax.tree.map(jnp.asarray, weights.variables)
+    variables = jax.device_put(weights.variables)
     arguments = (
         variables,
         objective.targets(variables, jnp.asarray(content), [jnp.asarray(picture)]),

@@ -17,6 +17,7 @@ from stylejax.color import colors_after, colors_before
 from stylejax.config import STARTS, Options, Parameterization, check_options, shares
 from stylejax.distributed import whole
 from stylejax.errors import InputError
+from stylejax.features import folded_variables
 from stylejax.history import History, extended, start_history
 from stylejax.image import covering, resize
 from stylejax.masks import Masks
@@ -180,9 +181,23 @@ def make_problem(
         style_loss=loss.style_loss,
         strip_rows=loss.strip_rows,
     )
-    variables = jax.tree.map(jnp.asarray, weights.variables)
+    variables = jax.device_put(
+        folded_variables(
+            weights.variables,
+            (*loss.content_layers, *loss.style_layers),
+            architecture=weights.architecture,
+            epsilon=weights.epsilon,
+        )
+    )
+    pictures = [jnp.asarray(picture) for picture in (content, *styles)]
+    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
+    on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
     targets = objective.targets(
-        variables, jnp.asarray(content), [jnp.asarray(style) for style in styles], masks
+        variables,
+        pictures[0],
+        pictures[1:],
+        masks,
+        {"xla_backend_optimization_level": 0} if on_cpu else None,
     )
     budget = options.solve.evaluations or UNLIMITED
     parameterization = options.solve.parameterization

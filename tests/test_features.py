@@ -7,7 +7,7 @@ import pytest
 from problems import picture, random_weights
 
 from stylejax.errors import InputError
-from stylejax.features import MARGIN, feature_extractor, padding
+from stylejax.features import MARGIN, feature_extractor, folded_variables, padding
 from stylejax.layers import layer_table
 from stylejax.weights import read_weights
 
@@ -213,3 +213,19 @@ def test_bfloat16_inside_is_float32_outside_and_nearly_the_same():
         assert coarse[layer].dtype == np.float32
         error = np.abs(exact[layer] - coarse[layer]).max() / np.abs(exact[layer]).max()
         assert 1e-5 < error < 0.05, layer
+
+
+def test_folded_variables_are_numpy_s_and_give_the_same_feature_maps():
+    layers = ("conv1_relu", "pool3_relu", "conv4_block2_1_relu")
+    architecture, epsilon = WEIGHTS.architecture, WEIGHTS.epsilon
+    folded: Any = folded_variables(
+        WEIGHTS.variables, layers, architecture=architecture, epsilon=epsilon
+    )
+    assert {type(leaf) for leaf in jax.tree.leaves(folded)} == {np.ndarray}
+    # The third block is looked into, so it stays as it is.
+    assert "denseblock2.denselayer1.conv1" not in folded["params"]
+    assert "denseblock3.denselayer1.conv1" in folded["params"]
+    extract = jax.jit(extractor(*layers))
+    maps = [extract(variables, picture(45, 61)) for variables in (WEIGHTS.variables, folded)]
+    for plain, same in zip(*map(jax.tree.leaves, maps), strict=True):
+        np.testing.assert_allclose(same, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
