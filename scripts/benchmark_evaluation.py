@@ -39,6 +39,8 @@ LONGEST = 4
 FLOOR_MEGABYTES = 256
 FLOOR_SIDE = 2048
 PROGRAMS = ("ours", "torch_eager", "torch_compile")
+# Several processes share a GPU: none may take most of its memory at its start.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 Turn = Callable[[], float]
 Said = Callable[[float], None]
 
@@ -74,11 +76,15 @@ def _torch_loss(arguments: argparse.Namespace) -> tuple[Any, np.ndarray]:
     import torch_transfer
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    on_gpu = arguments.platform == "gpu"
+    torch.set_default_device("cuda" if on_gpu else "cpu")
     content, style = (read_picture(path, arguments.size).pixels for path in arguments.pair)
     kernels = torch_transfer.read_kernels(arguments.weights)
     loss = torch_transfer.make_loss(kernels, content, style, "fourier")
-    compiled = arguments.worker == "torch_compile"
-    return torch.compile(loss) if compiled else loss, latent_from_image(content)
+    if arguments.worker == "torch_compile":
+        # On a GPU this mode records CUDA graphs.
+        loss = torch.compile(loss, mode="reduce-overhead" if on_gpu else None)
+    return loss, latent_from_image(content)
 
 
 def torch_evaluations(arguments: argparse.Namespace) -> tuple[list[float], Turn]:
@@ -127,8 +133,9 @@ def work(arguments: argparse.Namespace) -> None:
         return
     first, turn = (our_evaluations if ours else torch_evaluations)(arguments)
     say(*first)
+    peak = peak_bytes if arguments.platform == "cpu" else lambda: device_peak_bytes(ours)
     for _ in sys.stdin:
-        say(turn(), peak_bytes())
+        say(turn(), peak())
 
 
 def peak_bytes() -> int:
@@ -142,19 +149,31 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def device_peak_bytes(ours: bool) -> int:
+    """The most memory of a device that this process has had."""
+    if ours:
+        statistics = jax.devices()[0].memory_stats()
+        return statistics["peak_bytes_in_use"] if statistics else 0
+    import torch  # pyright: ignore[reportMissingImports]
+
+    return torch.cuda.max_memory_allocated()
+
+
 def _started(
     arguments: argparse.Namespace, worker: str, stack: ExitStack, target: float | None = None
 ) -> subprocess.Popen[str]:
     """A worker's process, with nothing compiled before."""
     folder = stack.enter_context(tempfile.TemporaryDirectory())
-    caches = {"TORCHINDUCTOR_CACHE_DIR": folder, "JAX_ENABLE_COMPILATION_CACHE": "false"}
+    variables = {"TORCHINDUCTOR_CACHE_DIR": folder, "JAX_ENABLE_COMPILATION_CACHE": "false"}
     command = [sys.executable, sys.argv[0], "evaluation", "--worker", worker]
     command += ["--size", str(arguments.size), "--iterations", str(arguments.iterations)]
-    command += ["--pair", *map(str, arguments.pair)]
+    command += ["--pair", *map(str, arguments.pair), "--platform", jax.devices()[0].platform]
     command += [] if arguments.weights is None else ["--weights", str(arguments.weights)]
     command += [] if target is None else [f"--target={target}"]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | caches)
+    process = subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, env=os.environ | variables
+    )
     stack.callback(process.wait)
     stack.callback(process.kill)
     return process
@@ -327,5 +346,6 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
     parser.add_argument("--plot", type=Path, help="PNG of all sizes (needs the extra `plot`)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--platform", help=argparse.SUPPRESS)
     parser.add_argument("--target", type=float, help=argparse.SUPPRESS)
     parser.set_defaults(run=benchmark_evaluation)

@@ -32,12 +32,17 @@ STRIDES = {"input": 1, "conv1_relu": 2, "pool2_relu": 4, "pool3_relu": 8}
 CONTENT_LAYER = "pool3_relu"
 
 
+def as_tensor(array: np.ndarray) -> Tensor:
+    """An array on PyTorch's default device."""
+    return torch.from_numpy(array).to(torch.get_default_device())
+
+
 def read_kernels(path: Path | None) -> dict[str, Tensor]:
     """A weight file's tensors as float32, kernels channels last."""
     tensors, _ = read_tensors(default_weights() if path is None else path)
     kernels = {}
     for key, value in tensors.items():
-        tensor = torch.from_numpy(np.array(value, np.float32))
+        tensor = as_tensor(np.array(value, np.float32))
         if tensor.ndim == 4:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
         kernels[key.removeprefix("features.")] = tensor
@@ -118,7 +123,7 @@ def image_of(latent: Tensor, scale: Tensor | None) -> Tensor:
 
 def as_batch(picture: np.ndarray) -> Tensor:
     """A height x width x 3 array as a 1 x 3 x height x width tensor."""
-    return torch.from_numpy(np.array(picture, np.float32).transpose(2, 0, 1)[None].copy())
+    return as_tensor(np.array(picture, np.float32).transpose(2, 0, 1)[None].copy())
 
 
 def make_loss(
@@ -138,7 +143,7 @@ def make_loss(
         units = {name: distances(moments(of_content[name]), targets[name]) for name in STYLE_LAYERS}
     scale = None
     if parameterization == "fourier":
-        scale = torch.from_numpy(frequency_scale(*content.shape[:2])[..., 0])
+        scale = as_tensor(frequency_scale(*content.shape[:2])[..., 0])
 
     def loss(latent: Tensor) -> Tensor:
         image = image_of(latent, scale)
@@ -162,7 +167,7 @@ def value_and_gradient(
     latent = as_batch(start).requires_grad_(True)
     value = loss(latent)
     value.backward()
-    return float(value.detach()), latent.grad[0].permute(1, 2, 0).numpy()
+    return float(value.detach()), latent.grad[0].permute(1, 2, 0).cpu().numpy()
 
 
 def lbfgs(latent: Tensor, evaluations: int) -> Any:
@@ -208,4 +213,4 @@ def solve(
         optimizer.step(closure)
     except Enough:
         pass
-    return latent.detach()[0].permute(1, 2, 0).numpy(), losses
+    return latent.detach()[0].permute(1, 2, 0).cpu().numpy(), losses

@@ -144,7 +144,7 @@ class BatchSolver:
         """A level's programs, compiled when first asked for."""
         if number in self.levels:
             return self.levels[number]
-        prepared, first = self.prepared, self.grid.lanes[0].options
+        prepared, first = self.prepared, self.prepared.request.options
         level = prepared.levels[number - 1]
         self.observer.stage(f"compiling {level.width} x {level.height}")
         began = time.monotonic()

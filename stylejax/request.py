@@ -4,9 +4,10 @@ What can go wrong for the user is found out here, before anything takes long or 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -157,11 +158,10 @@ def _check_masks_fit(request: Request) -> None:
         raise InputError("--style-mask without --content-mask: say where the styles go")
 
 
-def _strip_rows(asked: int, size: tuple[int, int], network: Any, devices: list[Device]) -> int:
+def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Device]) -> int:
     """How many rows of the picture the network sees at a time; 0 for all."""
     if len(devices) == 1:
-        layers, kept, architecture = network
-        return asked or fitting_strip_rows(*size, layers, kept, architecture, devices[0])
+        return asked or fitting(devices[0])
     if asked:
         raise InputError(
             f"--strip-rows {asked}: {len(devices)} devices share the picture already; leave it "
@@ -196,12 +196,15 @@ def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
-    network = (layers, 2 * pairs + 3, weights.architecture)
-    if by_rows:
-        rows = _strip_rows(options.loss.strip_rows, size, network, devices)
-        options = replace(options, loss=replace(options.loss, strip_rows=rows))
-        request = replace(request, options=options)
-    needed = estimated_memory(*size, *network, bands, options.loss.strip_rows)
+    solve = (*size, layers, 2 * pairs + 3, weights.architecture)
+    rows = _strip_rows(
+        options.loss.strip_rows,
+        lambda device: fitting_strip_rows(*solve, device),
+        devices if by_rows else [device],
+    )
+    options = replace(options, loss=replace(options.loss, strip_rows=rows))
+    request = replace(request, options=options)
+    needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
     settings = make_settings(
