@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from stylejax.convolution import Batch, conv3x3, fast_conv3x3, plain_conv3x3, turned
+from stylejax.convolution import Batch, fast_conv3x3, plain_conv3x3, turned
 
 
 class DenseLayer(NamedTuple):
@@ -68,7 +68,7 @@ def _run(x: Batch, layers: Sequence[DenseLayer]) -> tuple[Batch, list[Batch]]:
     bottlenecks = []
     for layer in layers:
         bottlenecks.append(_bottleneck(buffer[..., :channels], layer))
-        y = conv3x3(bottlenecks[-1], layer.spatial.astype(x.dtype))
+        y = fast_conv3x3(bottlenecks[-1], layer.spatial.astype(x.dtype))
         buffer = lax.dynamic_update_slice_in_dim(buffer, y, channels, axis=-1)
         channels += y.shape[-1]
     return buffer, bottlenecks

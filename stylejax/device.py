@@ -13,7 +13,7 @@ from stylejax.convert import expected_shapes
 from stylejax.errors import InputError
 from stylejax.features import padding
 from stylejax.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
-from stylejax.strips import Strips, strips
+from stylejax.strips import Strips, layer_strips
 
 Device = Any
 """A device of JAX, whose class pyright takes for a variable."""
@@ -56,10 +56,16 @@ def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
     return devices[:count] if count else devices
 
 
+def _own_memory(device: Device) -> dict[str, int]:
+    """What a device says of memory of its own; nothing where it has none, or does not say."""
+    statistics = device.memory_stats() if device.platform != "cpu" else None
+    return statistics if statistics and "bytes_limit" in statistics else {}
+
+
 def available_memory(device: Device) -> int:
     """Bytes that a new computation can use."""
-    statistics = device.memory_stats() if device.platform != "cpu" else None
-    if statistics and "bytes_limit" in statistics:
+    statistics = _own_memory(device)
+    if statistics:
         return statistics["bytes_limit"] - statistics["bytes_in_use"]
     return psutil.virtual_memory().available
 
@@ -78,10 +84,8 @@ def release_freed_memory() -> None:
 
 def total_memory(device: Device) -> int:
     """Bytes of memory that a device has, in use or not."""
-    statistics = device.memory_stats() if device.platform != "cpu" else None
-    if statistics and "bytes_limit" in statistics:
-        return statistics["bytes_limit"]
-    return psutil.virtual_memory().total
+    statistics = _own_memory(device)
+    return statistics["bytes_limit"] if statistics else psutil.virtual_memory().total
 
 
 def estimated_memory(
@@ -122,9 +126,7 @@ def estimated_memory(
 
 def _strips(layers: tuple[str, ...], architecture: AnyArchitecture, rows: int) -> Strips:
     table = layer_table(architecture)
-    deepest = [table[canonical_layer(layer, architecture)] for layer in layers]
-    field = max(layer.receptive_field for layer in deepest)
-    return strips(rows, field, max(layer.stride for layer in deepest))
+    return layer_strips(rows, [table[canonical_layer(layer, architecture)] for layer in layers])
 
 
 def fitting_strip_rows(

@@ -28,7 +28,7 @@ from stylejax.losses import (
     feature_moments,
 )
 from stylejax.masks import Mask, Masks, check_masks, layer_masks
-from stylejax.strips import Cut, Strip, Strips, all_strips, joined, over_strips, strips
+from stylejax.strips import Cut, Strip, Strips, all_strips, joined, layer_strips, over_strips
 from stylejax.types import FeatureMap, Features, Image, OtherImage, Scalar, Variables
 from stylejax.weights import Weights
 
@@ -402,8 +402,6 @@ def make_objective(
         return {name: features[layer] for name, layer in canonical.items()}
 
     geometry = {name: table[layer] for name, layer in canonical.items()}
-    field = max(layer.receptive_field for layer in geometry.values())
-    stride = max(layer.stride for layer in geometry.values())
     return Objective(
         by_given_name,
         tuple(content_layers),
@@ -412,5 +410,5 @@ def make_objective(
         form,
         total_variation_form,
         style_loss,
-        strips(strip_rows, field, stride),
+        layer_strips(strip_rows, geometry.values()),
     )

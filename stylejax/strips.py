@@ -7,7 +7,7 @@ each strip is run forward again, so no strip's feature maps are held while anoth
 exact but for the order of additions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from stylejax.layers import Layer
 from stylejax.types import FeatureMap
 
 
@@ -57,6 +58,12 @@ def strips(rows: int, receptive_field: int, stride: int) -> Strips:
     """Strips of about so many rows, for layers that see so far."""
     up = lambda pixels: -(-pixels // stride) * stride
     return Strips(up(rows), up(receptive_field // 2 + stride), stride)
+
+
+def layer_strips(rows: int, layers: Collection[Layer]) -> Strips:
+    """Strips of about so many rows for a network that is looked at in these layers."""
+    field = max(layer.receptive_field for layer in layers)
+    return strips(rows, field, max(layer.stride for layer in layers))
 
 
 class Strip(NamedTuple):

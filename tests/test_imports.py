@@ -8,8 +8,8 @@ HOUSE = """
 version errors types png
 files distributed
 config sample rows torch_files keras_files
-layers presets pyramid masks color grid convolution strips
-dense_block pooling
+layers presets pyramid masks color grid convolution
+dense_block pooling strips
 densenet vgg convert
 features weights state_dict
 losses normalization published download
