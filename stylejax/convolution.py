@@ -99,28 +99,6 @@ def plain_stem(x: Batch, kernel: Kernel) -> Batch:
     return _convolution(x, kernel, ((3, 3), (3, 3)), stride=2)
 
 
-def _stacked_stem(x: Batch, kernel: Kernel) -> Batch:
-    """`plain_stem` of an even number of rows and columns, as a convolution along a single row.
-
-    What the kernel's seven rows meet are channels of their own; all rows lie end to end.
-    """
-    batch, height, width, inputs = x.shape
-    gap = 4
-    rows = height // 2 + missing_rows(height // 2)
-    below = 2 * rows - height + 3
-    planes = jnp.pad(jnp.moveaxis(x, -1, 1), ((0, 0), (0, 0), (3, below), (0, gap)))
-    met = [planes[:, :, row : row + 2 * rows : 2] for row in range(7)]
-    line = jnp.moveaxis(jnp.concatenate(met, axis=1).reshape(batch, 7 * inputs, 1, -1), 1, -1)
-    single = jnp.asarray(kernel).swapaxes(0, 1).reshape(1, 7, 7 * inputs, -1)
-    y = lax.conv_general_dilated(line, single, (1, 2), ((0, 0), (3, 3)), dimension_numbers=_LAYOUT)
-    y = y.reshape(batch, rows, (width + gap) // 2, -1)
-    return y[:, : height // 2, : width // 2]
-
-
-def _fast_stem(x: Batch, kernel: Kernel) -> Batch:
-    return lax.platform_dependent(x, kernel, cpu=_stacked_stem, default=plain_stem)
-
-
 def _stem_gradient(gradient: Batch, kernel: Kernel) -> Batch:
     """The gradient of `plain_stem` with respect to an input of twice as many rows and columns.
 
@@ -165,7 +143,7 @@ def _with_gradient(
 
 
 conv3x3 = _with_gradient(plain_conv3x3, fast_conv3x3, _conv3x3_gradient)
-_even_stem = _with_gradient(plain_stem, _fast_stem, _stem_gradient)
+_even_stem = _with_gradient(plain_stem, plain_stem, _stem_gradient)
 
 
 def stem(x: Batch, kernel: Kernel) -> Batch:

@@ -5,7 +5,6 @@ import pytest
 
 from stylejax.convolution import (
     _single_row_convolution,
-    _stacked_stem,
     conv3x3,
     plain_conv3x3,
     plain_stem,
@@ -57,14 +56,6 @@ def test_rows_laid_end_to_end_are_convolved_as_they_lie(size, taps, padding):
         x, kernel, (1, 1), paddings, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     np.testing.assert_allclose(_single_row_convolution(x, kernel, paddings), want, atol=1e-4)
-
-
-@pytest.mark.parametrize("size", [(2, 2), (8, 12), (18, 6)])
-def test_the_stem_along_a_single_row_is_the_plain_one(size):
-    random = np.random.default_rng(6)
-    x = jnp.asarray(random.normal(size=(2, *size, 3)), jnp.float32)
-    kernel = jnp.asarray(random.normal(size=(7, 7, 3, 5)), jnp.float32)
-    np.testing.assert_allclose(_stacked_stem(x, kernel), plain_stem(x, kernel), atol=1e-4)
 
 
 @pytest.mark.parametrize("width", [9, 200])

@@ -1,7 +1,9 @@
 """The objective: its terms by hand from the network's features, its units, its arguments."""
 
 from functools import cache
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,12 @@ import pytest
 from problems import picture, random_weights
 
 import stylejax
-from stylejax import InputError, LossWeights, make_objective
+from stylejax import InputError, LossWeights, densenet, make_objective
+from stylejax.config import Options
+from stylejax.convolution import plain_conv3x3, plain_stem
+from stylejax.dense_block import plain_dense_block
 from stylejax.objective import LossForm, TotalVariationForm
+from stylejax.transfer import make_problem
 
 CONTENT_LAYERS = ("conv2_block1_0_relu", "pool1")
 STYLE_LAYERS = ("input", "conv1_relu", "pool1")
@@ -348,3 +354,23 @@ def test_one_layer_for_content_and_style_under_two_names():
 def test_no_style_picture_is_refused():
     with pytest.raises(InputError, match="no style picture"):
         targets_of(CONTENT, ())
+
+
+def test_the_network_s_fast_forms_have_the_loss_and_gradient_of_the_plain_ones(monkeypatch):
+    content, style = picture(96, 96, 4), picture(64, 80, 5)
+    found = []
+    for form in ("fast", "plain"):
+        if form == "plain":
+            padding: Any = ((1, 1), (1, 1))
+            pool = lambda x: nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)  # noqa: B023
+            plain = {"stem": plain_stem, "conv3x3": plain_conv3x3, "max_pool": pool}
+            for name, function in (plain | {"dense_block": plain_dense_block}).items():
+                monkeypatch.setattr(densenet, name, function)
+        problem = make_problem(stylejax.read_weights(), content, [style], Options(), content)
+        evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
+        (value, _), gradient = evaluate(problem.start, *problem.arguments)
+        found.append((float(value), np.asarray(gradient)))
+    (value, gradient), (plain_value, plain_gradient) = found
+    assert value == pytest.approx(plain_value, rel=1e-4)
+    error = np.linalg.norm(gradient - plain_gradient)
+    assert 0 < error < 1e-3 * np.linalg.norm(plain_gradient)
