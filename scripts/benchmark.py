@@ -14,11 +14,11 @@ import argparse
 import json
 from collections.abc import Sequence
 
-import benchmark_evaluation
-import benchmark_memory
-import benchmark_sharding
-import benchmark_solver
-import benchmark_sweep
+from benchmarks import evaluation as benchmark_evaluation
+from benchmarks import memory as benchmark_memory
+from benchmarks import sharding as benchmark_sharding
+from benchmarks import solver as benchmark_solver
+from benchmarks import sweep as benchmark_sweep
 
 BENCHMARKS = (
     benchmark_solver,

@@ -9,7 +9,7 @@ from pathlib import Path
 # The checkout's own package comes first, installed or not.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stylejax.cli import main
+from stylejax.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main(["weights", "convert", *sys.argv[1:]]))

@@ -24,9 +24,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 from training_pictures import Crops
 
-from stylejax.densenet import DenseNet
-from stylejax.layers import layer_table
-from stylejax.weights import IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION
+from stylejax.networks.densenet import DenseNet
+from stylejax.networks.layers import layer_table
+from stylejax.weights.read import IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION
 
 TAPS = {
     "conv1_relu": "conv1",

@@ -35,18 +35,18 @@ import numpy as np
 from judges import JUDGED_LAYERS, Judge, read_judge
 from measures import colour_distance, content_distance, grid_energy, style_distance
 
-from stylejax.cli import main as stylejax_main
-from stylejax.cli import parse
-from stylejax.config import Options
-from stylejax.contact_sheet import contact_sheet
+from stylejax.cli.entry import main as stylejax_main
+from stylejax.cli.entry import parse
 from stylejax.errors import InputError
-from stylejax.files import check_writable, replace_file
-from stylejax.image import check_output, read_picture, resize, write_picture
-from stylejax.layers import canonical_layers
-from stylejax.published import find_weights
-from stylejax.settings import make_settings, read_settings
+from stylejax.images.contact_sheet import contact_sheet
+from stylejax.images.files import check_writable, replace_file
+from stylejax.images.io import check_output, read_picture, resize, write_picture
+from stylejax.networks.layers import canonical_layers
+from stylejax.options import Options
+from stylejax.runs.metadata import make_settings, read_settings
 from stylejax.types import OtherPixels, Pixels
-from stylejax.weights import Weights, read_weights
+from stylejax.weights.read import Weights, read_weights
+from stylejax.weights.zoo import find_weights
 
 SMALLEST_SIZE = 128
 """Longest side at the least: the grid is looked for in tiles of 64 px or more."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import jax
 from googlenet import GoogLeNet, read_googlenet
 
-from stylejax.features import feature_extractor
-from stylejax.published import find_weights
-from stylejax.weights import default_weights, read_tensors, read_weights
+from stylejax.networks.features import feature_extractor
+from stylejax.weights.read import default_weights, read_tensors, read_weights
+from stylejax.weights.zoo import find_weights
 
 JUDGED_LAYERS = {
     "densenet121": ("conv2_block4_0_relu", "conv3_block7_0_relu", "conv4_block9_0_relu"),

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from stylejax.convert import expected_shapes
-from stylejax.layers import Architecture
+from stylejax.networks.layers import Architecture
+from stylejax.weights.names import expected_shapes
 
 ARCHITECTURE = Architecture(stem_channels=8, growth_rate=4)
 

@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from safetensors.numpy import save
 
-from stylejax.convert import from_variables
 from stylejax.errors import InputError
-from stylejax.files import check_writable, replace_file
-from stylejax.image import read_picture
-from stylejax.layers import VGG19, VggArchitecture
-from stylejax.normalization import mean_activations, normalised
-from stylejax.weights import Weights, read_weights
+from stylejax.images.files import check_writable, replace_file
+from stylejax.images.io import read_picture
+from stylejax.networks.layers import VGG19, VggArchitecture
+from stylejax.weights.names import from_variables
+from stylejax.weights.read import Weights, read_weights
+from stylejax.weights.rescale_vgg import mean_activations, normalised
 
 
 def metadata(weights: Weights) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Paint the sample style pictures from nothing: brush strokes along a flow field.
 
-    python scripts/paint.py starlit-swirls stylejax/samples/starlit-swirls.jpg
-    python scripts/paint.py sunlit-field stylejax/samples/sunlit-field.jpg
-    python scripts/paint.py paper-waves stylejax/samples/paper-waves.jpg
+    python scripts/paint.py starlit-swirls stylejax/images/sample_pictures/starlit-swirls.jpg
+    python scripts/paint.py sunlit-field stylejax/images/sample_pictures/sunlit-field.jpg
+    python scripts/paint.py paper-waves stylejax/images/sample_pictures/paper-waves.jpg
 
 A painting is data: regions with their colours, a scene that says which region lies where and how
 the brush moves there, and brushes from broad to fine. One renderer paints them all. The same

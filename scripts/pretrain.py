@@ -31,8 +31,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from safetensors.numpy import save
 from training_pictures import crops, painted_tiles, read_tiles, varied
 
-from stylejax.convert import from_variables
-from stylejax.files import replace_file
+from stylejax.images.files import replace_file
+from stylejax.weights.names import from_variables
 
 SAVE_SECONDS = 120.0
 REPORT_SECONDS = 20.0

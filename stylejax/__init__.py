@@ -1,26 +1,26 @@
 """Neural style transfer as a pure JAX optimisation problem."""
 
-from stylejax.config import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.densenet import DenseNet
 from stylejax.errors import InputError
-from stylejax.features import feature_extractor
-from stylejax.image import Picture, read_picture, write_picture
-from stylejax.layers import layer_table
-from stylejax.losses import (
+from stylejax.images.io import Picture, read_picture, write_picture
+from stylejax.images.samples import sample_picture
+from stylejax.losses.objective import LossTerms, LossWeights, Objective, Targets, make_objective
+from stylejax.losses.terms import (
     content_loss,
     gram_matrix,
     style_loss,
     total_variation,
     total_variation_power,
 )
-from stylejax.objective import LossTerms, LossWeights, Objective, Targets, make_objective
-from stylejax.parameterization import image_from_latent, latent_from_image
-from stylejax.presets import network_options, preset_options
-from stylejax.sample import sample_picture
-from stylejax.solver import Solver, adam, lbfgs, optax_lbfgs
-from stylejax.transfer import Result, latent_objective, style_transfer
-from stylejax.vgg import Vgg
-from stylejax.weights import Weights, read_weights
+from stylejax.networks.densenet import DenseNet
+from stylejax.networks.features import feature_extractor
+from stylejax.networks.layers import layer_table
+from stylejax.networks.vgg import Vgg
+from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.solvers.solver import Solver, adam, lbfgs, optax_lbfgs
+from stylejax.transfer.parameterization import image_from_latent, latent_from_image
+from stylejax.transfer.presets import network_options, preset_options
+from stylejax.transfer.transfer import Result, latent_objective, style_transfer
+from stylejax.weights.read import Weights, read_weights
 
 __all__ = [
     "DenseNet",

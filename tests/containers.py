@@ -16,9 +16,9 @@ from collections import OrderedDict
 
 import numpy as np
 
-from stylejax.config import NetworkName
-from stylejax.convert import expected_shapes
-from stylejax.state_dict import vgg_shapes
+from stylejax.options import NetworkName
+from stylejax.weights.formats.state_dict import vgg_shapes
+from stylejax.weights.names import expected_shapes
 
 STORAGES = {
     "float32": "FloatStorage",

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-from stylejax import weights
-from stylejax.convert import expected_shapes
-from stylejax.layers import VggArchitecture
+from stylejax.networks.layers import VggArchitecture
+from stylejax.weights import read as weights
+from stylejax.weights.names import expected_shapes
 
 NARROW_VGG16 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 3, 3, 3))
 NARROW_VGG19 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 4, 4, 4))

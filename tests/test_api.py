@@ -6,7 +6,7 @@ import pytest
 from problems import picture
 
 import stylejax
-from stylejax.config import LossOptions, Options, SolverOptions
+from stylejax.options import LossOptions, Options, SolverOptions
 
 PUBLIC = [getattr(stylejax, name) for name in stylejax.__all__]
 FUNCTIONS = [thing for thing in PUBLIC if inspect.isfunction(thing)]

@@ -19,7 +19,7 @@ def test_snippets_run(snippet, tmp_path, monkeypatch):
 
 
 def test_options_named_in_the_readme_exist(capsys):
-    from stylejax.cli import main
+    from stylejax.cli.entry import main
 
     with pytest.raises(SystemExit):
         main(["transfer", "--help"])

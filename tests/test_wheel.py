@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import stylejax
-from stylejax.weights import manifest
+from stylejax.weights.read import manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +28,7 @@ def test_the_wheel_holds_weights_samples_and_types(wheel):
     for name in (*manifest()["files"], "manifest.json"):
         assert f"stylejax/_weights/{name}" in wheel
     for name in ("astronaut.jpg", "starlit-swirls.jpg", "sunlit-field.jpg", "README.md"):
-        assert f"stylejax/samples/{name}" in wheel
+        assert f"stylejax/images/sample_pictures/{name}" in wheel
     assert "stylejax/py.typed" in wheel
 
 
@@ -39,7 +39,7 @@ def test_the_wheel_holds_nothing_else_than_the_package(wheel):
 
 
 def test_samples_are_small():
-    for path in (Path(stylejax.__file__).parent / "samples").glob("*.jpg"):
+    for path in (Path(stylejax.__file__).parent / "images/sample_pictures").glob("*.jpg"):
         assert path.stat().st_size < 300_000, path.name
 
 

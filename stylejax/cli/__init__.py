@@ -1,0 +1,5 @@
+"""To be said."""
+
+from stylejax.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,167 @@
+"""What a run shows on the terminal: a progress bar, or now and then a line where there is none."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from stylejax.runs.batches import SweepProgress
+from stylejax.transfer.history import History
+
+LINES_WITHOUT_TERMINAL = 10
+
+
+def _terms(history: History) -> str:
+    names = {"loss": "loss", "content": "content", "style": "style", "total_variation": "tv"}
+    return "  ".join(f"{short} {history[name][-1]:.4g}" for name, short in names.items())
+
+
+class _Display:
+    """A bar on standard error that says what is being done; a context manager around the work."""
+
+    def __init__(self, total: int | None) -> None:
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task("starting", total=total, details="")
+
+    def __enter__(self) -> Any:
+        """Start drawing."""
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop drawing."""
+        self.bar.stop()
+
+    def stage(self, text: str) -> None:
+        """Say what is being done."""
+        self.bar.update(self.task, description=text)
+
+
+class ProgressDisplay(_Display):
+    """Shows stages and progress of a run."""
+
+    def __init__(self, iterations: int) -> None:
+        """Prepare for a run of a number of iterations."""
+        super().__init__(iterations)
+        self.iterations, self.shown = iterations, 0
+
+    def progress(self, history: History, rate: float, left: float) -> None:
+        """Show the state after the last look at the solver; seconds an iteration, seconds left."""
+        done = int(history["iteration"][-1])
+        details = f"{_terms(history)}  {rate:.2f} s/it  {left:.0f} s left"
+        self.bar.update(self.task, completed=done, details=details)
+        if not self.console.is_terminal:
+            share = LINES_WITHOUT_TERMINAL * done // self.iterations
+            if share > self.shown:
+                self.shown = share
+                self.console.print(f"{done}/{self.iterations}  {details}")
+
+
+class SweepDisplay(_Display):
+    """Shows stages of a sweep, and a bar for each lane."""
+
+    def __init__(self, iterations: int) -> None:
+        """Prepare for lanes of a number of iterations each."""
+        super().__init__(None)
+        self.iterations, self.shown = iterations, ("", 0)
+        self.lanes: dict[str, TaskID] = {}
+
+    def log(self, text: str) -> None:
+        """Say something that stays to be read."""
+        self.console.print(text)
+
+    def progress(self, progress: SweepProgress) -> None:
+        """Show how far each lane of the batch is."""
+        if progress.names and progress.names[0] not in self.lanes:
+            for task in self.lanes.values():
+                self.bar.remove_task(task)
+            add = lambda name: self.bar.add_task(name, total=self.iterations, details="")
+            self.lanes = {name: add(name) for name in progress.names}
+        self.bar.update(self.task, details=f"{progress.seconds_left:.0f} s left")
+        columns = zip(progress.names, progress.iterations, progress.losses, strict=True)
+        for name, done, loss in columns:
+            self.bar.update(self.lanes[name], completed=done, details=f"loss {loss:.4g}")
+        done = min(progress.iterations)
+        share = (progress.names[0], LINES_WITHOUT_TERMINAL * done // self.iterations)
+        if not self.console.is_terminal and share != self.shown:
+            self.shown = share
+            losses = " ".join(f"{loss:.4g}" for loss in progress.losses)
+            left = f"{progress.seconds_left:.0f} s left"
+            self.console.print(f"{done}/{self.iterations}  loss {losses}  {left}")
+
+
+@contextlib.contextmanager
+def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a download on standard error; yields a function of the bytes so far and in all."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task(name, total=None)
+    said: list[str] = []
+
+    def show(done: int, total: int | None) -> None:
+        bar.update(task, completed=done, total=total)
+        if not console.is_terminal and not said:
+            said.append(f"fetching {name}")
+            console.print(said[0])
+
+    with bar:
+        yield show
+
+
+@contextlib.contextmanager
+def figure_display() -> Iterator[Callable[[str, int, int], None]]:
+    """Show many solves on standard error; yields a function of what is solved, done and total."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task("starting", total=None)
+    said: list[str] = []
+
+    def show(what: str, done: int, total: int) -> None:
+        bar.update(task, description=what, completed=done, total=total)
+        if not console.is_terminal and what not in said:
+            said.append(what)
+            console.print(f"{done}/{total}  {what}")
+
+    with bar:
+        yield show

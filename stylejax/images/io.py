@@ -1,0 +1,372 @@
+"""The border between picture files and arrays.
+
+A picture is a NumPy float32 array, height x width x 3, sRGB in [0, 1], first row on top; alpha is
+height x width in [0, 1], where 1 is opaque. Whatever a file holds (grey, palette, CMYK, another
+colour space, a turned camera) is brought to that form on reading. Greyscale keeps its 16 bits;
+colour is read at 8 bits per channel, since Pillow decodes no more, and written at 8 or 16.
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+from jaxtyping import Float
+from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
+
+from stylejax.errors import InputError
+from stylejax.images.files import check_writable, replace_file
+from stylejax.images.png import encode_png16, find_exif
+from stylejax.types import Alpha, Pixels
+
+MINIMUM_SIDE = 16
+MAXIMUM_PIXELS = 178_956_970
+"""Where Pillow refuses to open a picture, as a guard against decompression bombs."""
+
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+WRITE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+DEEP_FORMATS = ("PNG", "TIFF")
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
+
+
+class Picture(NamedTuple):
+    """Pixels in [0, 1], composited over white, and alpha, None where all is opaque."""
+
+    pixels: Pixels
+    alpha: Alpha | None
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) in pixels of the upright picture, from the file's header alone.
+
+    Raises:
+        InputError: The file is missing, empty, no picture, too small or too large.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Return the (height, width) in pixels of the same aspect whose longer side is `longest`."""
+    scale = longest / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def scaled_size(path: Path, longest: int) -> tuple[int, int]:
+    """Return the (height, width) that a picture file is read with at `longest`; from its header.
+
+    Raises:
+        InputError: As in `picture_size`, or the shorter side would fall below MINIMUM_SIDE.
+    """
+    height, width = picture_size(path)
+    rows, columns = fitted_size(height, width, longest)
+    if min(rows, columns) < MINIMUM_SIDE:
+        raise InputError(
+            f"{path}: {width} x {height} pixels become {columns} x {rows} at --size {longest}; "
+            "crop it, or give a larger --size"
+        )
+    return rows, columns
+
+
+def resize(
+    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Float[np.ndarray, "{height} {width} *channels"]:
+    """Resample pixels or alpha, both in [0, 1], to height x width by the Lanczos filter."""
+    layers = pixels.reshape(*pixels.shape[:2], -1)
+    resized = [
+        Image.fromarray(np.ascontiguousarray(layers[..., index], np.float32)).resize(
+            (width, height), Image.Resampling.LANCZOS
+        )
+        for index in range(layers.shape[2])
+    ]
+    # The filter has negative lobes: it overshoots along edges.
+    stacked = np.clip(np.stack([np.asarray(layer) for layer in resized], axis=-1), 0, 1)
+    return stacked.reshape(height, width, *pixels.shape[2:])
+
+
+def covering(
+    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Float[np.ndarray, "{height} {width} *channels"]:
+    """Scale pixels or alpha to cover height x width and cut off what hangs over, centred."""
+    rows, columns = pixels.shape[:2]
+    scale = max(height / rows, width / columns)
+    scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    larger = resize(pixels, *scaled)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return larger[top : top + height, left : left + width]
+
+
+def read_picture(path: Path, longest: int | None = None) -> Picture:
+    """Read a JPEG, PNG, WebP, TIFF, BMP or GIF (its first frame), its longer side made `longest`.
+
+    Pixels are height x width x 3 and alpha height x width, float32 in [0, 1]. An embedded ICC
+    profile is converted to sRGB, 8 bits deep; one that cannot be used is ignored.
+
+    Raises:
+        InputError: As in `picture_size`, or the file is damaged or its samples are out of range.
+    """
+    with _opened(path) as image:
+        turn = _TURNS.get(_orientation(image))
+        image.load()
+        upright = image if turn is None else image.transpose(turn)
+        pixels, alpha = _colours(path, upright), _transparency(upright)
+    if alpha is not None:
+        pixels = 1 - alpha[..., None] * (1 - pixels)
+    if longest is None:
+        return Picture(pixels, alpha)
+    size = fitted_size(pixels.shape[0], pixels.shape[1], longest)
+    return Picture(resize(pixels, *size), None if alpha is None else resize(alpha, *size))
+
+
+def read_description(path: Path) -> str | None:
+    """Return the ImageDescription (tag 270) that `write_picture` stored, None where there is none.
+
+    Raises:
+        InputError: As in `picture_size`.
+    """
+    with _opened(path) as image:
+        description = _exif(image).get(ExifTags.Base.ImageDescription)
+        return description if isinstance(description, str) else None
+
+
+def check_output(path: Path, bits: int) -> None:
+    """Find out whether a picture of 8 or 16 `bits` per sample could be written to `path`.
+
+    Raises:
+        InputError: The extension, its combination with `bits` or the folder cannot be used.
+    """
+    name = WRITE_FORMATS.get(path.suffix.lower())
+    if name is None:
+        known = " ".join(WRITE_FORMATS)
+        raise InputError(f"{path}: unknown extension {path.suffix!r}; use one of {known}")
+    if bits not in (8, 16):
+        raise InputError(f"{path}: {bits} bits per sample cannot be written; use 8 or 16")
+    if bits == 16 and name not in DEEP_FORMATS:
+        raise InputError(f"{path}: {name} cannot hold 16 bits per sample; use .png or .tiff")
+    check_writable(path)
+
+
+def write_picture(
+    path: Path,
+    pixels: Pixels,
+    alpha: Alpha | None = None,
+    *,
+    bits: int = 8,
+    quality: int = 95,
+    description: str | None = None,
+) -> None:
+    """Write pixels and alpha, in [0, 1], as PNG, JPEG, WebP or TIFF, whole or not at all.
+
+    The file carries the sRGB profile and `description` (ASCII); equal arguments give equal bytes.
+    JPEG drops alpha. `quality` is that of JPEG and WebP, 1 to 100.
+
+    Raises:
+        InputError: As in `check_output`, or the format cannot hold the picture, or the disk fails.
+    """
+    check_output(path, bits)
+    name = WRITE_FORMATS[path.suffix.lower()]
+    layers = pixels if alpha is None or name == "JPEG" else np.dstack([pixels, alpha])
+    scaled = np.rint(np.clip(layers, 0, 1) * (2**bits - 1))
+    samples = np.ascontiguousarray(scaled, np.uint8 if bits == 8 else np.uint16)
+    try:
+        if name == "TIFF":
+            encoded = _encode_tiff(samples, description)
+        elif bits == 16:
+            encoded = encode_png16(samples, _srgb_profile(), _exif_bytes(description))
+        else:
+            encoded = _encode_with_pillow(samples, name, quality, description)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {name} cannot hold it ({error}); use .png or .tiff") from error
+    replace_file(path, encoded)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture; whatever goes wrong with the file in the body becomes an InputError."""
+    try:
+        _check_file(path)
+        # Pillow warns of large pictures and odd metadata, of which no warning need reach the user.
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")
+            image = Image.open(file, formats=READ_FORMATS)
+            if min(image.size) < MINIMUM_SIDE:
+                size = f"{image.width} x {image.height}"
+                needed = f"both sides need at least {MINIMUM_SIDE}; use a larger picture"
+                raise InputError(f"{path}: only {size} pixels, {needed}")
+            if image.format == "PNG" and (exif := find_exif(file)):
+                image.info["exif"] = exif
+            yield image
+    except InputError:
+        raise
+    except Exception as error:  # On damaged files Pillow raises nearly anything.
+        raise InputError(f"{path}: {_reason(error)}") from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a picture; name a file in it")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the name")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty; save or download it again")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"not a picture, or a damaged one; use a file of type {', '.join(READ_FORMATS)}"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MAXIMUM_PIXELS:,} pixels; scale it down first"
+    if isinstance(error, MemoryError):
+        return "too large for the memory of this machine; scale it down first"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read ({error.strerror}); check the permissions and the disk"
+    detail = " ".join(str(error).split()) or type(error).__name__
+    return f"damaged or cut off ({detail}); save or download it again"
+
+
+def _exif(image: ImageFile.ImageFile) -> Image.Exif:
+    """The EXIF tags seen so far, none where they are broken."""
+    try:
+        # PngImageFile's own method decodes the pixels first, in search of a late chunk.
+        return Image.Image.getexif(image)
+    except Exception:
+        return Image.Exif()
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """The EXIF orientation still to be undone, 1 to 8; Pillow turns TIFF by itself."""
+    value = 1 if image.format == "TIFF" else _exif(image).get(ExifTags.Base.Orientation)
+    return value if value in _TURNS else 1
+
+
+def _colours(path: Path, image: Image.Image) -> np.ndarray:
+    """The sRGB pixels of a loaded picture, not yet composited."""
+    profile = image.info.get("icc_profile")
+    if image.mode == "F" or image.mode.startswith("I"):
+        samples = _deep_grey(path, image)
+        # Every 8-bit grey, taken to sRGB, is a curve on which the grey values lie.
+        ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        curve = np.asarray(_to_srgb(ramp, profile))[0] / 255
+        knots = np.linspace(0, 1, 256)
+        channels = [np.interp(samples, knots, curve[:, index]) for index in range(3)]
+        return np.stack(channels, axis=-1).astype(np.float32)
+    mode = {"CMYK": "CMYK", "1": "L", "L": "L", "LA": "L"}.get(image.mode, "RGB")
+    return _scaled(_to_srgb(image.convert(mode), profile), 255)
+
+
+def _deep_grey(path: Path, image: Image.Image) -> np.ndarray:
+    """Greyscale of more than 8 bits, scaled to [0, 1]."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(ExifTags.Base.BitsPerSample, (16,))[0]
+    top = 1 if image.mode == "F" else 2 ** min(bits, 16) - 1
+    samples = _scaled(image, top)
+    if not (samples.min() >= 0 and samples.max() <= 1):  # This way round refuses NaN too.
+        raise InputError(f"{path}: samples outside [0, {top}]; save it with 8 or 16 bits each")
+    white_is_zero = tags.get(ExifTags.Base.PhotometricInterpretation) == 0
+    return 1 - samples if white_is_zero else samples
+
+
+def _transparency(image: Image.Image) -> np.ndarray | None:
+    if not image.has_transparency_data:
+        return None
+    if image.mode.startswith("I"):  # Pillow would compare at 8 bits.
+        alpha = (np.asarray(image) != image.info["transparency"]).astype(np.float32)
+    else:
+        alpha = _scaled(image.convert("RGBA").getchannel("A"), 255)
+    return None if alpha.min() == 1 else alpha
+
+
+def _scaled(image: Image.Image, top: int) -> np.ndarray:
+    # Pillow's array divided in one pass: a float32 copy of the samples is never made.
+    return np.divide(np.asarray(image), top, dtype=np.float32)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert L, RGB or CMYK by its profile; a missing or unusable profile means plain sRGB."""
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.ImageCmsProfile(io.BytesIO(_srgb_profile()))
+            return ImageCms.ImageCmsTransform(
+                source,
+                target,
+                image.mode,
+                "RGB",
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            ).apply(image)
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            pass
+    return image.convert("RGB")
+
+
+@cache
+def _srgb_profile() -> bytes:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Bytes 24 to 36 are the time of creation: a constant, so that equal pictures are equal files.
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
+
+
+def _exif_bytes(description: str | None) -> bytes:
+    if description is None:
+        return b""
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = description
+    return exif.tobytes()
+
+
+def _encode_with_pillow(
+    samples: np.ndarray, name: str, quality: int, description: str | None
+) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(
+        buffer,
+        name,
+        quality=quality,
+        subsampling=0,
+        icc_profile=_srgb_profile(),
+        exif=_exif_bytes(description),
+    )
+    return buffer.getvalue()
+
+
+def _encode_tiff(samples: np.ndarray, description: str | None) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        samples,
+        photometric="rgb",
+        planarconfig="contig",
+        extrasamples=["unassalpha"] * (samples.shape[2] - 3),
+        compression="zlib",
+        predictor=True,
+        iccprofile=_srgb_profile(),
+        description=description,
+        software=False,
+        metadata=None,
+    )
+    return buffer.getvalue()

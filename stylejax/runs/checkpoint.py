@@ -1,0 +1,122 @@
+"""Suspend a solve in a file and go on from it later, to the same bytes.
+
+A checkpoint holds the solver's state, the history, and the settings that it belongs to. It is
+written to a temporary file and renamed, so what lies under its name is always whole.
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from stylejax.errors import InputError
+from stylejax.images.files import replace_file
+from stylejax.solvers.solver import SolverState
+from stylejax.transfer.history import History
+
+
+class Checkpoint(NamedTuple):
+    """A suspended solve: the level of the pyramid, counted from 1, its state, and the history.
+
+    `state` is None where it was stopped before the first step, and the bare leaves of a
+    `SolverState` as read from a file: only the level's problem knows their structure (`restored`).
+    """
+
+    level: int
+    state: SolverState | list[np.ndarray] | None
+    history: History
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Where the checkpoint of a run lies: beside its output."""
+    return output.with_name(f"{output.name}.checkpoint.npz")
+
+
+def save_checkpoint(path: Path, settings: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all, in place of an earlier one.
+
+    Raises:
+        InputError: the file cannot be written (disk full, no permission).
+    """
+    arrays = {"settings": np.asarray(json.dumps(settings, sort_keys=True))}
+    arrays["level"] = np.asarray(checkpoint.level)
+    for index, leaf in enumerate(jax.tree.leaves(jax.device_get(checkpoint.state))):
+        arrays[f"state:{index}"] = leaf
+    arrays |= {f"history:{name}": column for name, column in checkpoint.history.items()}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    replace_file(path, content.getbuffer())
+
+
+def _difference(saved: dict[str, Any], settings: dict[str, Any], prefix: str = "") -> str | None:
+    """The first entry in which two settings differ, in words."""
+    for key in sorted(saved.keys() | settings.keys()):
+        before, now = saved.get(key), settings.get(key)
+        if before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            return _difference(before, now, f"{prefix}{key} ")
+        return f"{prefix}{key} {json.dumps(before)}, now {json.dumps(now)}"
+    return None
+
+
+def load_checkpoint(path: Path, settings: dict[str, Any]) -> Checkpoint:
+    """Read a checkpoint back.
+
+    Args:
+        path: `checkpoint_path` of the output.
+        settings: what this run is; the checkpoint must have been made by the same.
+
+    Raises:
+        InputError: the file is missing or damaged, or belongs to another run (the first setting
+            that differs is named).
+    """
+    if not path.exists():
+        raise InputError(f"--resume: no checkpoint {path}; run without --resume to start anew")
+    try:
+        # np.load leaves a damaged file open when it raises, unless the file is ours.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = dict(file)
+        saved, level = json.loads(str(arrays.pop("settings"))), int(arrays.pop("level"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"--resume: {path} is not a whole checkpoint; delete it and run without --resume"
+        ) from error
+    difference = _difference(saved, settings)
+    if difference is not None:
+        raise InputError(
+            f"--resume: {path} belongs to another run ({difference}); run without --resume"
+        )
+    history = {
+        name.removeprefix("history:"): column
+        for name, column in arrays.items()
+        if name.startswith("history:")
+    }
+    leaves = [arrays[f"state:{index}"] for index in range(len(arrays) - len(history))]
+    return Checkpoint(level, leaves or None, history)
+
+
+def restored(leaves: list[np.ndarray], template: SolverState) -> SolverState:
+    """The state that the leaves of a checkpoint stand for.
+
+    Args:
+        leaves: `Checkpoint.state` as it was read.
+        template: a state of the same structure and shapes (`jax.eval_shape` of `Solver.init`).
+
+    Raises:
+        InputError: they do not fit.
+    """
+    expected, structure = jax.tree.flatten(template)
+    kinds = lambda arrays: [(array.shape, array.dtype) for array in arrays]
+    if kinds(leaves) != kinds(expected):
+        raise InputError("--resume: the checkpoint is of another version; run without --resume")
+    return jax.tree.unflatten(structure, leaves)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Delete a checkpoint whose run has ended."""
+    path.unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+"""What a picture was made of and how: the record that travels in its metadata.
+
+It holds every option that decides the pixels, names and checksums of the inputs, the weights,
+versions, the kind of device and the final loss; no time and no path, so that equal runs
+write equal bytes. `stylejax show` prints it, `--like` repeats it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from stylejax.errors import InputError
+from stylejax.images.io import read_description
+from stylejax.options import NetworkName, Options, flat, from_flat
+from stylejax.version import VERSION
+from stylejax.weights.read import Weights
+
+Settings = dict[str, Any]
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
+
+
+def file_entry(path: Path) -> dict[str, str]:
+    """How a file that a run reads is recorded: by name and checksum."""
+    with path.open("rb") as file:
+        return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def make_settings(
+    options: Options,
+    content: Path,
+    styles: tuple[Path, ...],
+    weights: Weights,
+    device_kind: str,
+    init: Path | None = None,
+) -> Settings:
+    """The record of a run, before it has a result."""
+    values = flat(options)
+    if init is not None:
+        # The picture's name and checksum stand for it: its path would differ between machines.
+        values["init"] = init.name
+    settings: Settings = {
+        "stylejax": VERSION,
+        "content": file_entry(content),
+        "styles": [file_entry(style) for style in styles],
+        "weights": {
+            "name": weights.name,
+            "sha256": weights.sha256,
+            "network": weights.architecture.network,
+        },
+        "options": values,
+        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "device": device_kind,
+    }
+    if init is not None:
+        settings["init"] = file_entry(init)
+    return settings
+
+
+def with_options(settings: Settings, options: Options) -> Settings:
+    """The record of a run like another one but for its options; both start alike."""
+    start = settings["options"]["init"]
+    return {**settings, "options": {**flat(options), "init": start}}
+
+
+def settings_text(settings: Settings, result: Mapping[str, int | float]) -> str:
+    """The text that is stored in a picture: the record and its result."""
+    return json.dumps({**settings, "result": result}, ensure_ascii=True)
+
+
+def read_settings(path: Path) -> Settings:
+    """The record stored in a picture.
+
+    Raises:
+        InputError: the file is no picture, or holds no record of stylejax.
+    """
+    text = read_description(path)
+    try:
+        settings = json.loads(text or "")
+        if isinstance(settings, dict) and "stylejax" in settings:
+            return settings
+    except ValueError:
+        pass
+    raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
+
+
+def options_like(path: Path, settings: Settings) -> Options:
+    """The options that a picture was made with, from its settings.
+
+    Raises:
+        InputError: the options are of another version.
+    """
+    try:
+        return from_flat(settings["options"])
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+
+
+def network_like(settings: Settings) -> NetworkName:
+    """The network that a picture was made with (early versions had but one, and did not say)."""
+    return settings.get("weights", {}).get("network", "densenet121")

@@ -1,0 +1,102 @@
+"""How a solve went: loss terms, gradient norm and evaluations of each iteration.
+
+A history is a dictionary of equally long arrays; row 0 is the start, row n the state after n
+iterations. `content`, `style` and `total_variation` add up to `loss`, a layer's column is its
+share of its term; `evaluations` counts value-and-gradient evaluations spent on that iteration.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import jax
+import numpy as np
+
+from stylejax.errors import InputError
+from stylejax.solvers.solver import SolverState, Trace
+
+History = dict[str, np.ndarray]
+
+TERMS = ("content", "style", "total_variation")
+"""The terms that add up to the loss."""
+
+
+def _loss_columns(value: Any, terms: Any) -> Iterator[tuple[str, Any]]:
+    yield "loss", value
+    for name in TERMS:
+        yield name, getattr(terms, name)
+    for kind, layers in (("content", terms.content_layers), ("style", terms.style_layers)):
+        for name, term in layers.items():
+            yield f"{kind}:{name}", term
+
+
+def _columns(state: SolverState | Trace) -> History:
+    columns = dict(_loss_columns(state.value, state.aux))
+    columns["gradient_norm"] = state.gradient_norm
+    columns["evaluations"] = state.evaluations
+    # Not over the dictionary: JAX would sort its keys.
+    values = jax.device_get(list(columns.values()))
+    return {name: np.atleast_1d(column) for name, column in zip(columns, values, strict=True)}
+
+
+def start_history(state: SolverState) -> History:
+    """The history of a solve of which only the start has been evaluated: one row."""
+    first = {"iteration": np.zeros(1, np.int32), "level": np.ones(1, np.int32)}
+    return {**first, **_columns(state)}
+
+
+def spent_before(history: History, level: int) -> int:
+    """The evaluations spent before a level began."""
+    return int(history["evaluations"][history["level"] < level].sum())
+
+
+def extended(history: History, trace: Trace, steps: int, level: int = 1) -> History:
+    """The history with the first `steps` rows of a level's trace added (the rest was not run)."""
+    new = {name: column[:steps] for name, column in _columns(trace).items()}
+    before = history["evaluations"].sum()
+    # The trace counts from the start of its level.
+    counted = new["evaluations"] + spent_before(history, level)
+    new["evaluations"] = np.diff(np.concatenate([[before], counted])).astype(np.int32)
+    new["level"] = np.full(steps, level, np.int32)
+    new["iteration"] = history["iteration"][-1] + np.arange(1, steps + 1, dtype=np.int32)
+    return {name: np.concatenate([column, new[name]]) for name, column in history.items()}
+
+
+def history_csv(history: History) -> str:
+    """The history as CSV text, a header line and a line each iteration."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(history)
+    writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+    return text.getvalue()
+
+
+def check_plotting() -> None:
+    """Find out before a long run whether `history_plot` will work after it.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise InputError("--plot needs matplotlib: pip install 'stylejax[plot]', or use --history")
+
+
+def history_plot(history: History) -> bytes:
+    """The loss and its terms over iterations, on a logarithmic scale, as PNG (by matplotlib)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for name in ("loss", *TERMS):
+        # A term whose weight is 0, or that starts at 0, has no place on a logarithmic scale.
+        column = np.where(history[name] > 0, history[name], np.nan)
+        if np.isfinite(column).any():
+            axes.plot(history["iteration"], column, label=name.replace("_", " "))
+    axes.set(xlabel="iteration", ylabel="loss (weighted)", yscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    png = io.BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()

@@ -1,0 +1,110 @@
+"""Coarse to fine: which sizes a picture is solved at, one after the other, and how long at each.
+
+A large stroke is out of reach of a layer's receptive field at full size; at a quarter of the
+size it is not. So the picture is solved small first, and each solution, enlarged, is the start of
+the next level (Gatys et al., Controlling Perceptual Factors in Neural Style Transfer (2017),
+section 6). Numbers only, no JAX.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from stylejax.errors import InputError
+from stylejax.options import Options
+
+COARSEST_SIZE = 128
+"""About how long the longest side is at the coarsest level."""
+COARSEST_SHORT_SIDE = 32
+"""The shorter side of a level that is not the only one has no fewer pixels."""
+ITERATIONS_GROWTH = 0.8
+"""A level's share of the iterations over that of the next coarser level."""
+
+
+class Level(NamedTuple):
+    """One solve of the pyramid.
+
+    `scale` is its size over the full size; `iterations` and `evaluations` are its own share of the
+    whole's (0 evaluations: no limit); the weights multiply those of the whole.
+    """
+
+    height: int
+    width: int
+    scale: float
+    iterations: int
+    evaluations: int
+    content_weight: float
+    tv_weight: float
+
+
+def _per_level(options: Options) -> dict[str, Sequence[float]]:
+    solve = options.solve
+    return {
+        "level-iterations": solve.level_iterations,
+        "level-content-weights": solve.level_content_weights,
+        "level-tv-weights": solve.level_tv_weights,
+    }
+
+
+def _count(options: Options, height: int, width: int) -> int:
+    """How many levels there are."""
+    room = 1 + max(0, math.floor(math.log2(min(height, width) / COARSEST_SHORT_SIDE)))
+    asked = options.solve.levels or max(map(len, _per_level(options).values()))
+    if asked > room:
+        raise InputError(
+            f"--levels {asked}: {width} x {height} pixels can be halved {room - 1} times; "
+            f"give {room} or less, or 0"
+        )
+    if asked > options.solve.iterations:
+        raise InputError(f"--iterations {options.solve.iterations} for {asked} levels: give more")
+    fitting = 1 + max(0, round(math.log2(max(height, width) / COARSEST_SIZE)))
+    return asked or min(fitting, room, options.solve.iterations)
+
+
+def _parts(total: int, shares: Sequence[float]) -> list[int]:
+    """Whole numbers, 1 or more, in about these shares, that add up to the total."""
+    left = total - len(shares)
+    ends = [round(left * sum(shares[: n + 1]) / sum(shares)) for n in range(len(shares))]
+    return [1 + end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def pyramid(options: Options, height: int, width: int) -> tuple[Level, ...]:
+    """The levels of a solve whose result is height x width, coarsest first.
+
+    Raises:
+        InputError: more levels than the picture can be halved, or not as many numbers as levels.
+    """
+    count = _count(options, height, width)
+    for name, numbers in _per_level(options).items():
+        if numbers and len(numbers) != count:
+            raise InputError(f"--{name} has {len(numbers)} numbers for {count} levels")
+    shares = options.solve.level_iterations or [ITERATIONS_GROWTH**n for n in range(count)]
+    iterations = _parts(options.solve.iterations, shares)
+    evaluations = [0] * count
+    if options.solve.evaluations:
+        evaluations = _parts(max(options.solve.evaluations, count), shares)
+    scales = [0.5 ** (count - 1 - n) for n in range(count)]
+    return tuple(
+        Level(
+            height=max(1, round(height * scale)),
+            width=max(1, round(width * scale)),
+            scale=scale,
+            iterations=iterations[n],
+            evaluations=evaluations[n],
+            content_weight=(options.solve.level_content_weights or [1.0] * count)[n],
+            tv_weight=(options.solve.level_tv_weights or [1.0] * count)[n],
+        )
+        for n, scale in enumerate(scales)
+    )
+
+
+def level_options(options: Options, level: Level) -> Options:
+    """The options of one level on its own."""
+    loss = replace(
+        options.loss,
+        content_weight=options.loss.content_weight * level.content_weight,
+        tv_weight=options.loss.tv_weight * level.tv_weight,
+    )
+    solve = replace(options.solve, iterations=level.iterations, evaluations=level.evaluations)
+    return replace(options, loss=loss, solve=solve)

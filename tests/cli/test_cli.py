@@ -1,0 +1,324 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from problems import NARROW_VGG16, NARROW_VGG19, picture, random_weights, write_vgg
+
+from stylejax.cli.entry import main, parse
+from stylejax.errors import InputError
+from stylejax.images.io import read_picture, write_picture
+from stylejax.networks.layers import VGG19, layer_table
+from stylejax.options import Options, flat, from_flat
+from stylejax.transfer.presets import preset_options
+from stylejax.weights.read import default_weights, manifest
+
+SHALLOW = ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
+KEYS = {
+    "output",
+    "weights",
+    "device",
+    "iterations",
+    "evaluations",
+    "loss_initial",
+    "loss_final",
+    "seconds_compile",
+    "seconds_solve",
+}
+
+
+@pytest.fixture
+def pair(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STYLEJAX_WEIGHTS", str(random_weights()))
+    write_picture(tmp_path / "photo.jpg", picture(60, 80, seed=1))
+    write_picture(tmp_path / "painting.jpg", picture(64, 64, seed=2)[..., ::-1])
+    return ["photo.jpg", "painting.jpg"]
+
+
+def test_the_whole_network_end_to_end(pair, tmp_path, capsys):
+    arguments = [*pair, "-o", "out.png", "--size", "64", "--iterations", "3"]
+    assert main(["transfer", *arguments]) == 0
+    shown = capsys.readouterr()
+    for word in ("out.png", "loss", "3 iterations", "compiling", "solving", "densenet121", "cpu"):
+        assert word in shown.out
+    assert "3/3" in shown.err and "s/it" in shown.err and "left" in shown.err
+    assert read_picture(tmp_path / "out.png").pixels.shape == (48, 64, 3)
+
+
+def test_the_bundled_weights_are_trained_and_used_unasked(pair, capsys, monkeypatch):
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
+    assert main(["transfer", *pair, "-o", "out.png", "--size", "32", "--iterations", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert manifest()["default"] in shown and "random" not in shown
+
+
+def test_json_is_one_line_and_quiet_says_nothing_else(pair, capsys):
+    arguments = [*pair, "--output", "out.webp", *SHALLOW, "--iterations", "4", "--json", "--quiet"]
+    assert main(["transfer", *arguments]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == "" and shown.out.count("\n") == 1
+    summary = json.loads(shown.out)
+    assert set(summary) == KEYS
+    assert summary["output"] == "out.webp" and summary["device"] == "cpu"
+    assert summary["iterations"] == 4 and summary["evaluations"] >= 5
+    assert summary["loss_final"] < summary["loss_initial"]
+
+
+def test_quiet_alone_prints_nothing(pair, capsys):
+    assert main(["transfer", *pair, "-o", "out.png", *SHALLOW, "--iterations", "1", "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err == ""
+
+
+def test_the_settings_are_shown_and_can_be_repeated(pair, tmp_path, capsys):
+    given = ["--iterations", "4", "--style-weight", "7.5", "--init", "noise", "--seed", "3"]
+    for suffix in ("png", "jpg", "webp", "tiff"):
+        first, second = tmp_path / f"first.{suffix}", tmp_path / f"second.{suffix}"
+        assert main(["transfer", *pair, "-o", first.name, *SHALLOW, *given, "--quiet"]) == 0
+        again = ["-o", second.name, "--like", first.name, "--quiet"]
+        assert main(["transfer", *pair, *again]) == 0
+        assert first.read_bytes() == second.read_bytes()
+    capsys.readouterr()
+    assert main(["show", "first.png"]) == 0
+    settings = json.loads(capsys.readouterr().out)
+    assert settings["options"]["style_weight"] == 7.5 and settings["options"]["seed"] == 3
+    assert settings["content"]["name"] == "photo.jpg" and len(settings["content"]["sha256"]) == 64
+    assert settings["weights"]["name"].startswith("densenet121") and settings["device"] == "cpu"
+    assert {"jax", "flax", "jaxopt"} <= set(settings["versions"])
+    assert settings["result"]["iterations"] == 4 and settings["result"]["loss"] > 0
+    text = json.dumps(settings)
+    assert str(tmp_path) not in text and "first.png" not in text
+
+
+def test_what_is_given_goes_before_what_is_repeated(pair, tmp_path):
+    given = [*SHALLOW, "--iterations", "2", "--quiet"]
+    assert main(["transfer", *pair, "-o", "first.png", "--style-weight", "7.5", *given]) == 0
+    command = parse(["transfer", "-o", "new.png", "--like=first.png", "--seed", "9"])
+    assert command.options.loss.style_weight == 7.5 and command.options.picture.seed == 9
+    assert [str(path) for path in (command.content, *command.styles)] == pair
+    command = parse(["transfer", *pair, "-o", "new.png", "--style-weight", "2"])
+    assert command.options.loss.style_weight == 2.0
+
+
+def test_options_survive_their_flat_form():
+    options = Options()
+    assert from_flat(json.loads(json.dumps(flat(options)))) == options
+    with pytest.raises(InputError, match="unknown option 'colour'"):
+        from_flat({"colour": 1})
+
+
+def test_several_styles_and_comma_separated_values(pair):
+    command = parse(
+        ["transfer", *pair, "third.jpg", "-o", "o.png", "--style-blend", "3,1"]
+        + ["--style-layers", "conv1_relu,features.transition1.relu", "--style-layer-weights=2,1"]
+    )
+    assert [path.name for path in command.styles] == ["painting.jpg", "third.jpg"]
+    assert command.options.loss.style_blend == (3.0, 1.0)
+    assert command.options.loss.style_layers == ("conv1_relu", "features.transition1.relu")
+    assert command.options.loss.style_layer_weights == (2.0, 1.0)
+
+
+def test_layers_lists_every_layer_under_both_names(capsys):
+    assert main(["layers", "--size", "640x480"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(layer_table())
+    row = next(line for line in lines if line.startswith("pool2_relu ")).split()
+    assert row[1] == "features.transition1.relu" and row[2] == "256"
+    assert " ".join(row[3:8]) == "120 x 160 x 256" and row[8] == "4"
+
+
+def test_layers_of_vgg_come_under_three_names(capsys):
+    assert main(["layers", "--network", "vgg19", "--size", "64"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 1 + len(layer_table(VGG19))
+    assert lines[0][:3] == ["papers", "Keras", "torchvision"]
+    assert ["conv4_2", "-", "features.21", "512"] in [line[:4] for line in lines]
+    assert ["relu4_2", "block4_conv2", "features.22", "512"] in [line[:4] for line in lines]
+
+
+@pytest.fixture
+def vgg_files(tmp_path):
+    write_vgg(tmp_path / "vgg16.safetensors", NARROW_VGG16)
+    write_vgg(tmp_path / "vgg19.safetensors", NARROW_VGG19)
+
+
+@pytest.mark.parametrize(
+    ("preset", "file"),
+    [("gatys", "vgg19"), ("narayanan", "vgg16"), ("neural-style", "vgg19"), ("notebook", None)],
+)
+def test_a_preset_gives_what_is_not_given(pair, vgg_files, capsys, preset, file):
+    weights = ["--weights", f"{file}.safetensors"] if file else []
+    arguments = [*pair, "-o", "out.png", "--preset", preset, *weights, "--style-weight", "3"]
+    command = parse(["transfer", *arguments])
+    expected = preset_options(preset)
+    assert command.options.loss.style_weight == 3.0
+    assert command.options.picture == expected.picture and command.options.solve == expected.solve
+    assert command.options.loss.style_layers == expected.loss.style_layers
+
+    small = ["--size", "64", "--evaluations", "4", "--iterations", "3", "--lbfgs-history", "3"]
+    assert main(["transfer", *arguments, *small, "--quiet"]) == 0
+    assert main(["show", "out.png"]) == 0
+    settings = json.loads(capsys.readouterr().out)
+    assert settings["options"]["loss_form"] == expected.loss.loss_form
+    assert settings["weights"]["network"] == (file or "densenet121")
+    assert settings["result"]["evaluations"] <= 4
+
+
+def test_a_picture_made_with_vgg_is_repeated_with_the_same_weights(pair, vgg_files, tmp_path):
+    given = ["--weights", "vgg19.safetensors", "--size", "64", "--iterations", "2", "--quiet"]
+    assert main(["transfer", *pair, "-o", "a.png", *given, "--content-layers", "block3_conv1"]) == 0
+    again = ["-o", "b.png", "--like", "a.png", "--weights", "vgg19.safetensors", "--quiet"]
+    assert main(["transfer", *again]) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_weight_file_decides_on_network_and_defaults(pair, vgg_files):
+    command = parse(["transfer", *pair, "-o", "out.png", "--weights=vgg16.safetensors"])
+    assert command.options.loss.content_layers == ("relu4_2",)
+    assert command.options.loss.pooling == "average" and command.run.network is None
+    command = parse(["demo", "--weights", "vgg16.safetensors", "--pooling", "max"])
+    assert command.options.loss.content_layers == ("relu4_2",)
+    assert command.options.loss.pooling == "max"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "gatys"], "no vgg19 weights are bundled"),
+        (["--network", "vgg16"], "no vgg16 weights are bundled"),
+        (["--network", "vgg16", "--weights", "vgg19.safetensors"], "hold a vgg19, but a vgg16"),
+        (["--preset", "narayanan", "--weights", "vgg19.safetensors"], "hold a vgg19, but a vgg16"),
+        (["--preset", "notebook", "--weights", "vgg19.safetensors"], "but a densenet121"),
+        (["--weights", "vgg19.safetensors", "--style-layers", "pool3_relu"], "of vgg19"),
+        (["--weights", "vgg16.safetensors", "--style-layers", "conv3_4"], "of vgg16"),
+        (["--weights", "none.safetensors"], "no such file"),
+        (["--preset", "impressionist"], "impressionist"),
+        (["--network", "resnet"], "resnet"),
+    ],
+)
+def test_networks_presets_and_weights_that_do_not_fit(
+    pair, vgg_files, tmp_path, capsys, monkeypatch, arguments, message
+):
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
+    before = sorted(tmp_path.iterdir())
+    assert main(["transfer", *pair, "-o", "out.png", "--size", "64", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1 and message in shown.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_preset_on_the_bundled_densenet_file_is_one_line(pair, capsys):
+    bundled = ["--weights", str(default_weights())]
+    assert main(["transfer", *pair, "-o", "out.png", "--preset", "gatys", *bundled]) == 2
+    shown = capsys.readouterr().err
+    assert "hold a densenet121, but a vgg19 is asked for" in shown and shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["layers", "--size", "big"], "--size big"),
+        (["show", "photo.jpg"], "holds no stylejax settings"),
+        (["show", "missing.png"], "no such file"),
+        (["transfer", "photo.jpg", "painting.jpg"], "output"),
+        (["transfer", "photo.jpg", "-o", "out.png"], "no style picture"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--bits", "9"], "'9'"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--size", "x"], "--size"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--colour"], "--colour"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--style-blend", "a"], "blend"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--like", "photo.jpg"], "photo"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "photo.jpg"], "is an input"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--device", "tpu"], "--device"),
+        (
+            ["transfer", "photo.jpg", "painting.jpg", "-o", "o.png"]
+            + ["--parameterization", "wavelet"],
+            "'wavelet' for argument '--parameterization'",
+        ),
+        (["paint"], "paint"),
+        (["weights"], "list, fetch, convert, verify"),
+        (["weights", "convert", "photo.jpg"], "output"),
+        (["weights", "verify", "photo.jpg"], "none of the known forms"),
+        ([], "transfer"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_code_2(pair, tmp_path, capsys, arguments, message):
+    before = sorted(tmp_path.iterdir())
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1 and message in shown.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["transfer"], ["demo"], ["reconstruct"], ["layers"], ["show"], ["weights"]]
+    + [["weights", "fetch"]],
+)
+def test_help_is_there_and_gives_defaults(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    if command in (["transfer"], ["demo"]):
+        for option in ("--style-weight", "--tv-weight", "--device", "--save-every", "--resume"):
+            assert option in shown
+        assert "(default: 512)" in shown and "0 or more" in shown
+
+
+def test_a_loss_that_is_not_finite_exits_1_and_says_so(pair, tmp_path, capsys):
+    arguments = [*pair, "-o", "out.png", *SHALLOW, "--style-weight", "3e38", "--quiet"]
+    assert main(["transfer", *arguments]) == 1
+    assert "not finite" in capsys.readouterr().err
+    assert np.isfinite(read_picture(tmp_path / "out.png").pixels).all()
+
+
+def test_demo_runs_on_the_sample_pictures(pair, tmp_path, capsys):
+    assert main(["demo", *SHALLOW, "--iterations", "2", "--quiet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["output"] == "stylejax-demo.png"
+    assert read_picture(tmp_path / "stylejax-demo.png").pixels.shape == (64, 64, 3)
+
+
+def test_ctrl_c_leaves_the_picture_so_far_and_resume_ends_it(pair, tmp_path):
+    arguments = ["transfer", *pair, "-o", "out.png", *SHALLOW, "--iterations", "2000", "--quiet"]
+    arguments += ["--save-every", "20"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stylejax", *arguments], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out-0020.png").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.count("\n") == 1 and "--resume" in said
+    assert read_picture(tmp_path / "out.png").pixels.shape == (48, 64, 3)
+    assert main([*arguments, "--resume"]) == 0
+    assert not (tmp_path / "out.png.checkpoint.npz").exists()
+
+
+def test_the_script_does_the_same_from_a_checkout(pair, tmp_path, request):
+    script = request.config.rootpath / "scripts" / "stylize.py"
+    arguments = [*pair, *SHALLOW, "--iterations", "2", "--quiet"]
+    assert main(["transfer", *arguments, "-o", "cli.png"]) == 0
+    subprocess.run([sys.executable, script, *arguments, "-o", "script.png"], check=True)
+    assert (tmp_path / "cli.png").read_bytes() == (tmp_path / "script.png").read_bytes()
+
+
+def test_compiled_programs_are_kept_unless_turned_off(pair, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if "JAX" not in name}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    command = [sys.executable, "-m", "stylejax", "transfer", *pair, "-o", "out.png", *SHALLOW]
+    command += ["--iterations", "1", "--quiet"]
+    subprocess.run([*command, "--no-compile-cache"], check=True, env=environment)
+    assert not (tmp_path / "cache").exists()
+    first = (tmp_path / "out.png").read_bytes()
+    for _ in range(2):
+        subprocess.run(command, check=True, env=environment)
+        kept = sorted((tmp_path / "cache" / "stylejax" / "compiled").iterdir())
+        assert kept and (tmp_path / "out.png").read_bytes() == first

@@ -1,0 +1,35 @@
+"""Teachers of random numbers for the tests of training."""
+
+from pathlib import Path
+
+import googlenet
+import numpy as np
+from safetensors.numpy import save_file
+
+
+def random_teacher_file(path: Path) -> Path:
+    """GoogLeNet's form in Caffe's names, with random numbers of a healthy size."""
+    random = np.random.default_rng(0)
+    shapes: dict[str, tuple[int, ...]] = {
+        "conv1/7x7_s2": (64, 3, 7, 7),
+        "conv2/3x3_reduce": (64, 64, 1, 1),
+        "conv2/3x3": (192, 64, 3, 3),
+    }
+    inputs = 192
+    for name, (one, reduce3, three, reduce5, five, projection) in googlenet.INCEPTIONS.items():
+        key = f"inception_{name}"
+        shapes[f"{key}/1x1"] = (one, inputs, 1, 1)
+        shapes[f"{key}/3x3_reduce"] = (reduce3, inputs, 1, 1)
+        shapes[f"{key}/3x3"] = (three, reduce3, 3, 3)
+        shapes[f"{key}/5x5_reduce"] = (reduce5, inputs, 1, 1)
+        shapes[f"{key}/5x5"] = (five, reduce5, 5, 5)
+        shapes[f"{key}/pool_proj"] = (projection, inputs, 1, 1)
+        inputs = one + three + five + projection
+    shapes["loss3/classifier"] = (1000, 1024)
+    tensors = {}
+    for key, shape in shapes.items():
+        deviation = np.sqrt(2.0 / np.prod(shape[1:]))
+        tensors[f"{key}.weight"] = random.normal(0.0, deviation, shape).astype(np.float16)
+        tensors[f"{key}.bias"] = random.normal(0.0, 0.1, shape[0]).astype(np.float32)
+    save_file(tensors, path)
+    return path
