@@ -7,7 +7,7 @@ of the student's: what the teacher calls style, the student's Gram matrices hold
 
 It is learnt in stages from the picture upwards. While one part learns, the parts before it stand
 still and need no gradient, which makes a step two to three times cheaper. `joint` then lets the
-blocks that style and content are read from learn together. Normalised by its own batch, a network
+blocks that style and content are read from learn together. Normalized by its own batch, a network
 can hide that it runs away on a picture unlike the others: `settle` takes that hiding-place away.
 """
 
@@ -45,7 +45,7 @@ class Stage(NamedTuple):
     """A part of the training: which parts of the student learn, from which taps, for how long.
 
     Parts are 0 (the stem) to 4 (the last block); a transition's 1x1 convolution belongs to the
-    block after it. `share` is of the whole training's time. A `settled` stage normalises with the
+    block after it. `share` is of the whole training's time. A `settled` stage normalizes with the
     stored statistics, as the finished network does.
     """
 
@@ -126,7 +126,7 @@ def init_student(key: PRNGKeyArray) -> Student:
     return Student(variables["params"], variables["batch_stats"], heads)
 
 
-def normalised(pictures: Crops) -> Crops:
+def normalized(pictures: Crops) -> Crops:
     """Pictures as the student takes them: ImageNet's mean and standard deviation per channel."""
     return (pictures - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STANDARD_DEVIATION)
 
@@ -138,13 +138,13 @@ def student_taps(
     network = DenseNet(taps, training=training, dtype=dtype)
     variables = {"params": student.params, "batch_stats": student.batch_stats}
     if not training:
-        return network.apply(variables, normalised(pictures)), student.batch_stats  # type: ignore
-    features, updated = network.apply(variables, normalised(pictures), mutable=["batch_stats"])
+        return network.apply(variables, normalized(pictures)), student.batch_stats  # type: ignore
+    features, updated = network.apply(variables, normalized(pictures), mutable=["batch_stats"])
     return features, {**student.batch_stats, **updated["batch_stats"]}  # type: ignore
 
 
 def predictions(heads: Mapping[str, Any], features: Mapping[str, Array]) -> dict[str, Array]:
-    """The teacher's normalised feature maps (and logits) as the heads read them, in float32."""
+    """The teacher's normalized feature maps (and logits) as the heads read them, in float32."""
     found = {
         tap: features[tap].astype(jnp.float32) @ heads[tap]["kernel"] + heads[tap]["bias"]
         for tap in features

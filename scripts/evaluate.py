@@ -12,10 +12,10 @@ some. Columns of the table, by the functions of `measures.py`:
     content     0: the photograph, 1: as unlike it as the painting
     grid        power at periods of 4 and 8 px over what is to be expected; 1: no grid
     grid 2 px   the same at the period of the network's first stride
-    colour      distance of the palette from the painting's, in units of L*a*b*
+    color      distance of the palette from the painting's, in units of L*a*b*
     seconds     compiling and solving
 
-Style and content are judged by networks at layers that were not optimised: `--judge` names a
+Style and content are judged by networks at layers that were not optimized: `--judge` names a
 weight file, one or several, of GoogLeNet too. Pictures and their times are kept in the folder
 `--pictures`.
 """
@@ -33,17 +33,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from judges import JUDGED_LAYERS, Judge, read_judge
-from measures import colour_distance, content_distance, grid_energy, style_distance
+from measures import color_distance, content_distance, grid_energy, style_distance
 
 from stylejax.cli.entry import main as stylejax_main
 from stylejax.cli.entry import parse
 from stylejax.errors import InputError
-from stylejax.images.contact_sheet import contact_sheet
+from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import check_writable, replace_file
 from stylejax.images.io import check_output, read_picture, resize, write_picture
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import Options
-from stylejax.runs.metadata import make_settings, read_settings
+from stylejax.runs.metadata import make_record, read_record
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
@@ -122,23 +122,23 @@ def plan(pair: Pair, method: Method, given: argparse.Namespace) -> Job:
 
 
 def check_independent(job: Job, judges: Sequence[Judge]) -> None:
-    """Refuse a judge that looks at what was optimised.
+    """Refuse a judge that looks at what was optimized.
 
     Raises:
         InputError: names the layers.
     """
     loss, architecture = job.options.loss, job.weights.architecture
-    optimised = {
+    optimized = {
         layer
         for kind in (loss.content_layers, loss.style_layers)
         for layer in canonical_layers(kind, architecture)
     }
     for judge in judges:
-        shared = sorted(optimised & set(JUDGED_LAYERS[judge.network]))
+        shared = sorted(optimized & set(JUDGED_LAYERS[judge.network]))
         if shared and judge.sha256 == job.weights.sha256:
             raise InputError(
                 f"--judge {judge.name} looks at {', '.join(shared)}, which {job.output.stem} "
-                "optimises: name the weights of another network"
+                "optimizes: name the weights of another network"
             )
 
 
@@ -146,8 +146,8 @@ def is_made(job: Job) -> bool:
     """Whether the job's picture is there already, made with the same inputs and options."""
     if not job.output.is_file():
         return False
-    asked = make_settings(job.options, job.content, (job.style,), job.weights, "any")
-    found = read_settings(job.output)
+    asked = make_record(job.options, job.content, (job.style,), job.weights, "any")
+    found = read_record(job.output)
     same = ("stylejax", "content", "styles", "weights", "options")
     return all(asked[key] == found.get(key) for key in same)
 
@@ -170,7 +170,7 @@ def make(job: Job, reuse: bool) -> tuple[Pixels, dict[str, Any]]:
 def measured(
     picture: OtherPixels, photograph: Pixels, painting: OtherPixels, judges: Sequence[Judge]
 ) -> dict[str, Any]:
-    """All figures of one picture: style and content by judge, grid and colour."""
+    """All figures of one picture: style and content by judge, grid and color."""
     size = photograph.shape[:2]
     fitted = picture if picture.shape[:2] == size else resize(picture, *size)
     row: dict[str, Any] = {"style": {}, "content": {}}
@@ -181,7 +181,7 @@ def measured(
         content = content_distance(of_result, of_photograph, stretched)
         row["style"][judge.name], row["content"][judge.name] = float(style), float(content)
     row["grid"], row["grid_2px"] = grid_energy(picture), grid_energy(picture, (2,))
-    row["colour"] = colour_distance(picture, painting)
+    row["colour"] = color_distance(picture, painting)
     return row
 
 
@@ -228,7 +228,7 @@ def evaluate(
         lines.append(line)
     labels = [pair.name.replace("_", " ") for pair in pairs]
     titles = ["content", "style", *(method.name for method in methods), *columns]
-    return rows, contact_sheet(lines, labels, titles)
+    return rows, draw_contact_sheet(lines, labels, titles)
 
 
 def seconds(row: dict[str, Any]) -> float | None:

@@ -20,7 +20,7 @@ from distillation import (
 )
 from jaxtyping import Array, Float
 from PIL import Image
-from training_pictures import LabelledTiles, crops
+from training_pictures import LabeledTiles, crops
 
 _TAP_NAMES = tuple(TAPS)
 
@@ -77,7 +77,7 @@ def _pooled(student: Student, tiles: np.ndarray) -> Float[Array, "tiles channels
 
 
 def linear_probe(
-    student: Student, train: LabelledTiles, validation: LabelledTiles, steps: int = 300
+    student: Student, train: LabeledTiles, validation: LabeledTiles, steps: int = 300
 ) -> float:
     """Top-1 of a linear classifier on the pooled last tap, trained on every fifth picture."""
     inputs, labels = _pooled(student, train.tiles[::5]), train.labels[::5]
@@ -136,7 +136,7 @@ def stem_picture(student: Student, enlargement: int = 12) -> Image.Image:
 
 
 def evaluate(
-    student: Student, teacher: Mapping[str, Any], train: LabelledTiles, validation: LabelledTiles
+    student: Student, teacher: Mapping[str, Any], train: LabeledTiles, validation: LabeledTiles
 ) -> dict[str, Any]:
     """All figures of the model card."""
     photographs = crops(jax.random.key(0), jnp.asarray(validation.tiles), 64, 128)

@@ -39,7 +39,7 @@ def _halve(x: Array) -> Array:
 
 
 def _local_response_norm(x: Array) -> Array:
-    """Compute x / (1 + alpha / size * sum of squares over `size` neighbouring channels) ** beta."""
+    """Compute x / (1 + alpha / size * sum of squares over `size` neighboring channels) ** beta."""
     size, alpha, beta = 5, 1e-4, 0.75
     channel = np.arange(x.shape[-1])
     near = np.abs(channel[:, None] - channel) <= size // 2

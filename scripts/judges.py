@@ -22,7 +22,7 @@ JUDGED_LAYERS = {
     "vgg19": ("relu1_2", "relu2_2", "relu3_4", "relu4_4"),
     "googlenet": ("conv1", "conv2", "3a", "3b", "4a"),
 }
-"""Layers that no default and no preset uses where the judge may be the optimised network itself."""
+"""Layers that no default and no preset uses where the judge may be the optimized network itself."""
 
 
 class Judge(NamedTuple):

@@ -2,7 +2,7 @@
 
     python scripts/make_test_weights.py weights/densenet121-random.safetensors
 
-DenseNet-121's layers with an eighth of its channels: He-initialised kernels, and batch-norm
+DenseNet-121's layers with an eighth of its channels: He-initialized kernels, and batch-norm
 statistics near those of such kernels, from a fixed seed. Nothing is learnt, so no style is seen.
 """
 

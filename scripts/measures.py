@@ -1,4 +1,4 @@
-"""How good a stylised picture is, as pure functions of arrays: what `evaluate.py` tabulates.
+"""How good a stylized picture is, as pure functions of arrays: what `evaluate.py` tabulates.
 
 Pictures are height x width x 3, float32 in [0, 1], sRGB. Style and content distances are ratios, so
 that they mean the same for every pair, layer and network; feature maps are height x width x
@@ -20,7 +20,7 @@ FeatureMaps = Mapping[str, Array]
 TILE = 128
 """Side in pixels of the tiles that `grid_energy` takes spectra of, where the picture has room."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
-_NEIGHBOURS = (3, 8)
+_NEIGHBORS = (3, 8)
 """Distance in bins of the frequencies that tell what power there would be without a grid."""
 
 _DIRECTIONS, _QUANTILES = 32, 512
@@ -85,11 +85,11 @@ def _vertical_spectrum(luminance: Float[np.ndarray, "_ _"], tile: int) -> Float[
 
 
 def grid_energy(pixels: Pixels, periods: Sequence[int] = (4, 8)) -> float:
-    """Power at a grid's periods over what neighbouring frequencies make one expect: 1 is no grid.
+    """Power at a grid's periods over what neighboring frequencies make one expect: 1 is no grid.
 
     For each period and each of the two axes: power of the luminance at the frequency 1 / period, in
     a band of 1/128 cycles a pixel, over the value there of a parabola through the logarithm of the
-    power at neighbouring frequencies (3 to 8 bins away on both sides; beyond 1/2 the spectrum is
+    power at neighboring frequencies (3 to 8 bins away on both sides; beyond 1/2 the spectrum is
     its own mirror image). The mean over periods and axes. Fifteen photographs and paintings at
     512 px score 0.86 to 1.14 at periods 4 and 8, and 0.76 to 1.30 at period 2.
 
@@ -104,7 +104,7 @@ def grid_energy(pixels: Pixels, periods: Sequence[int] = (4, 8)) -> float:
     tile = TILE if min(luminance.shape) >= TILE else TILE // 2
     if min(luminance.shape) < tile:
         raise ValueError(f"grid_energy: the picture is {luminance.shape}, {tile} x {tile} is least")
-    nearest, farthest = _NEIGHBOURS
+    nearest, farthest = _NEIGHBORS
     farthest = min(farthest, tile // max(periods) - 1)
     away = np.concatenate([np.arange(-farthest, 1 - nearest), np.arange(nearest, farthest + 1)])
     ratios = []
@@ -117,9 +117,9 @@ def grid_energy(pixels: Pixels, periods: Sequence[int] = (4, 8)) -> float:
     return float(np.mean(ratios))
 
 
-def lab(colours: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """CIE L*a*b* (white D65) of sRGB colours in [0, 1]; L* is 0 to 100. IEC 61966-2-1, CIE 15."""
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+def lab(colors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """CIE L*a*b* (white D65) of sRGB colors in [0, 1]; L* is 0 to 100. IEC 61966-2-1, CIE 15."""
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
     to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
     x = linear @ np.transpose(to_xyz) / (0.95047, 1.0, 1.08883)
     root = np.where(x > (6 / 29) ** 3, np.cbrt(x), x / (3 * (6 / 29) ** 2) + 4 / 29)
@@ -133,10 +133,10 @@ def lab(colours: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     )
 
 
-def colour_distance(pixels: OtherPixels, style: OtherPixels) -> float:
-    """How far two palettes are apart, wherever in the pictures the colours lie.
+def color_distance(pixels: OtherPixels, style: OtherPixels) -> float:
+    """How far two palettes are apart, wherever in the pictures the colors lie.
 
-    Twice the sliced 1-Wasserstein distance of the distributions of colours in L*a*b*: the mean over
+    Twice the sliced 1-Wasserstein distance of the distributions of colors in L*a*b*: the mean over
     directions, evenly spread, of the mean difference of quantiles along them. A palette that is
     moved as a whole scores about the length of the move; 2 is just noticeable side by side.
     """

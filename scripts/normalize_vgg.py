@@ -20,9 +20,9 @@ from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
 from stylejax.images.io import read_picture
 from stylejax.networks.layers import VGG19, VggArchitecture
-from stylejax.weights.names import from_variables
+from stylejax.weights.names import state_dict_from_variables
 from stylejax.weights.read import Weights, read_weights
-from stylejax.weights.rescale_vgg import mean_activations, normalised
+from stylejax.weights.rescale_vgg import mean_activations, rescaled_variables
 
 
 def metadata(weights: Weights) -> dict[str, str]:
@@ -41,14 +41,14 @@ def metadata(weights: Weights) -> dict[str, str]:
     return entries
 
 
-def normalise(source: Path, pictures: list[Path], output: Path, size: int) -> None:
-    """Write the normalised form of a weight file."""
+def normalize(source: Path, pictures: list[Path], output: Path, size: int) -> None:
+    """Write the normalized form of a weight file."""
     check_writable(output)
     weights = read_weights(source)
     means = mean_activations(weights, (read_picture(path, size).pixels for path in pictures))
     assert isinstance(weights.architecture, VggArchitecture)
-    variables = normalised(weights.variables, weights.architecture, means)
-    replace_file(output, save(from_variables(variables), metadata(weights)))
+    variables = rescaled_variables(weights.variables, weights.architecture, means)
+    replace_file(output, save(state_dict_from_variables(variables), metadata(weights)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=256, help="longest side (default: 256)")
     given = parser.parse_args(arguments)
     try:
-        normalise(given.weights, given.pictures, given.output, given.size)
+        normalize(given.weights, given.pictures, given.output, given.size)
     except InputError as error:
         print(f"normalize_vgg: error: {error}", file=sys.stderr)
         return 2

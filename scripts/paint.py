@@ -4,7 +4,7 @@
     python scripts/paint.py sunlit-field stylejax/images/sample_pictures/sunlit-field.jpg
     python scripts/paint.py paper-waves stylejax/images/sample_pictures/paper-waves.jpg
 
-A painting is data: regions with their colours, a scene that says which region lies where and how
+A painting is data: regions with their colors, a scene that says which region lies where and how
 the brush moves there, and brushes from broad to fine. One renderer paints them all. The same
 `--seed` and `--size` always give the same picture.
 """
@@ -51,13 +51,13 @@ class Scene(NamedTuple):
 
 @dataclass(frozen=True)
 class Painting:
-    """A painting: what lies where, in which colours, painted with which brushes."""
+    """A painting: what lies where, in which colors, painted with which brushes."""
 
     scene: Callable[[Rng, Array, Array], Scene]  # from coordinates x, y; y runs from 0 to 1
-    regions: tuple[str, ...]  # by number: a ramp of colours from tone 0 to 1, "|", accents
+    regions: tuple[str, ...]  # by number: a ramp of colors from tone 0 to 1, "|", accents
     brushes: tuple[Brush, ...]  # first layer to last
     relief: float = 1.0  # strength of the light on the thickness of the paint
-    ink: str = ""  # colour of the contours between regions; empty for none
+    ink: str = ""  # color of the contours between regions; empty for none
 
 
 def noise(rng: Rng, like: Array, cells: int) -> Array:
@@ -295,13 +295,13 @@ PAINTINGS = {
 }  # fmt: skip
 
 
-def rgb(colours: str) -> Array:
-    """Return the colours of a string of them, one row each, channels 0 to 255."""
-    return np.array([ImageColor.getrgb(colour) for colour in colours.split()], float)
+def rgb(colors: str) -> Array:
+    """Return the colors of a string of them, one row each, channels 0 to 255."""
+    return np.array([ImageColor.getrgb(color) for color in colors.split()], float)
 
 
 def mixed(region: str, tone: Array) -> Array:
-    """Return the colours of a region's ramp at `tone`."""
+    """Return the colors of a region's ramp at `tone`."""
     ramp = rgb(region.partition("|")[0])
     knots = np.linspace(0, 1, len(ramp))
     return np.stack([np.interp(tone, knots, ramp[:, c]) for c in range(3)], -1)
@@ -327,7 +327,7 @@ def trace(scene: Scene, seeds: Array, reach: Array, turn: Array, step: float) ->
 
 
 def stroke(
-    rng: Rng, canvas: ImageDraw.ImageDraw, path: Array, width: float, colours: Array, hair: float
+    rng: Rng, canvas: ImageDraw.ImageDraw, path: Array, width: float, colors: Array, hair: float
 ) -> None:
     """Draw one stroke: bristles side by side, each with its own shade, start, end and height.
 
@@ -336,7 +336,7 @@ def stroke(
         canvas: Picture to draw on; its alpha channel is the height of the paint.
         path: Points of the stroke's middle line.
         width: Full width of the stroke.
-        colours: The colours at the brush's two edges.
+        colors: The colors at the brush's two edges.
         hair: Thickness of one bristle.
     """
     count, knots = max(1, round(width / hair)), len(path)
@@ -349,7 +349,7 @@ def stroke(
     wave = np.sin(across * rng.uniform(1, 4) + rng.uniform(0, 6))
     shade = 1 + 0.06 * wave + rng.normal(0, 0.07, count)
     blend = np.clip(0.5 + 0.5 * across + rng.normal(0, 0.2, count), 0, 1)[:, None]
-    paint = (colours[0] * blend + colours[1] * (1 - blend)) * shade[:, None]
+    paint = (colors[0] * blend + colors[1] * (1 - blend)) * shade[:, None]
     height = 95 + 40 * rng.random() + 30 * np.abs(across) ** 3 + 45 * rng.random(count)
     paint = np.clip(np.column_stack([paint, height]), 0, 255).astype(int)
     first = (rng.random(count) * 0.10 * knots).astype(int)
@@ -378,21 +378,21 @@ def lay(
     paths = trace(scene, seeds, reach, rng.normal(0, brush.turn, n), 2.5 * scale)
     tone = pick(scene.tone, *seeds.T) + brush.lift + rng.normal(0, brush.jitter, (2, n))
     clump = 5 * pick(noise(rng, scene.label, 6), *seeds.T) ** 4
-    colours = np.zeros((2, n, 3))
+    colors = np.zeros((2, n, 3))
     for number, region in enumerate(painting.regions):
         mine = home == number
-        colours[:, mine] = mixed(region, np.clip(tone, 0, 1))[:, mine]
+        colors[:, mine] = mixed(region, np.clip(tone, 0, 1))[:, mine]
         accents = rgb(region.partition("|")[2])
         chosen = mine & (rng.random(n) < brush.accent * clump * bool(len(accents)))
         if chosen.any():
-            colours[:, chosen] = accents[rng.integers(len(accents), size=chosen.sum())]
-    colours = colours * rng.normal(1, 0.5 * brush.jitter, (n, 1))
-    colours = colours + rng.normal(0, 60 * brush.jitter, (n, 3))
+            colors[:, chosen] = accents[rng.integers(len(accents), size=chosen.sum())]
+    colors = colors * rng.normal(1, 0.5 * brush.jitter, (n, 1))
+    colors = colors + rng.normal(0, 60 * brush.jitter, (n, 3))
     canvas = ImageDraw.Draw(easel)
     for i, path in enumerate(paths):
         if len(path) >= 4:
             narrow = width[i] * min(1, 0.45 + len(path) / 24)
-            stroke(rng, canvas, path, narrow, colours[:, i], brush.hair * scale)
+            stroke(rng, canvas, path, narrow, colors[:, i], brush.hair * scale)
 
 
 def contours(rng: Rng, label: Array, scale: float) -> Array:

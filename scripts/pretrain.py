@@ -3,7 +3,7 @@
     python scripts/pretrain.py --teacher googlenet.safetensors --train train-*.zip \
         --validation val.zip --checkpoint run/ --out densenet121.safetensors --minutes 90
 
-The same command with `--resume` goes on after a stop. The archives hold labelled 64x64 pictures as
+The same command with `--resume` goes on after a stop. The archives hold labeled 64x64 pictures as
 `<class>/<number>.webp`. The learning rate follows the clock, so two runs differ in the last digits.
 """
 
@@ -32,7 +32,7 @@ from safetensors.numpy import save
 from training_pictures import crops, painted_tiles, read_tiles, varied
 
 from stylejax.images.files import replace_file
-from stylejax.weights.names import from_variables
+from stylejax.weights.names import state_dict_from_variables
 
 SAVE_SECONDS = 120.0
 REPORT_SECONDS = 20.0
@@ -285,7 +285,9 @@ def train(options: Options, material: Material) -> tuple[Student, Clock]:
 def write_weights(path: Path, student: Student, metadata: dict[str, str]) -> None:
     """Write the student without its heads: torchvision's names, float16."""
     variables = {"params": student.params, "batch_stats": student.batch_stats}
-    tensors = {key: value.astype(np.float16) for key, value in from_variables(variables).items()}
+    tensors = {
+        key: value.astype(np.float16) for key, value in state_dict_from_variables(variables).items()
+    }
     broken = [key for key, value in tensors.items() if not np.isfinite(value).all()]
     if broken:
         raise SystemExit(f"{broken[0]}: not finite in float16; train with a lower learning rate")

@@ -1,9 +1,9 @@
-"""Pictures to distil with: photographs, and what an optimised image passes through on its way.
+"""Pictures to distil with: photographs, and what an optimized image passes through on its way.
 
 Pictures are 64x64x3 uint8 tiles, decoded once. Crops are made from them on the device: a batch x
 size x size x 3 float32 array in [0, 1], cut from mosaics of tiles at native resolution or from one
 tile enlarged, so that the network sees edges of every sharpness. `varied` then adds what no
-photograph shows: noise, blends, stretched contrast and colour, gradients.
+photograph shows: noise, blends, stretched contrast and color, gradients.
 """
 
 import io
@@ -25,14 +25,14 @@ Tiles = UInt8[Array, "tiles 64 64 3"]
 Crops = Float[Array, "batch size size 3"]
 
 
-class LabelledTiles(NamedTuple):
+class LabeledTiles(NamedTuple):
     """Tiles and, for each, the index of its class in the sorted list of class names."""
 
     tiles: np.ndarray
     labels: np.ndarray
 
 
-def read_tiles(archives: Sequence[Path]) -> LabelledTiles:
+def read_tiles(archives: Sequence[Path]) -> LabeledTiles:
     """Decode every `<class>/<number>.webp` of the zip archives."""
     tiles, names = [], []
     for archive in archives:
@@ -42,7 +42,7 @@ def read_tiles(archives: Sequence[Path]) -> LabelledTiles:
                     with Image.open(io.BytesIO(file.read(member))) as picture:
                         tiles.append(np.asarray(picture.convert("RGB")))
                     names.append(member.split("/")[0])
-    return LabelledTiles(np.stack(tiles), np.unique(names, return_inverse=True)[1])
+    return LabeledTiles(np.stack(tiles), np.unique(names, return_inverse=True)[1])
 
 
 def painted_tiles(count: int, seed: int) -> np.ndarray:
@@ -61,8 +61,8 @@ def painted_tiles(count: int, seed: int) -> np.ndarray:
                 angle = phase + turns * np.sin(frequency @ points[-1] * 2 * np.pi)
                 points.append(points[-1] + 6.0 * np.array([np.cos(angle), np.sin(angle)]))
             shade = palette[random.integers(len(palette))] + random.normal(0.0, 12.0, 3)
-            colour = tuple(map(int, np.clip(shade, 0, 255)))
-            draw.line([tuple(point) for point in points], colour, width, joint="curve")
+            color = tuple(map(int, np.clip(shade, 0, 255)))
+            draw.line([tuple(point) for point in points], color, width, joint="curve")
         tile[:] = np.asarray(canvas.resize((TILE, TILE), Image.Resampling.BOX))
     return tiles
 

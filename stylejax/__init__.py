@@ -1,4 +1,4 @@
-"""Neural style transfer as a pure JAX optimisation problem."""
+"""Neural style transfer as a pure JAX optimization problem."""
 
 from stylejax.errors import InputError
 from stylejax.images.io import Picture, read_picture, write_picture

@@ -40,11 +40,11 @@ class PictureOptions:
     style_scale: float = 1.0
     """Size of the strokes: that of the style pictures over that of the result, above 0."""
     preserve_color: PreserveColor = "none"
-    """Keep the content picture's colours: `luminance` takes the style in grey and leaves hue and
-    saturation as they are; `match` first gives the style pictures the content's colours."""
+    """Keep the content picture's colors: `luminance` takes the style in gray and leaves hue and
+    saturation as they are; `match` first gives the style pictures the content's colors."""
     init: str = "content"
-    """Start from `content`, `style` (of several the heaviest), `noise` (faint, around grey),
-    `uniform` (noise of the full range), `mean` (ImageNet's mean colour), or the file named here."""
+    """Start from `content`, `style` (of several the heaviest), `noise` (faint, around gray),
+    `uniform` (noise of the full range), `mean` (ImageNet's mean color), or the file named here."""
     seed: int = 0
     """Seed of the noise, 0 or more."""
     bits: Literal[8, 16] = 8
@@ -81,7 +81,7 @@ class LossOptions:
     """What the picture is solved for."""
 
     content_weight: float = 1.0
-    """Weight of the content term, 0 or more; at 0 the texture alone is synthesised."""
+    """Weight of the content term, 0 or more; at 0 the texture alone is synthesized."""
     style_weight: float = 20.0
     """Weight of the style term, 0 or more: try a third and three times this first."""
     tv_weight: float = 100.0
@@ -214,25 +214,25 @@ def check_options(options: Options, styles: int) -> None:
         _check_shares(name, getattr(loss, name), count, what)
 
 
-def shares(given: Sequence[float], count: int) -> list[float]:
+def normalized_shares(given: Sequence[float], count: int) -> list[float]:
     """Relative weights scaled to a sum of 1; all alike where none are given."""
     given = given or [1.0] * count
     return [share / sum(given) for share in given]
 
 
-def flat(options: Any) -> dict[str, Any]:
+def flatten_options(options: Any) -> dict[str, Any]:
     """All fields of nested option classes in one dictionary, tuples as lists (as in JSON)."""
     found: dict[str, Any] = {}
     for entry in fields(options):
         value = getattr(options, entry.name)
         if is_dataclass(value):
-            found |= flat(value)
+            found |= flatten_options(value)
         else:
             found[entry.name] = list(value) if isinstance(value, tuple) else value
     return found
 
 
-def from_flat(values: dict[str, Any]) -> Options:
+def options_from_flat(values: dict[str, Any]) -> Options:
     """The inverse of `flat`; options that `values` lacks keep their defaults.
 
     Raises:

@@ -31,7 +31,7 @@ def rosenbrock(x):
 
 
 def picture(height=48, width=64, seed=0):
-    """Smooth colour gradients with some grain: float32, height x width x 3, in [0, 1]."""
+    """Smooth color gradients with some grain: float32, height x width x 3, in [0, 1]."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     waves = [np.sin(rows / 7 + seed), np.cos(columns / 5 - seed), np.sin((rows + columns) / 9)]
     smooth = 0.5 + 0.35 * np.stack(waves, axis=-1)

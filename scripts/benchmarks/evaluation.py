@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.solver import read_problem, sample_pairs
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.io import read_picture
-from stylejax.solvers.solver import ended
+from stylejax.solvers.solver import has_ended
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.transfer import Problem
 
@@ -110,7 +110,7 @@ def solve_ours(arguments: argparse.Namespace, said: Said) -> None:
     init, advance = problem.solver.compile(problem.start, *problem.arguments)
     state = init(problem.start, *problem.arguments)
     steps = 1
-    while int(state.iteration) < arguments.iterations and not ended(state):
+    while int(state.iteration) < arguments.iterations and not has_ended(state):
         state, _ = advance(state, np.int32(steps), *problem.arguments)
         said(float(state.value))
         steps = STEPS

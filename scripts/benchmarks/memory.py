@@ -18,7 +18,7 @@ from stylejax.devices.memory import estimated_memory
 from stylejax.networks.layers import DENSENET121
 from stylejax.options import Options
 from stylejax.sweep.lanes import lane_weights, over_lanes, program_bytes
-from stylejax.transfer.pyramid import pyramid
+from stylejax.transfer.pyramid import pyramid_levels
 
 ACCELERATORS = (16, 24, 80, 141)
 """Gigabytes of memory."""
@@ -68,7 +68,7 @@ def checked(size: int, lanes: int, weights: Path | None) -> dict[str, Any]:
     problem = read_problem(*sample_pairs()[0], size, weights)
     single = problem.solver.compile(problem.start, *problem.arguments)[1]
     solver = over_lanes(problem, jax.devices()[:1])
-    level = pyramid(Options(), *problem.start.shape[:2])[-1]
+    level = pyramid_levels(Options(), *problem.start.shape[:2])[-1]
     of_lanes = lane_weights([Options()] * lanes, level, 1)
     starts = np.stack([problem.start] * lanes)
     several = solver.compile(starts, *problem.arguments[:2], of_lanes)[1]

@@ -1,6 +1,6 @@
 """`benchmark.py solver`: our solver, and other L-BFGS implementations on the main job.
 
-All minimise the same objective from the same picture, and the lowest loss that each has seen after
+All minimize the same objective from the same picture, and the lowest loss that each has seen after
 20, 40 and 80 evaluations is noted. Ours works on frequency-scaled numbers, the others on the
 picture itself, as a user of theirs would; `scipy_our_variables` is SciPy on ours. optax, whose
 search spends several evaluations on each iteration, is compared by where 80 iterations end. Four
@@ -25,7 +25,7 @@ import numpy as np
 from stylejax.images.io import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.options import Options, PictureOptions
-from stylejax.solvers.solver import CHUNK, Solver, ended, optax_lbfgs
+from stylejax.solvers.solver import CHUNK, Solver, has_ended, optax_lbfgs
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
 from stylejax.transfer.transfer import Problem, make_problem, start_picture
 from stylejax.weights.read import read_weights
@@ -88,7 +88,7 @@ def ours(problem: Problem, evaluations: int) -> Losses:
     losses: Losses = []
     fresh = problem.solver.init(problem.start, *problem.arguments)
     state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
-    while len(losses) < evaluations and not ended(state):
+    while len(losses) < evaluations and not has_ended(state):
         losses += [float(state.value)] * (int(state.evaluations) - len(losses))
         state, _ = problem.solver.advance(state, 1, *problem.arguments)
     return losses
@@ -97,7 +97,7 @@ def ours(problem: Problem, evaluations: int) -> Losses:
 def final_loss(problem: Problem, solver: Solver) -> float:
     """Where a solver of this package ends."""
     state = solver.init(problem.start, *problem.arguments)
-    while (left := ITERATIONS - int(state.iteration)) > 0 and not ended(state):
+    while (left := ITERATIONS - int(state.iteration)) > 0 and not has_ended(state):
         state, _ = solver.advance(state, min(left, CHUNK), *problem.arguments)
     return float(state.value)
 

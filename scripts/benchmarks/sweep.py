@@ -16,9 +16,9 @@ import numpy as np
 from benchmarks.solver import sample_pairs
 from stylejax.images.io import read_picture
 from stylejax.options import Options, PictureOptions, SolverOptions
-from stylejax.solvers.solver import CHUNK, Solver, over
+from stylejax.solvers.solver import CHUNK, Solver, is_over
 from stylejax.sweep.lanes import lane_weights, over_lanes
-from stylejax.transfer.pyramid import Level, pyramid
+from stylejax.transfer.pyramid import Level, pyramid_levels
 from stylejax.transfer.transfer import Pictures, Problem, level_problem
 from stylejax.weights.read import read_weights
 
@@ -29,7 +29,7 @@ REPEATS = 3
 def _solve(advance: Any, states: Any, arguments: tuple[Any, ...], level: Level) -> Any:
     """All steps of a level; states of one lane or of many."""
     while True:
-        iteration, ended = jax.device_get((states.iteration, over(states)))
+        iteration, ended = jax.device_get((states.iteration, is_over(states)))
         going = ~ended & (iteration < level.iterations)
         if not going.any():
             return states
@@ -85,7 +85,7 @@ def benchmark_sweep(arguments: argparse.Namespace) -> dict[str, Any]:
     totals = dict.fromkeys(("vmapped_seconds", "separate_seconds"), 0.0)
     compiling = dict.fromkeys(("vmapped_compile_seconds", "separate_compile_seconds"), 0.0)
     difference = 0.0
-    for level in pyramid(options, *content.shape[:2]):
+    for level in pyramid_levels(options, *content.shape[:2]):
         problem = level_problem(network, pictures, options, level)
         weights = lane_weights([options] * lanes, level, 1)
         weights = weights._replace(style=np.geomspace(LIGHTEST, HEAVIEST, lanes, dtype=np.float32))

@@ -15,7 +15,7 @@ import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 
-from stylejax.networks.features import padding
+from stylejax.networks.features import frame_padding
 from stylejax.networks.layers import DENSENET121
 from stylejax.options import LossOptions, Parameterization
 from stylejax.transfer.parameterization import SOFTNESS, frequency_scale
@@ -50,7 +50,7 @@ def read_kernels(path: Path | None) -> dict[str, Tensor]:
 
 
 def network(kernels: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
-    """The feature maps that the loss looks at, of a normalised batch."""
+    """The feature maps that the loss looks at, of a normalized batch."""
 
     def norm_relu(name: str, x: Tensor) -> Tensor:
         mean, variance, scale, shift = (
@@ -77,7 +77,7 @@ def network(kernels: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
 def features(kernels: dict[str, Tensor], image: Tensor) -> dict[str, Tensor]:
     """Feature maps of a picture (1 x 3 x height x width), cropped to it again."""
     height, width = image.shape[2:]
-    edges = padding(width, 8) + padding(height, 8)
+    edges = frame_padding(width, 8) + frame_padding(height, 8)
     mean, deviation = (
         torch.tensor(each).view(1, 3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION)
     )

@@ -18,7 +18,7 @@ from stylejax.options import (
     PictureOptions,
     SolverOptions,
 )
-from stylejax.sweep.combinations import LossGrid, PictureGrid
+from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions
 from stylejax.transfer.presets import PresetName
 
 
@@ -103,7 +103,7 @@ class Transfer(_Solving):
     output: Annotated[Path, arg(aliases=["-o"])]
     """The picture to write: .png, .jpg, .webp or .tiff."""
     content_mask: tuple[Path, ...] = field(default=(), kw_only=True)
-    """Where each style goes: grey pictures of the content's shape, one for each style, white
+    """Where each style goes: gray pictures of the content's shape, one for each style, white
     inside; where all are black, the content stays as it is."""
     style_mask: tuple[Path, ...] = field(default=(), kw_only=True)
     """Which part of each style picture is taken, likewise; the whole picture unless given."""
@@ -124,8 +124,8 @@ class Sweep:
     """Where each style goes, as for `stylejax transfer`."""
     style_mask: tuple[Path, ...] = field(default=(), kw_only=True)
     """Which part of each style picture is taken, likewise."""
-    picture: PictureGrid = field(default_factory=PictureGrid, kw_only=True)
-    loss: LossGrid = field(default_factory=LossGrid, kw_only=True)
+    picture: SweptPictureOptions = field(default_factory=SweptPictureOptions, kw_only=True)
+    loss: SweptLossOptions = field(default_factory=SweptLossOptions, kw_only=True)
     solver: SolverOptions = field(default_factory=SolverOptions, kw_only=True)
     run: SweepOptions = field(default_factory=SweepOptions, kw_only=True)
 
@@ -140,7 +140,7 @@ class Demo(_Solving):
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Show what layers hold of a picture's content and of a style, as one labelled figure.
+    """Show what layers hold of a picture's content and of a style, as one labeled figure.
 
     Of the content what each layer keeps, of the style the texture that each growing set of layers
     makes, solved for from noise: figure 1 of Gatys et al. (2015).

@@ -34,18 +34,18 @@ from stylejax.cli.commands import (
     WeightFiles,
 )
 from stylejax.cli.display import ProgressDisplay, SweepDisplay, download_display, figure_display
-from stylejax.devices.hosts import is_first, join
+from stylejax.devices.hosts import is_first_process, join_processes
 from stylejax.errors import InputError
 from stylejax.images.samples import sample_picture
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.options import NetworkName, Options
 from stylejax.runs.batches import SweepObserver
-from stylejax.runs.metadata import network_like, options_like, read_settings
-from stylejax.runs.reconstruct import FigureRequest, make_figure
+from stylejax.runs.metadata import network_like, options_like, read_record
+from stylejax.runs.reconstruction import FigureRequest, run_reconstruction
 from stylejax.runs.request import Request
-from stylejax.runs.sweep import SweepRequest, SweepSummary, sweep
-from stylejax.runs.transfer import Observer, Summary, run
-from stylejax.sweep.combinations import MOST_UNASKED, as_lists, make_grid
+from stylejax.runs.sweep import SweepRequest, SweepSummary, run_sweep
+from stylejax.runs.transfer import Observer, Summary, run_transfer
+from stylejax.sweep.combinations import MOST_UNASKED, as_lists, make_combinations
 from stylejax.transfer.presets import PRESETS, network_options, preset_options
 from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
@@ -108,7 +108,7 @@ def _defaults(arguments: Sequence[str]) -> Transfer:
     names: tuple[str, ...] = ("content", "styles", "output")
     content, styles, options = Path(), (), None
     if like is not None:
-        settings = read_settings(Path(like))
+        settings = read_record(Path(like))
         options, asked = options_like(Path(like), settings), network_like(settings)
         content, *rest = (Path(of["name"]) for of in (settings["content"], *settings["styles"]))
         styles, names = tuple(rest), ("output",)
@@ -179,7 +179,10 @@ def parse(arguments: Sequence[str]) -> Any:
             raise InputError(f"{flag} is given twice: name all files after one")
     transfer = _defaults(arguments)
     demo = Demo(
-        picture=transfer.picture, loss=transfer.loss, solver=transfer.solver, run=transfer.run
+        picture=transfer.picture,
+        loss=transfer.loss,
+        solver=transfer.solver,
+        run=transfer.run,
     )
     commands = Union[  # noqa: UP007 - the defaults are known only now
         Annotated[Transfer, tyro.conf.subcommand("transfer", default=transfer)],
@@ -267,7 +270,7 @@ def _use_place(place: PlaceOptions) -> None:
     if place.compile_cache:
         _use_compile_cache()
     if place.coordinator is not None:
-        join(place.coordinator, place.num_processes, place.process_id)
+        join_processes(place.coordinator, place.num_processes, place.process_id)
     elif place.num_processes is not None or place.process_id is not None:
         raise InputError("--num-processes and --process-id need --coordinator")
 
@@ -301,13 +304,13 @@ def _transfer(command: Transfer) -> int:
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_interruptible())
         observer = Observer(stop=stop)
-        if is_first() and not extra.quiet:
+        if is_first_process() and not extra.quiet:
             display = stack.enter_context(ProgressDisplay(command.options.solve.iterations))
             observer = Observer(display.stage, display.progress, stop)
-        summary = run(request, observer)
-    if is_first() and extra.json:
+        summary = run_transfer(request, observer)
+    if is_first_process() and extra.json:
         _print(_summary_json(summary))
-    elif is_first() and not extra.quiet:
+    elif is_first_process() and not extra.quiet:
         _print("\n".join(_summary_lines(summary)))
     if summary.failed:
         _complain(
@@ -323,7 +326,7 @@ def _transfer(command: Transfer) -> int:
 
 def _sweep(command: Sweep) -> int:
     extra = command.run
-    grid = make_grid(
+    grid = make_combinations(
         command.picture,
         command.loss,
         command.solver,
@@ -335,15 +338,15 @@ def _sweep(command: Sweep) -> int:
     request = SweepRequest(_request(command, grid.lanes[0].options), grid)
     with contextlib.ExitStack() as stack:
         observer = SweepObserver(stop=stack.enter_context(_interruptible()))
-        if is_first() and not extra.quiet:
+        if is_first_process() and not extra.quiet:
             display = stack.enter_context(SweepDisplay(command.solver.iterations))
             observer = observer._replace(
                 stage=display.stage, log=display.log, progress=display.progress
             )
-        summary = sweep(request, observer)
-    if is_first() and extra.json:
+        summary = run_sweep(request, observer)
+    if is_first_process() and extra.json:
         _print(_sweep_json(summary))
-    elif is_first() and not extra.quiet:
+    elif is_first_process() and not extra.quiet:
         _print("\n".join(_sweep_lines(summary, len(grid.lanes))))
     if summary.failed:
         names = ", ".join(summary.failed)
@@ -406,7 +409,7 @@ def _reconstruct(command: Reconstruct) -> int:
     try:
         with contextlib.ExitStack() as stack:
             display = [] if command.quiet else [stack.enter_context(figure_display())]
-            finite = make_figure(request, *display)
+            finite = run_reconstruction(request, *display)
     except KeyboardInterrupt:
         _complain(f"interrupted: {command.output} is not written")
         return INTERRUPTED
@@ -439,7 +442,7 @@ def _layers(command: Layers) -> int:
 
 
 def _show(command: Show) -> int:
-    _print(json.dumps(read_settings(command.picture), indent=2))
+    _print(json.dumps(read_record(command.picture), indent=2))
     return 0
 
 

@@ -22,7 +22,9 @@ SECONDS_TO_GATHER = 120
 """How long the first processes wait for the last one to start."""
 
 
-def join(coordinator: str, processes: int | None = None, index: int | None = None) -> None:
+def join_processes(
+    coordinator: str, processes: int | None = None, index: int | None = None
+) -> None:
     """Become one of several processes; to be called before JAX is used in any way.
 
     Args:
@@ -63,12 +65,12 @@ def join(coordinator: str, processes: int | None = None, index: int | None = Non
         ) from error
 
 
-def is_first() -> bool:
+def is_first_process() -> bool:
     """Whether this process is the one that writes and shows progress."""
     return jax.process_index() == 0
 
 
-def agreed(*numbers: int) -> tuple[int, ...]:
+def as_first_process_says(*numbers: int) -> tuple[int, ...]:
     """The first process's numbers, on every process; all must call this at the same point."""
     if jax.process_count() == 1:
         return numbers
@@ -76,7 +78,7 @@ def agreed(*numbers: int) -> tuple[int, ...]:
     return tuple(int(number) for number in np.asarray(of_first))
 
 
-def whole(tree: Any) -> Any:
+def on_host(tree: Any) -> Any:
     """A pytree's arrays on the host, wherever their parts are; all processes must call it."""
     if jax.process_count() == 1:
         return jax.device_get(tree)

@@ -10,7 +10,7 @@ import psutil
 
 from stylejax.errors import InputError
 from stylejax.losses.strips import Strips, layer_strips
-from stylejax.networks.features import padding
+from stylejax.networks.features import frame_padding
 from stylejax.networks.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
 from stylejax.options import DeviceName
 from stylejax.weights.names import expected_shapes
@@ -113,7 +113,7 @@ def estimated_memory(
     run = _layers_run(layers, architecture)
     stride = table[run[-1]].stride
     rows = _strips(layers, architecture, strip_rows).cut(height, 1).rows
-    padded = math.prod(side + sum(padding(side, stride)) for side in (rows, width))
+    padded = math.prod(side + sum(frame_padding(side, stride)) for side in (rows, width))
     a_pixel = _DENSENET_BYTES_A_PIXEL if stride > 2 else _STEM_BYTES_A_PIXEL
     if isinstance(architecture, VggArchitecture):
         maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in run)

@@ -1,4 +1,4 @@
-"""Keep the photograph's colours: on its luminance alone, or by recolouring the painting first.
+"""Keep the photograph's colors: on its luminance alone, or by recoloring the painting first.
 
 Pictures are height x width x 3 in [0, 1]; all on the host. Source: Gatys, Bethge, Hertzmann,
 Shechtman, Preserving Color in Neural Artistic Style Transfer (2016), arXiv 1606.05897.
@@ -13,10 +13,10 @@ from stylejax.types import OtherPixels, Pixels
 
 LUMA = np.asarray([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in luminance (ITU-R BT.601)."""
-_REGULARISATION = 1e-5
+_REGULARIZATION = 1e-5
 
 
-def _grey(luminance: np.ndarray) -> np.ndarray:
+def _gray(luminance: np.ndarray) -> np.ndarray:
     return np.repeat(luminance[..., None], 3, axis=-1)
 
 
@@ -26,11 +26,11 @@ def luminance_of(pixels: OtherPixels) -> np.ndarray:
 
 
 def match_luminance(style: OtherPixels, content: Pixels) -> OtherPixels:
-    """The style picture in grey, with mean and deviation of the content's luminance (section 5)."""
+    """The style picture in gray, with mean and deviation of the content's luminance (section 5)."""
     ours, theirs = luminance_of(style), luminance_of(content)
-    spread = max(float(ours.std()), _REGULARISATION)
+    spread = max(float(ours.std()), _REGULARIZATION)
     matched = (ours - ours.mean()) * (theirs.std() / spread) + theirs.mean()
-    return _grey(np.clip(matched, 0.0, 1.0).astype(np.float32))
+    return _gray(np.clip(matched, 0.0, 1.0).astype(np.float32))
 
 
 def _root(matrix: np.ndarray, power: float) -> np.ndarray:
@@ -39,16 +39,16 @@ def _root(matrix: np.ndarray, power: float) -> np.ndarray:
 
 
 def match_colors(style: OtherPixels, content: Pixels) -> OtherPixels:
-    """The style picture with the content's mean colour and covariance of colours (section 4).
+    """The style picture with the content's mean color and covariance of colors (section 4).
 
-    The linear map that moves colours least (Monge and Kantorovich): A^-1/2 (A^1/2 B A^1/2)^1/2
-    A^-1/2, with A and B the two covariances. A grey style picture has no covariance to scale in
+    The linear map that moves colors least (Monge and Kantorovich): A^-1/2 (A^1/2 B A^1/2)^1/2
+    A^-1/2, with A and B the two covariances. A gray style picture has no covariance to scale in
     some directions; a small one is added to both.
     """
     flat = [each.reshape(-1, 3).astype(np.float64) for each in (style, content)]
     means = [each.mean(axis=0) for each in flat]
     ours, theirs = (
-        (each - mean).T @ (each - mean) / len(each) + _REGULARISATION * np.eye(3)
+        (each - mean).T @ (each - mean) / len(each) + _REGULARIZATION * np.eye(3)
         for each, mean in zip(flat, means, strict=True)
     )
     root, inverse = _root(ours, 0.5), _root(ours, -0.5)
@@ -64,13 +64,13 @@ def colors_before(
     if preserve == "match":
         return content, [match_colors(style, content) for style in styles]
     if preserve == "luminance":
-        grey = _grey(luminance_of(content).astype(np.float32))
-        return grey, [match_luminance(style, content) for style in styles]
+        gray = _gray(luminance_of(content).astype(np.float32))
+        return gray, [match_luminance(style, content) for style in styles]
     return content, list(styles)
 
 
 def colors_after(preserve: PreserveColor, image: Pixels, content: Pixels) -> Pixels:
-    """The result with the colours that were to be kept."""
+    """The result with the colors that were to be kept."""
     if preserve != "luminance":
         return image
     lighter = luminance_of(image) - luminance_of(content)

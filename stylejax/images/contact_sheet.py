@@ -39,7 +39,7 @@ def _wrapped(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Im
 
 
 def _cell(picture: OtherPixels | None, height: int, width: int) -> Image.Image:
-    """One picture, scaled to fit the cell's size and centred; an empty cell where there is none."""
+    """One picture, scaled to fit the cell and centered; an empty cell where there is none."""
     cell = Image.new("RGB", (width, height), _PAPER)
     if picture is None:
         ImageDraw.Draw(cell).rectangle((0, 0, width - 1, height - 1), outline=_INK)
@@ -63,7 +63,7 @@ def _cell_size(
     return fitted_size(height, width, side)
 
 
-def contact_sheet(
+def draw_contact_sheet(
     pictures: Sequence[Sequence[OtherPixels | None]],
     row_labels: Sequence[str],
     column_labels: Sequence[str],

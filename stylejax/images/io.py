@@ -1,9 +1,9 @@
 """The border between picture files and arrays.
 
 A picture is a NumPy float32 array, height x width x 3, sRGB in [0, 1], first row on top; alpha is
-height x width in [0, 1], where 1 is opaque. Whatever a file holds (grey, palette, CMYK, another
-colour space, a turned camera) is brought to that form on reading. Greyscale keeps its 16 bits;
-colour is read at 8 bits per channel, since Pillow decodes no more, and written at 8 or 16.
+height x width in [0, 1], where 1 is opaque. Whatever a file holds (gray, palette, CMYK, another
+color space, a turned camera) is brought to that form on reading. Grayscale keeps its 16 bits;
+color is read at 8 bits per channel, since Pillow decodes no more, and written at 8 or 16.
 """
 
 import io
@@ -108,10 +108,10 @@ def resize(
     return stacked.reshape(height, width, *pixels.shape[2:])
 
 
-def covering(
+def cover_and_crop(
     pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} *channels"]:
-    """Scale pixels or alpha to cover height x width and cut off what hangs over, centred."""
+    """Scale pixels or alpha to cover height x width and cut off what hangs over, centered."""
     rows, columns = pixels.shape[:2]
     scale = max(height / rows, width / columns)
     scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
@@ -133,7 +133,7 @@ def read_picture(path: Path, longest: int | None = None) -> Picture:
         turn = _TURNS.get(_orientation(image))
         image.load()
         upright = image if turn is None else image.transpose(turn)
-        pixels, alpha = _colours(path, upright), _transparency(upright)
+        pixels, alpha = _colors(path, upright), _transparency(upright)
     if alpha is not None:
         pixels = 1 - alpha[..., None] * (1 - pixels)
     if longest is None:
@@ -263,12 +263,12 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     return value if value in _TURNS else 1
 
 
-def _colours(path: Path, image: Image.Image) -> np.ndarray:
+def _colors(path: Path, image: Image.Image) -> np.ndarray:
     """The sRGB pixels of a loaded picture, not yet composited."""
     profile = image.info.get("icc_profile")
     if image.mode == "F" or image.mode.startswith("I"):
-        samples = _deep_grey(path, image)
-        # Every 8-bit grey, taken to sRGB, is a curve on which the grey values lie.
+        samples = _deep_gray(path, image)
+        # Every 8-bit gray, taken to sRGB, is a curve on which the gray values lie.
         ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
         curve = np.asarray(_to_srgb(ramp, profile))[0] / 255
         knots = np.linspace(0, 1, 256)
@@ -278,8 +278,8 @@ def _colours(path: Path, image: Image.Image) -> np.ndarray:
     return _scaled(_to_srgb(image.convert(mode), profile), 255)
 
 
-def _deep_grey(path: Path, image: Image.Image) -> np.ndarray:
-    """Greyscale of more than 8 bits, scaled to [0, 1]."""
+def _deep_gray(path: Path, image: Image.Image) -> np.ndarray:
+    """Grayscale of more than 8 bits, scaled to [0, 1]."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(ExifTags.Base.BitsPerSample, (16,))[0]
     top = 1 if image.mode == "F" else 2 ** min(bits, 16) - 1

@@ -1,6 +1,6 @@
 """Masks for spatial control: which part of a picture takes which style.
 
-A mask is height x width in [0, 1]: 1 inside the region, 0 outside, grey between. Region n of the
+A mask is height x width in [0, 1]: 1 inside the region, 0 outside, gray between. Region n of the
 content picture is compared with region n of style picture n. Source: guided Gram matrices, Gatys et
 al., Controlling Perceptual Factors in Neural Style Transfer (2017), section 4.
 """

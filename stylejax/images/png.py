@@ -1,4 +1,4 @@
-"""The parts of PNG that Pillow lacks: 16-bit colour out, and metadata without decoding."""
+"""The parts of PNG that Pillow lacks: 16-bit color out, and metadata without decoding."""
 
 import os
 import struct
@@ -18,14 +18,14 @@ def encode_png16(
 ) -> bytes:
     """Encode RGB or RGBA samples in [0, 65535] with an ICC profile and, unless empty, EXIF."""
     height, width, channels = samples.shape
-    colour_type = 2 if channels == 3 else 6
+    color_type = 2 if channels == 3 else 6
     rows = np.ascontiguousarray(samples, ">u2").view(np.uint8).reshape(height, -1)
     # Each row as its difference from the one above compresses nearly as well as a choice by row.
     scanlines = np.full((height, 1 + rows.shape[1]), _FILTER_UP, np.uint8)
     scanlines[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=scanlines[1:, 1:])
     chunks = [
-        _chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, 0)),
+        _chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, color_type, 0, 0, 0)),
         _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(profile)),
         _chunk(b"eXIf", exif.removeprefix(_EXIF_PREFIX)) if exif else b"",
         _chunk(b"IDAT", zlib.compress(scanlines.tobytes())),

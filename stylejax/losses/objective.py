@@ -15,7 +15,15 @@ from jaxtyping import Array, Float
 
 from stylejax.errors import InputError
 from stylejax.images.masks import Mask, Masks, check_masks, layer_masks
-from stylejax.losses.strips import Cut, Strip, Strips, all_strips, joined, layer_strips, over_strips
+from stylejax.losses.strips import (
+    Cut,
+    Strip,
+    Strips,
+    join_strips,
+    layer_strips,
+    list_strips,
+    scan_strips,
+)
 from stylejax.losses.terms import (
     FORMS,
     STYLE_LOSSES,
@@ -272,7 +280,7 @@ class Objective:
             return _Statistics(distances, moments), ()
 
         if self.strips.count(image.shape[0]) > 1:
-            return over_strips(of_strip, all_strips(self.strips, image.shape[0]))[0]
+            return scan_strips(of_strip, list_strips(self.strips, image.shape[0]))[0]
         features = self.extract(variables, image)
         distances = {
             name: content_loss(features[name], targets.content[name])
@@ -310,11 +318,11 @@ class Objective:
             features, moments = self._of_strip(variables, image, weights, strip)
             return moments, {name: features[name] for name in self.content_layers}
 
-        each = all_strips(self.strips, image.shape[0])
-        moments, cuts = over_strips(of_strip, each)
-        return {name: joined(each, maps, self._cut(name, image)) for name, maps in cuts.items()}, (
-            moments
-        )
+        each = list_strips(self.strips, image.shape[0])
+        moments, cuts = scan_strips(of_strip, each)
+        return {
+            name: join_strips(each, maps, self._cut(name, image)) for name, maps in cuts.items()
+        }, (moments)
 
     def _content_terms(
         self, distances: Mapping[str, Scalar], targets: Targets, image: Image

@@ -54,7 +54,7 @@ class Strips(NamedTuple):
         return 1 if self.cut(height, 1).rows == height else -(-height // self.rows)
 
 
-def strips(rows: int, receptive_field: int, stride: int) -> Strips:
+def make_strips(rows: int, receptive_field: int, stride: int) -> Strips:
     """Strips of about so many rows, for layers that see so far."""
     up = lambda pixels: -(-pixels // stride) * stride
     return Strips(up(rows), up(receptive_field // 2 + stride), stride)
@@ -63,7 +63,7 @@ def strips(rows: int, receptive_field: int, stride: int) -> Strips:
 def layer_strips(rows: int, layers: Collection[Layer]) -> Strips:
     """Strips of about so many rows for a network that is looked at in these layers."""
     field = max(layer.receptive_field for layer in layers)
-    return strips(rows, field, max(layer.stride for layer in layers))
+    return make_strips(rows, field, max(layer.stride for layer in layers))
 
 
 class Strip(NamedTuple):
@@ -92,14 +92,14 @@ class Strip(NamedTuple):
         return self.own(self.cut(rows, cut), cut)
 
 
-def all_strips(cuts: Strips, height: int) -> Strip:
+def list_strips(cuts: Strips, height: int) -> Strip:
     """The strips of a picture, as arrays with a leading axis."""
     first = jnp.arange(cuts.count(height)) * cuts.rows
     start = jnp.clip(first - cuts.halo, 0, height - cuts.cut(height, 1).rows)
     return Strip(start, first, jnp.minimum(first + cuts.rows, height))
 
 
-def over_strips(function: Callable[[Strip], tuple[Any, Any]], each: Strip) -> tuple[Any, Any]:
+def scan_strips(function: Callable[[Strip], tuple[Any, Any]], each: Strip) -> tuple[Any, Any]:
     """Run a function on all strips: the sum of its first result, and all of its second ones."""
     summed, _ = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], each))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), summed)
@@ -111,7 +111,7 @@ def over_strips(function: Callable[[Strip], tuple[Any, Any]], each: Strip) -> tu
     return lax.scan(step, zeros, each)
 
 
-def joined(
+def join_strips(
     each: Strip, maps: Float[Array, "strips rows width channels"], cut: Cut
 ) -> Float[Array, "height width channels"]:
     """A layer's map of the whole picture from the cuts of all strips."""

@@ -113,7 +113,7 @@ def style_loss(gram: Gram, target: Gram) -> Scalar:
 
 
 _ROOT_ITERATIONS = 16
-_REGULARISATION = 1e-4
+_REGULARIZATION = 1e-4
 
 
 def _newton_schulz(matrix: Gram) -> tuple[Gram, Gram]:
@@ -157,7 +157,7 @@ def wasserstein_loss(moments: Moments, target: Moments) -> Scalar:
     channels = target.mean.shape[-1]
     ours, theirs = covariance(moments), covariance(target)
     # Not 0 where the texture is blank.
-    floor = _REGULARISATION * jnp.trace(theirs) / channels + 1e-15
+    floor = _REGULARIZATION * jnp.trace(theirs) / channels + 1e-15
     ours, theirs = (matrix + floor * jnp.eye(channels) for matrix in (ours, theirs))
     root, _ = _newton_schulz(jax.lax.stop_gradient(theirs))
     overlap = trace_of_root(root @ ours @ root)
@@ -170,7 +170,7 @@ def covariance_losses(moments: Moments, target: Moments) -> tuple[Scalar, Scalar
 
     The squared distance of the means is multiplied by the target's energy, which makes it as large
     as `style_loss` of the means' products where they are close; unlike that, it tells a mean from
-    its negative (pixels are centred around 0 for the network).
+    its negative (pixels are centered around 0 for the network).
     """
     channels = target.mean.shape[-1]
     distance = jnp.sum(jnp.square(moments.mean - target.mean))
@@ -195,8 +195,8 @@ def _planes(image: Image) -> Planes:
 
 
 @jax.custom_vjp
-def _neighbour_differences(planes: Planes) -> tuple[Planes, Planes]:
-    """To the neighbour below and to the one beside, without the last row and column.
+def _neighbor_differences(planes: Planes) -> tuple[Planes, Planes]:
+    """To the neighbor below and to the one beside, without the last row and column.
 
     JAX's own gradient pads each term with zeros, which XLA's CPU backend asks about at every pixel;
     this one adds the columns up in place. (The price: reverse-mode differentiation only.)
@@ -215,17 +215,17 @@ def _differences_backward(_: None, gradients: tuple[Planes, Planes]) -> tuple[Pl
     return (jax.lax.dynamic_update_slice(total, last, (0, 0, 1)),)
 
 
-_neighbour_differences.defvjp(
-    lambda planes: (_neighbour_differences(planes), None), _differences_backward
+_neighbor_differences.defvjp(
+    lambda planes: (_neighbor_differences(planes), None), _differences_backward
 )
 
 
 def total_variation(image: Image) -> Scalar:
-    """Mean over pixels and channels of |vertical| + |horizontal| difference of neighbours.
+    """Mean over pixels and channels of |vertical| + |horizontal| difference of neighbors.
 
     The anisotropic form of Rudin, Osher, Fatemi (1992); the picture is at least 2 x 2.
     """
-    vertical, horizontal = _neighbour_differences(_planes(image))
+    vertical, horizontal = _neighbor_differences(_planes(image))
     # The gradient of jnp.abs at 0 is 0 or 1, by version; this one's is 0: even areas stay even.
     magnitude = lambda x: x * jnp.sign(x)
     return jnp.mean(magnitude(vertical) + magnitude(horizontal))
@@ -249,7 +249,7 @@ def total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scal
     The form of the published DenseNet and VGG notebooks, which sum instead of taking the mean. With
     the exponent above 1, edges cost more than in `total_variation`, and grain costs less.
     """
-    vertical, horizontal = _neighbour_differences(_planes(image))
+    vertical, horizontal = _neighbor_differences(_planes(image))
     squares = jnp.square(vertical) + jnp.square(horizontal)
     return jnp.mean(
         _to_the_1_25(squares)
@@ -265,7 +265,7 @@ def total_variation_power_sum(image: Image) -> Scalar:
 
 def total_variation_squared_sum(image: Image) -> Scalar:
     """Half the sum over pixels and channels of vertical^2 + horizontal^2, of values in [0, 255]."""
-    vertical, horizontal = _neighbour_differences(255.0 * _planes(image))
+    vertical, horizontal = _neighbor_differences(255.0 * _planes(image))
     return 0.5 * jnp.sum(jnp.square(vertical) + jnp.square(horizontal))
 
 

@@ -1,6 +1,6 @@
 """DenseNet-121 without its classifier, as a Flax module that returns named feature maps.
 
-Input is a batch x height x width x 3 array, already normalised as the weights want it; feature maps
+Input is a batch x height x width x 3 array, already normalized as the weights want it; feature maps
 are batch x height x width x channels. Batch norm uses its stored statistics unless told otherwise.
 Source: Huang et al. (2017), in the form of torchvision and Keras, which agree layer by layer.
 """
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
-from stylejax.networks.kernels.convolution import Batch, conv3x3, stem
+from stylejax.networks.kernels.convolution import Batch, conv3x3, stem_convolution
 from stylejax.networks.kernels.dense_block import DenseLayer, dense_block, dense_layer
 from stylejax.networks.kernels.pooling import max_pool
 from stylejax.networks.layers import DENSENET121, Architecture
@@ -110,7 +110,7 @@ def _feature_maps(network: "DenseNet", x: Batch) -> Maps:
         (7, 7),
         use_bias=False,
         dtype=network.dtype,
-        conv_general_dilated=lambda x, kernel, *_, **__: stem(x, kernel),
+        conv_general_dilated=lambda x, kernel, *_, **__: stem_convolution(x, kernel),
         name="conv0",
     )(x)
     yield "conv1_conv", x
@@ -169,7 +169,7 @@ class DenseNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
-        """Map a normalised batch to `{layer: feature map}`; nothing past the last one is run."""
+        """Map a normalized batch to `{layer: feature map}`; nothing past the last one is run."""
         features: dict[str, Array] = {}
         for name, feature_map in _feature_maps(self, x):
             if name in self.layers:

@@ -1,6 +1,6 @@
 """From a picture to named feature maps: the network as a function `(variables, image)`.
 
-Here a picture in [0, 1] is padded by reflection, normalised as the weights want it, sent through
+Here a picture in [0, 1] is padded by reflection, normalized as the weights want it, sent through
 the network, and the feature maps are cropped to the picture again. The padding keeps the zeros
 that the network's convolutions pad with away from the picture, and fills sizes that are no multiple
 of the network's stride; it is part of the function, so gradients flow through it.
@@ -31,7 +31,7 @@ MARGIN = 16
 FeatureExtractor = Callable[[Variables, Image], Features]
 
 
-def padding(length: int, stride: int) -> tuple[int, int]:
+def frame_padding(length: int, stride: int) -> tuple[int, int]:
     """Pixels to reflect before and after an axis of `length`, for layers of stride up to `stride`.
 
     The first is a multiple of `stride`, so that the picture's first pixel stays the first of a
@@ -45,14 +45,14 @@ def padding(length: int, stride: int) -> tuple[int, int]:
 def _network_input(
     image: Image, preprocessing: Mapping[str, Any], stride: int
 ) -> Float[Array, "1 padded_height padded_width 3"]:
-    """The picture normalised and padded, as a batch of one."""
+    """The picture normalized and padded, as a batch of one."""
     height, width = image.shape[:2]
     # With the channels first a CPU's vector units have whole rows to work on, not three numbers.
     planes = jnp.moveaxis(image, -1, 0)
     mean, deviation = (
         preprocessing[name][:, None, None] for name in ("mean", "standard_deviation")
     )
-    edges = ((0, 0), padding(height, stride), padding(width, stride))
+    edges = ((0, 0), frame_padding(height, stride), frame_padding(width, stride))
     planes = jnp.pad((planes - mean) / deviation, edges, mode="reflect")
     return jnp.moveaxis(planes, 0, -1)[None]
 
@@ -115,7 +115,7 @@ def feature_extractor(
         preprocessing = collections.pop("preprocessing")
         batch = _network_input(image, preprocessing, deepest)
         feature_maps: Any = network.apply(collections, batch)
-        offset = padding(height, deepest)[0]
+        offset = frame_padding(height, deepest)[0]
 
         def crop(name: str) -> Array:
             stride = table[name].stride

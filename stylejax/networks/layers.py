@@ -55,7 +55,7 @@ class Layer(NamedTuple):
     """One feature map: its names, channels, and geometry in pixels of the network's input.
 
     A name is empty where its scheme has none for this feature map. `stride` is the distance of
-    neighbouring positions, `receptive_field` the side of the square of input pixels that one
+    neighboring positions, `receptive_field` the side of the square of input pixels that one
     position depends on.
     """
 

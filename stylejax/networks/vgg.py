@@ -1,6 +1,6 @@
 """VGG-16 and VGG-19 without their classifiers, as a Flax module that returns named feature maps.
 
-Input is a batch x height x width x 3 array, already normalised as the weights want it; feature maps
+Input is a batch x height x width x 3 array, already normalized as the weights want it; feature maps
 are batch x height x width x channels. Source: Simonyan and Zisserman (2015), whose layers
 torchvision and Keras have alike.
 """
@@ -74,7 +74,7 @@ class Vgg(nn.Module):
 
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
-        """Map a normalised batch to `{layer: feature map}`; nothing past the last one is run."""
+        """Map a normalized batch to `{layer: feature map}`; nothing past the last one is run."""
         features: dict[str, Array] = {}
         for name, feature_map in _feature_maps(x, self.architecture, self.pooling, self.dtype):
             if name in self.layers:

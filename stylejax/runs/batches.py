@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stylejax.devices.hosts import agreed, is_first, whole
+from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import available_memory, release_freed_memory
 from stylejax.errors import InputError
 from stylejax.runs.checkpoint import (
     Checkpoint,
     checkpoint_path,
     load_checkpoint,
-    restored,
+    restore_state,
     save_checkpoint,
 )
-from stylejax.runs.metadata import Settings, with_options
+from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.request import Prepared, read_pictures
 from stylejax.runs.transfer import CheckpointClock, next_steps
-from stylejax.solvers.solver import SolverState, over
-from stylejax.sweep.combinations import Grid, Lane, lane_name
+from stylejax.solvers.solver import SolverState, is_over
+from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.lanes import LaneSolver, batch_size, lane_weights, over_lanes, program_bytes
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.transfer import (
@@ -83,18 +83,18 @@ class Solved(NamedTuple):
     @property
     def iterations(self) -> np.ndarray:
         """Of each lane, in all levels so far."""
-        return self.spent[0] + np.asarray(whole(self.states.iteration))
+        return self.spent[0] + np.asarray(on_host(self.states.iteration))
 
     @property
     def evaluations(self) -> np.ndarray:
         """Of each lane, in all levels so far."""
-        return self.spent[1] + np.asarray(whole(self.states.evaluations))
+        return self.spent[1] + np.asarray(on_host(self.states.evaluations))
 
 
 class BatchSolver:
     """Solves batches of lanes; holds the compiled levels, the clocks and the checkpoint."""
 
-    def __init__(self, prepared: Prepared, grid: Grid, observer: SweepObserver):
+    def __init__(self, prepared: Prepared, grid: Combinations, observer: SweepObserver):
         """Read the pictures; nothing is compiled before there is something to solve."""
         self.prepared, self.grid, self.observer = prepared, grid, observer
         self.read = read_pictures(prepared.request)
@@ -105,16 +105,16 @@ class BatchSolver:
         self.work, self.to_do, self.seconds = 0.0, 0.0, 0.0
         self.size = 0
 
-    def settings(self, lane: Lane) -> Settings:
+    def settings(self, lane: Combination) -> Record:
         """The record of a combination's picture."""
-        return with_options(self.prepared.settings, lane.options)
+        return record_with_options(self.prepared.settings, lane.options)
 
     def images(self, solved: Solved) -> list[Pixels]:
         """The picture of each lane of a batch."""
         problem = self.levels[solved.level].problem
-        return [problem.image_of(latent) for latent in whole(solved.states.params)]
+        return [problem.image_of(latent) for latent in on_host(solved.states.params)]
 
-    def batches_of(self, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+    def batches_of(self, lanes: Sequence[Combination]) -> list[Sequence[Combination]]:
         """The lanes that are left, in batches of the size that fits."""
         if lanes:
             self._fit()
@@ -169,14 +169,18 @@ class BatchSolver:
         self.levels[number] = _Level(problem, pictures, solver, *programs, shared)
         return self.levels[number]
 
-    def _arguments(self, at: _Level, number: int, lanes: Sequence[Lane]) -> tuple[Any, ...]:
+    def _arguments(self, at: _Level, number: int, lanes: Sequence[Combination]) -> tuple[Any, ...]:
         options = [lane.options for lane in lanes]
         level = self.prepared.levels[number - 1]
         weights = lane_weights(options, level, len(at.pictures.styles))
         return (*at.shared, at.solver.place(weights, apart=True))
 
     def _begin(
-        self, at: _Level, lanes: Sequence[Lane], images: Sequence[Any], arguments: tuple[Any, ...]
+        self,
+        at: _Level,
+        lanes: Sequence[Combination],
+        images: Sequence[Any],
+        arguments: tuple[Any, ...],
     ) -> SolverState:
         """The lanes' first states at a level, evaluated."""
         content, styles = at.pictures.content, at.pictures.styles
@@ -193,10 +197,10 @@ class BatchSolver:
     def _restored(self, at: _Level, leaves: Any, arguments: tuple[Any, ...]) -> SolverState:
         """The lanes' states at a level as a killed sweep left them."""
         starts = np.stack([at.problem.start] * self.size)
-        states = restored(leaves, jax.eval_shape(at.solver.init, starts, *arguments))
+        states = restore_state(leaves, jax.eval_shape(at.solver.init, starts, *arguments))
         return at.solver.place(states, apart=True)
 
-    def batch(self, given: Sequence[Lane]) -> Solved | None:
+    def batch(self, given: Sequence[Combination]) -> Solved | None:
         """Solve a batch through all levels; None where the observer asked to stop."""
         lanes = [*given, *[given[-1]] * (self.size - len(given))]
         suspended = self._suspended(given)
@@ -221,16 +225,16 @@ class BatchSolver:
             images, number = self.images(solved), number + 1
 
     def _steps(
-        self, at: _Level, solved: Solved, lanes: Sequence[Lane], arguments: tuple[Any, ...]
+        self, at: _Level, solved: Solved, lanes: Sequence[Combination], arguments: tuple[Any, ...]
     ) -> Solved | None:
         """All steps of a level, as many at once as fit between two looks."""
         level, at_once = self.prepared.levels[solved.level - 1], 1
-        look = lambda states: whole((states.iteration, over(states), states.value))
+        look = lambda states: on_host((states.iteration, is_over(states), states.value))
         iteration, ended, _ = look(solved.states)
         while (going := ~ended & (iteration < level.iterations)).any():
             behind = level.iterations - int(iteration[going].min())
             began = time.monotonic()
-            steps, stop = agreed(min(at_once, behind), self.observer.stop())
+            steps, stop = as_first_process_says(min(at_once, behind), self.observer.stop())
             if stop:
                 self._suspend(solved, lanes)
                 return None
@@ -245,29 +249,31 @@ class BatchSolver:
             self.clock.look(partial(self._suspend, solved, lanes))
         return solved
 
-    def _tell(self, lanes: Sequence[Lane], iterations: np.ndarray, losses: np.ndarray) -> None:
+    def _tell(
+        self, lanes: Sequence[Combination], iterations: np.ndarray, losses: np.ndarray
+    ) -> None:
         """Hand progress to the observer."""
         self.observer.progress(
             SweepProgress(
-                tuple(lane_name(self.grid, lane) for lane in lanes),
+                tuple(combination_name(self.grid, lane) for lane in lanes),
                 iterations[: len(lanes)].tolist(),
                 losses[: len(lanes)].tolist(),
                 self.seconds * max(self.to_do / self.work - 1.0, 0.0),
             )
         )
 
-    def _of_batch(self, lanes: Sequence[Lane]) -> Settings:
+    def _of_batch(self, lanes: Sequence[Combination]) -> Record:
         """What a checkpoint of a batch belongs to."""
         return {"lanes": [self.settings(lane) for lane in lanes], "size": self.size}
 
-    def _suspend(self, solved: Solved, lanes: Sequence[Lane]) -> None:
-        states = whole(solved.states)
-        if is_first():
+    def _suspend(self, solved: Solved, lanes: Sequence[Combination]) -> None:
+        states = on_host(solved.states)
+        if is_first_process():
             spent = {"iterations": solved.spent[0], "evaluations": solved.spent[1]}
             suspended = Checkpoint(solved.level, states, spent)
             save_checkpoint(self.checkpoint, self._of_batch(lanes), suspended)
 
-    def _suspended(self, lanes: Sequence[Lane]) -> Checkpoint | None:
+    def _suspended(self, lanes: Sequence[Combination]) -> Checkpoint | None:
         """The batch as a killed sweep left it, where this one goes on and it was on this one."""
         if not self.prepared.request.resume:
             return None

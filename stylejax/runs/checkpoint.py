@@ -23,7 +23,7 @@ class Checkpoint(NamedTuple):
     """A suspended solve: the level of the pyramid, counted from 1, its state, and the history.
 
     `state` is None where it was stopped before the first step, and the bare leaves of a
-    `SolverState` as read from a file: only the level's problem knows their structure (`restored`).
+    `SolverState` as read from a file: only the level's problem knows their form (`restore_state`).
     """
 
     level: int
@@ -100,7 +100,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> Checkpoint:
     return Checkpoint(level, leaves or None, history)
 
 
-def restored(leaves: list[np.ndarray], template: SolverState) -> SolverState:
+def restore_state(leaves: list[np.ndarray], template: SolverState) -> SolverState:
     """The state that the leaves of a checkpoint stand for.
 
     Args:

@@ -14,11 +14,11 @@ from typing import Any
 
 from stylejax.errors import InputError
 from stylejax.images.io import read_description
-from stylejax.options import NetworkName, Options, flat, from_flat
+from stylejax.options import NetworkName, Options, flatten_options, options_from_flat
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
-Settings = dict[str, Any]
+Record = dict[str, Any]
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 
@@ -29,20 +29,20 @@ def file_entry(path: Path) -> dict[str, str]:
         return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def make_settings(
+def make_record(
     options: Options,
     content: Path,
     styles: tuple[Path, ...],
     weights: Weights,
     device_kind: str,
     init: Path | None = None,
-) -> Settings:
+) -> Record:
     """The record of a run, before it has a result."""
-    values = flat(options)
+    values = flatten_options(options)
     if init is not None:
         # The picture's name and checksum stand for it: its path would differ between machines.
         values["init"] = init.name
-    settings: Settings = {
+    settings: Record = {
         "stylejax": VERSION,
         "content": file_entry(content),
         "styles": [file_entry(style) for style in styles],
@@ -60,18 +60,18 @@ def make_settings(
     return settings
 
 
-def with_options(settings: Settings, options: Options) -> Settings:
+def record_with_options(settings: Record, options: Options) -> Record:
     """The record of a run like another one but for its options; both start alike."""
     start = settings["options"]["init"]
-    return {**settings, "options": {**flat(options), "init": start}}
+    return {**settings, "options": {**flatten_options(options), "init": start}}
 
 
-def settings_text(settings: Settings, result: Mapping[str, int | float]) -> str:
+def record_text(settings: Record, result: Mapping[str, int | float]) -> str:
     """The text that is stored in a picture: the record and its result."""
     return json.dumps({**settings, "result": result}, ensure_ascii=True)
 
 
-def read_settings(path: Path) -> Settings:
+def read_record(path: Path) -> Record:
     """The record stored in a picture.
 
     Raises:
@@ -87,18 +87,18 @@ def read_settings(path: Path) -> Settings:
     raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
 
 
-def options_like(path: Path, settings: Settings) -> Options:
+def options_like(path: Path, settings: Record) -> Options:
     """The options that a picture was made with, from its settings.
 
     Raises:
         InputError: the options are of another version.
     """
     try:
-        return from_flat(settings["options"])
+        return options_from_flat(settings["options"])
     except (InputError, KeyError, TypeError) as error:
         raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
 
 
-def network_like(settings: Settings) -> NetworkName:
+def network_like(settings: Record) -> NetworkName:
     """The network that a picture was made with (early versions had but one, and did not say)."""
     return settings.get("weights", {}).get("network", "densenet121")

@@ -25,7 +25,7 @@ from stylejax.images.color import colors_before, luminance_of
 from stylejax.images.files import check_writable
 from stylejax.images.io import (
     check_output,
-    covering,
+    cover_and_crop,
     picture_size,
     read_picture,
     resize,
@@ -34,9 +34,9 @@ from stylejax.images.io import (
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import STARTS, DeviceName, NetworkName, Options, check_options
-from stylejax.runs.metadata import Settings, file_entry, make_settings
+from stylejax.runs.metadata import Record, file_entry, make_record
 from stylejax.transfer.history import check_plotting
-from stylejax.transfer.pyramid import Level, pyramid
+from stylejax.transfer.pyramid import Level, pyramid_levels
 from stylejax.transfer.sharding import devices_for_height
 from stylejax.transfer.transfer import Pictures
 from stylejax.types import Alpha, OtherPixels, Pixels
@@ -97,7 +97,7 @@ class Prepared(NamedTuple):
     weights: Weights
     size: tuple[int, int]
     levels: tuple[Level, ...]
-    settings: Settings
+    settings: Record
     needed: int
 
 
@@ -190,7 +190,7 @@ def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
     options = request.options
     check_options(options, len(request.styles))
     size = _checked_size(request)
-    levels = pyramid(options, *size)
+    levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     if by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
@@ -214,7 +214,7 @@ def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
     needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
-    settings = make_settings(
+    settings = make_record(
         options, request.content, request.styles, weights, device.platform, request.init_picture
     )
     if by_rows and len(devices) > 1:
@@ -249,7 +249,7 @@ def read_pictures(request: Request) -> ReadPictures:
     options = request.options.picture
     (height, width), style_sizes = _fitted_sizes(request)
     content = read_picture(request.content)
-    inside = lambda pixels: covering(pixels, height, width)
+    inside = lambda pixels: cover_and_crop(pixels, height, width)
     masks = None
     if request.content_masks:
         native = content.pixels.shape[:2]

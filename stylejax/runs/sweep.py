@@ -13,16 +13,16 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stylejax.devices.hosts import is_first, whole
+from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
 from stylejax.images.io import read_picture, write_picture
 from stylejax.runs.batches import BatchSolver, Solved, SweepObserver
 from stylejax.runs.checkpoint import remove_checkpoint
-from stylejax.runs.metadata import read_settings, settings_text
+from stylejax.runs.metadata import read_record, record_text
 from stylejax.runs.request import Request, prepare
 from stylejax.runs.transfer import write_result
-from stylejax.sweep.combinations import Grid, Lane, lane_name
+from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.tables import Row, make_row, results_csv, results_json, sweep_sheet
 from stylejax.transfer.history import TERMS
 
@@ -52,12 +52,12 @@ class SweepRequest:
     """
 
     first: Request
-    grid: Grid
+    grid: Combinations
 
 
 def _results(solved: Solved) -> list[dict[str, int | float]]:
     """What is stored in each lane's picture."""
-    states = whole(solved.states)
+    states = on_host(solved.states)
     terms = {"loss": states.value, **{name: getattr(states.aux, name) for name in TERMS}}
     counts = {"iterations": solved.iterations, "evaluations": solved.evaluations}
     return [
@@ -74,8 +74,8 @@ class _Folder:
         self.folder, self.grid, self.solver = request.first.output, request.grid, solver
         self.rows: dict[str, Row] = {}
 
-    def path(self, lane: Lane) -> Path:
-        return self.folder / f"{lane_name(self.grid, lane)}.png"
+    def path(self, lane: Combination) -> Path:
+        return self.folder / f"{combination_name(self.grid, lane)}.png"
 
     def keep_finished(self) -> None:
         """Take over the pictures that this very sweep has made before."""
@@ -86,7 +86,7 @@ class _Folder:
         for lane in self.grid.lanes:
             path = self.path(lane)
             try:
-                settings = read_settings(path)
+                settings = read_record(path)
                 result = settings.pop("result")
             except (InputError, KeyError):
                 continue
@@ -96,15 +96,15 @@ class _Folder:
                 )
 
     def write(
-        self, lanes: Sequence[Lane], solved: Solved, timings: Mapping[str, float]
+        self, lanes: Sequence[Combination], solved: Solved, timings: Mapping[str, float]
     ) -> list[str]:
         """Write a batch's pictures and the tables so far; names of the pictures that failed."""
         images, results = self.solver.images(solved), _results(solved)
-        failed = np.asarray(whole(solved.states.failed))
-        if is_first():
+        failed = np.asarray(on_host(solved.states.failed))
+        if is_first_process():
             for lane, image, result in zip(lanes, images, results, strict=False):
                 path, settings = self.path(lane), self.solver.settings(lane)
-                text = settings_text(settings, result)
+                text = record_text(settings, result)
                 write_result(path, image, self.solver.read, lane.options.picture, text)
                 self.rows[path.name] = make_row(path.name, lane.options, result, timings)
             self.write_tables()
@@ -140,7 +140,7 @@ def _check_folder(request: SweepRequest) -> None:
             raise InputError(f"{path}: lies in the folder of the results; name another folder")
 
 
-def sweep(request: SweepRequest, observer: SweepObserver | None = None) -> SweepSummary:
+def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> SweepSummary:
     """Make every picture of a grid, with a contact sheet and tables, in a folder.
 
     Raises:
@@ -156,7 +156,7 @@ def sweep(request: SweepRequest, observer: SweepObserver | None = None) -> Sweep
         if request.first.resume:
             folder.keep_finished()
         kept, failed, stopped = len(folder.rows), [], False
-        if is_first():
+        if is_first_process():
             folder.folder.mkdir(exist_ok=True)
         batches = solver.batches_of(
             [lane for lane in request.grid.lanes if folder.path(lane).name not in folder.rows]
@@ -175,7 +175,7 @@ def sweep(request: SweepRequest, observer: SweepObserver | None = None) -> Sweep
                 "lanes": len(lanes),
             }
             failed += folder.write(lanes, solved, timings)
-        if is_first():
+        if is_first_process():
             folder.write_tables()
             folder.write_sheet()
             if not stopped:

@@ -12,21 +12,21 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from stylejax.devices.hosts import agreed, is_first, whole
+from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.color import colors_after
 from stylejax.images.files import replace_file
-from stylejax.images.io import covering, write_picture
+from stylejax.images.io import cover_and_crop, write_picture
 from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
     Checkpoint,
     checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
-    restored,
+    restore_state,
     save_checkpoint,
 )
-from stylejax.runs.metadata import settings_text
+from stylejax.runs.metadata import record_text
 from stylejax.runs.request import (
     Prepared,
     ReadPictures,
@@ -36,11 +36,11 @@ from stylejax.runs.request import (
     read_pictures,
     snapshot_path,
 )
-from stylejax.solvers.solver import CHUNK, SolverState, ended
+from stylejax.solvers.solver import CHUNK, SolverState, has_ended
 from stylejax.transfer.history import (
     TERMS,
     History,
-    extended,
+    extend_history,
     history_csv,
     history_plot,
     start_history,
@@ -106,7 +106,7 @@ class CheckpointClock:
     def look(self, save: Callable[[], None]) -> None:
         """Save where it is time to; the first process's clock counts for all."""
         began = time.monotonic()
-        (due,) = agreed(began >= self.due)
+        (due,) = as_first_process_says(began >= self.due)
         if due:
             save()
             pause = (time.monotonic() - began) / CHECKPOINT_SHARE
@@ -121,7 +121,7 @@ def write_result(
     Raises:
         InputError: the file cannot be written.
     """
-    image = covering(image, *read.colors.shape[:2])
+    image = cover_and_crop(image, *read.colors.shape[:2])
     write_picture(
         path,
         colors_after(options.preserve_color, image, read.colors),
@@ -146,28 +146,28 @@ class _Saver:
         self.clock.look(lambda: self.checkpoint(solved))
 
     def checkpoint(self, solved: Checkpoint) -> None:
-        solved = solved._replace(state=whole(solved.state))
-        if is_first():
+        solved = solved._replace(state=on_host(solved.state))
+        if is_first_process():
             save_checkpoint(checkpoint_path(self.request.output), self.settings, solved)
 
     def picture(self, path: Path, problem: Problem, solved: Checkpoint) -> None:
         """Write the picture as it is."""
         assert isinstance(solved.state, SolverState)
         image = problem.image(solved.state)
-        if not is_first():
+        if not is_first_process():
             return
         history = solved.history
         result = {"iterations": int(history["iteration"][-1])}
         result["evaluations"] = int(history["evaluations"].sum())
         result |= {name: float(history[name][-1]) for name in ("loss", *TERMS)}
         options = self.request.options.picture
-        write_result(path, image, self.read, options, settings_text(self.settings, result))
+        write_result(path, image, self.read, options, record_text(self.settings, result))
 
     def end(self, problem: Problem, solved: Checkpoint, stopped: bool) -> None:
         self.picture(self.request.output, problem, solved)
         if stopped:
             self.checkpoint(solved)
-        if not is_first():
+        if not is_first_process():
             return
         if self.request.history is not None:
             replace_file(self.request.history, history_csv(solved.history).encode())
@@ -191,7 +191,7 @@ def _begin(
         return suspended._replace(state=state, history=history)
     assert isinstance(suspended.state, list)
     template = jax.eval_shape(problem.solver.init, problem.start, *problem.arguments)
-    state = restored(suspended.state, template)
+    state = restore_state(suspended.state, template)
     if problem.solver.placement is not None:
         state = jax.device_put(state, problem.solver.placement[0])
     return suspended._replace(state=state)
@@ -212,12 +212,12 @@ def _solve(
     # In iterations of this level's size.
     later = sum(of.iterations * (of.scale / level.scale) ** 2 for of in finer)
     every, at_once, first, seconds = saver.request.save_every, 1, int(state.iteration), 0.0
-    while int(state.iteration) < level.iterations and not ended(state):
+    while int(state.iteration) < level.iterations and not has_ended(state):
         before, began = int(state.iteration), time.monotonic()
         done = int(history["iteration"][-1])
         to_snapshot = every - done % every if every else CHUNK
         steps = min(at_once, level.iterations - before, to_snapshot)
-        steps, stop = agreed(steps, observer.stop())
+        steps, stop = as_first_process_says(steps, observer.stop())
         if stop:
             break
         state, trace = advance(state, np.int32(steps), *problem.arguments)
@@ -225,7 +225,7 @@ def _solve(
         elapsed = time.monotonic() - began
         seconds += elapsed
         at_once = next_steps(steps, elapsed)
-        history = extended(history, trace, taken, solved.level)
+        history = extend_history(history, trace, taken, solved.level)
         rate = seconds / max(int(state.iteration) - first, 1)
         left = level.iterations - int(state.iteration) + later
         observer.progress(history, rate, rate * left)
@@ -273,14 +273,14 @@ def _solve_levels(
         solved = _solve(advance, problem, levels, solved, saver, observer)
         solving += time.monotonic() - began
         assert isinstance(solved.state, SolverState)
-        (stop,) = agreed(observer.stop())
+        (stop,) = as_first_process_says(observer.stop())
         if solved.level == len(levels) or solved.state.failed or stop:
             return _Outcome(problem, solved, compiling, solving)
         start = problem.image(solved.state)
         solved = Checkpoint(solved.level + 1, None, solved.history)
 
 
-def run(request: Request, observer: Observer | None = None) -> Summary:
+def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     """Make the picture that a request asks for.
 
     Raises:
@@ -302,7 +302,7 @@ def run(request: Request, observer: Observer | None = None) -> Summary:
         )
         state, history = solved.state, solved.history
         assert isinstance(state, SolverState)
-        finished = ended(state) or int(state.iteration) == prepared.levels[-1].iterations
+        finished = has_ended(state) or int(state.iteration) == prepared.levels[-1].iterations
         failed = bool(state.failed)
         stopped = not failed and not (finished and solved.level == len(prepared.levels))
         saver.end(problem, solved, stopped)

@@ -68,18 +68,18 @@ class Search(NamedTuple):
     done: Bool[Array, ""]
 
 
-def vdot(left: Any, right: Any) -> Float[Array, ""]:
+def tree_vdot(left: Any, right: Any) -> Float[Array, ""]:
     """Inner product of two pytrees of arrays."""
     return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, left, right))
 
 
-def where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+def tree_where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
     """`jnp.where` over the leaves of two pytrees."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def _interpolate(low: Point, high: Point) -> Float[Array, ""]:
-    """Minimiser of the cubic through both points and slopes (equation 3.59), kept inside."""
+    """Minimizer of the cubic through both points and slopes (equation 3.59), kept inside."""
     span = high.step - low.step
     d1 = low.slope + high.slope - 3.0 * (low.value - high.value) / (low.step - high.step)
     root = jnp.sqrt(jnp.square(d1) - low.slope * high.slope)
@@ -94,7 +94,7 @@ def _interpolate(low: Point, high: Point) -> Float[Array, ""]:
 
 
 def _extrapolate(low: Point, before: Point) -> Float[Array, ""]:
-    """Where to look next while phi still falls: the cubic's minimiser ahead, or the furthest."""
+    """Where to look next while phi still falls: the cubic's minimizer ahead, or the furthest."""
     d1 = before.slope + low.slope - 3.0 * (before.value - low.value) / (before.step - low.step)
     d2 = jnp.sqrt(jnp.square(d1) - before.slope * low.slope)
     span = low.step - before.step
@@ -114,7 +114,7 @@ def _next_trial(search: Search, low: Point, high: Point, trial: Point) -> Float[
     return jnp.where(jnp.isfinite(high.step), zoomed, _extrapolate(trial, search.low))
 
 
-def begin(
+def begin_search(
     value: Float[Array, ""],
     aux: Any,
     grad: Any,
@@ -123,7 +123,7 @@ def begin(
 ) -> Search:
     """A search that has not evaluated yet; arguments as in `strong_wolfe`."""
     zero, infinity = jnp.zeros_like(value), jnp.full_like(value, jnp.inf)
-    start = Point(zero, value, vdot(grad, direction))
+    start = Point(zero, value, tree_vdot(grad, direction))
     return Search(
         start=start,
         trial=jnp.asarray(initial_step, value.dtype),
@@ -142,7 +142,7 @@ def _step_to(params: Any, direction: Any, step: Float[Array, ""]) -> Any:
     return jax.tree.map(lambda x, d: x + step * d, params, direction)
 
 
-def advance(
+def advance_search(
     search: Search,
     value_and_grad: ValueAndGrad,
     params: Any,
@@ -152,7 +152,7 @@ def advance(
 ) -> Search:
     """Evaluate the trial and work it in: the states of algorithms 3.5 and 3.6 in one."""
     (value, aux), grad = value_and_grad(_step_to(params, direction, search.trial))
-    trial = Point(search.trial, value, vdot(grad, direction))
+    trial = Point(search.trial, value, tree_vdot(grad, direction))
     start = search.start
     bound = start.value + SUFFICIENT_DECREASE * trial.step * start.slope
     # Written so that a value or slope that is not a number counts as too high.
@@ -161,9 +161,9 @@ def advance(
     flat = jnp.abs(trial.slope) <= -CURVATURE * start.slope
     passed = trial.slope * (search.high.step - search.low.step) >= 0.0
 
-    low = where(lowered, trial, search.low)
+    low = tree_where(lowered, trial, search.low)
     too_high = trial._replace(value=jnp.where(jnp.isfinite(trial.value), trial.value, jnp.inf))
-    high = where(lowered, where(passed, search.low, search.high), too_high)
+    high = tree_where(lowered, tree_where(passed, search.low, search.high), too_high)
     evaluations = search.evaluations + 1
     collapsed = jnp.abs(high.step - low.step) <= 1e-7 * jnp.maximum(high.step, low.step)
     collapsed = collapsed & jnp.isfinite(high.step)
@@ -174,14 +174,14 @@ def advance(
         low=low,
         high=high,
         width=jnp.abs(search.high.step - search.low.step),
-        aux=where(lowered, aux, search.aux),
-        grad=where(lowered, grad, search.grad),
+        aux=tree_where(lowered, aux, search.aux),
+        grad=tree_where(lowered, grad, search.grad),
         evaluations=evaluations,
         done=search.done | (lowered & flat) | exhausted,
     )
 
 
-def result(search: Search, params: Any, direction: Any) -> SearchResult:
+def search_result(search: Search, params: Any, direction: Any) -> SearchResult:
     """What a search has found so far; arguments as in `strong_wolfe`."""
     low = search.low
     moved = low.step > 0.0
@@ -189,7 +189,7 @@ def result(search: Search, params: Any, direction: Any) -> SearchResult:
     return SearchResult(
         step=low.step,
         # Not x + 0 d: a direction that overflowed would make it not a number.
-        params=where(moved, _step_to(params, direction, low.step), params),
+        params=tree_where(moved, _step_to(params, direction, low.step), params),
         value=low.value,
         aux=search.aux,
         grad=search.grad,
@@ -223,10 +223,12 @@ def strong_wolfe(
         initial_step: the first t to try, above 0.
         max_evaluations: after so many the search gives up and returns the best step.
     """
-    further = lambda search: advance(
+    further = lambda search: advance_search(
         search, value_and_grad, params, direction, max_evaluations=max_evaluations
     )
     search = jax.lax.while_loop(
-        lambda search: ~search.done, further, begin(value, aux, grad, direction, initial_step)
+        lambda search: ~search.done,
+        further,
+        begin_search(value, aux, grad, direction, initial_step),
     )
-    return result(search, params, direction)
+    return search_result(search, params, direction)

@@ -1,4 +1,4 @@
-"""Minimise any function of a pytree step by step, on the device; knows nothing of pictures.
+"""Minimize any function of a pytree step by step, on the device; knows nothing of pictures.
 
 A function is `fun(params, *args) -> (value, aux)`: what it needs beside `params` travels as
 arguments, so new arguments of the same shapes compile nothing anew. A `Method` is two
@@ -22,7 +22,14 @@ import optax
 from jaxopt._src.base import IterativeLineSearch
 from jaxtyping import Array, Bool, Float, Int
 
-from stylejax.solvers.line_search import Search, advance, begin, result, vdot, where
+from stylejax.solvers.line_search import (
+    Search,
+    advance_search,
+    begin_search,
+    search_result,
+    tree_vdot,
+    tree_where,
+)
 
 Function = Callable[..., tuple[Float[Array, ""], Any]]
 
@@ -56,14 +63,14 @@ class SolverState(NamedTuple):
     inner: Any
 
 
-def over(state: SolverState) -> Any:
-    """`ended`, traced or not, of one state or of each lane of many."""
+def is_over(state: SolverState) -> Any:
+    """`has_ended`, traced or not, of one state or of each lane of many."""
     return state.failed | state.converged | (state.evaluations >= state.budget)
 
 
-def ended(state: SolverState) -> bool:
+def has_ended(state: SolverState) -> bool:
     """Whether there is no going on from a state, however many iterations are left."""
-    return bool(over(state))
+    return bool(is_over(state))
 
 
 class Trace(NamedTuple):
@@ -76,7 +83,7 @@ class Trace(NamedTuple):
 
 
 class Method(NamedTuple):
-    """An optimiser as two pure functions.
+    """An optimizer as two pure functions.
 
     `init(fun, params, args)` returns a state in which nothing is evaluated yet. `step(fun, state,
     args)` returns the next one: the first step evaluates at the start and no more, a later one need
@@ -118,7 +125,7 @@ def _first_state(params: Any, value: Any, aux: Any, inner: Any) -> SolverState:
 def _keep_finite(new: SolverState, old: SolverState) -> SolverState:
     """The new state, or the old one as failed where the new one holds numbers not finite."""
     finite = jnp.isfinite(new.value) & jnp.isfinite(new.gradient_norm)
-    kept = where(finite, new, old)
+    kept = tree_where(finite, new, old)
     return kept._replace(failed=~finite, evaluations=new.evaluations)
 
 
@@ -145,10 +152,12 @@ class _OneTrial(IterativeLineSearch):
     ) -> tuple[Any, "_SearchState"]:
         """Evaluate once along the direction; returns the step and what jaxopt reads."""
         search, aux = fun_kwargs["search"], fun_kwargs["aux"]
-        fresh = begin(value, aux, grad, descent_direction, init_stepsize)
+        fresh = begin_search(value, aux, grad, descent_direction, init_stepsize)
         evaluate = lambda point: self.value_and_grad(point, *fun_args)
-        search = advance(where(search.done, fresh, search), evaluate, params, descent_direction)
-        found = result(search, params, descent_direction)
+        search = advance_search(
+            tree_where(search.done, fresh, search), evaluate, params, descent_direction
+        )
+        found = search_result(search, params, descent_direction)
         return found.step, _SearchState(
             params=found.params,
             value=found.value,
@@ -209,7 +218,7 @@ def _kept(
     """
     put = lambda history, x: history.at[slot].set(jnp.where(finished, x, history[slot]))
     light = {name: None for name in ("s_history", "y_history")}
-    kept = where(finished, new._replace(**light), old._replace(**light))
+    kept = tree_where(finished, new._replace(**light), old._replace(**light))
     return kept._replace(
         s_history=jax.tree.map(put, old.s_history, pair[0]),
         y_history=jax.tree.map(put, old.y_history, pair[1]),
@@ -233,9 +242,9 @@ def _steepest_step(
 def _restarted(new: Any, pair: tuple[Any, Any], slot: Int[Array, ""], lower_bound: float) -> Any:
     """The new state of jaxopt, without its history where the last pair cannot be used."""
     step, change = pair
-    squared = vdot(change, change)
+    squared = tree_vdot(change, change)
     # Nocedal and Wright, equation 7.20, from the pair itself: jaxopt reads its new history for it.
-    gamma = jnp.where(squared > 0.0, vdot(change, step) / squared, 1.0)
+    gamma = jnp.where(squared > 0.0, tree_vdot(change, step) / squared, 1.0)
     # jaxopt keeps any pair; only s.y > 0 makes the next direction one of descent.
     restart = new.failed_linesearch | ~(new.rho_history[slot] > 0.0)
     return new._replace(
@@ -266,7 +275,7 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
         # trial is then the start itself, and any finite value there ends the search.
         plain = lambda params: (value, aux)
         inner: Any = _jaxopt_lbfgs(plain, history_size).init_state(params)
-        over = begin(value, aux, inner.grad, inner.grad, inner.stepsize)
+        over = begin_search(value, aux, inner.grad, inner.grad, inner.stepsize)
         return _first_state(params, value, aux, LbfgsState(inner._replace(aux=None), over))
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
@@ -280,7 +289,7 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
         was_steepest = jnp.all(old.rho_history == 0.0)
         pair = jax.tree.map(jnp.subtract, (params, new.grad), (state.params, old.grad))
         new = _restarted(new._replace(aux=None), pair, slot, lower_bound)
-        params, value, aux, norm = where(
+        params, value, aux, norm = tree_where(
             finished,
             (params, new.value, aux, new.error),
             (state.params, state.value, state.aux, state.gradient_norm),
@@ -320,7 +329,7 @@ def _move_and_evaluate(
     stay = lambda own, grad: (state.params, own, jnp.zeros((), jnp.int32))
     params, own, spent = jax.lax.cond(first, stay, move, own, grad)
     (value, aux), grad = jax.value_and_grad(fun, has_aux=True)(params, *args)
-    norm = jnp.sqrt(vdot(grad, grad))
+    norm = jnp.sqrt(tree_vdot(grad, grad))
     new = SolverState(
         params=params,
         value=value,
@@ -409,7 +418,7 @@ class Solver:
         """`advance(state, iterations, *args)`: up to CHUNK further iterations, and their trace.
 
         A fresh state is evaluated first; with 0 iterations that is all. Stops early where the
-        state has `ended`; rows of the trace from there on are not meaningful. The
+        state has `has_ended`; rows of the trace from there on are not meaningful. The
         state given is donated. How iterations are split into calls does not change a bit of the
         result.
         """
@@ -453,7 +462,7 @@ class Solver:
         def going(carry: tuple[SolverState, Trace]) -> Bool[Array, ""]:
             state, _ = carry
             left = (state.iteration - first < iterations) | (state.evaluations == 0)
-            return left & ~over(state)
+            return left & ~is_over(state)
 
         def body(carry: tuple[SolverState, Trace]) -> tuple[SolverState, Trace]:
             state, trace = carry

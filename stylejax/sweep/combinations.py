@@ -18,7 +18,7 @@ from stylejax.options import (
     PictureOptions,
     SolverOptions,
     check_options,
-    shares,
+    normalized_shares,
 )
 
 MOST_UNASKED = 1000
@@ -30,7 +30,7 @@ Lists = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
-class PictureGrid(PictureOptions):
+class SweptPictureOptions(PictureOptions):
     """As for a single picture, with several seeds."""
 
     seed: tuple[int, ...] = (0,)  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -38,7 +38,7 @@ class PictureGrid(PictureOptions):
 
 
 @dataclass(frozen=True)
-class LossGrid(LossOptions):
+class SweptLossOptions(LossOptions):
     """As for a single picture; options with several values are combined in every way."""
 
     content_weight: tuple[float, ...] = (1.0,)  # pyright: ignore
@@ -65,18 +65,18 @@ class Axis(NamedTuple):
     labels: tuple[str, ...]
 
 
-class Lane(NamedTuple):
+class Combination(NamedTuple):
     """One combination: its options, and the label of its value on each varying axis."""
 
     options: Options
     labels: tuple[str, ...]
 
 
-class Grid(NamedTuple):
+class Combinations(NamedTuple):
     """All combinations in the order of the axes that vary, the last one fastest."""
 
     axes: tuple[Axis, ...]
-    lanes: tuple[Lane, ...]
+    lanes: tuple[Combination, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,7 +85,10 @@ class Grid(NamedTuple):
         return len(self.lanes) // columns, columns
 
 
-_IN_PICTURE, _IN_LOSS = tuple(PictureGrid.__annotations__), tuple(LossGrid.__annotations__)
+_IN_PICTURE, _IN_LOSS = (
+    tuple(SweptPictureOptions.__annotations__),
+    tuple(SweptLossOptions.__annotations__),
+)
 VARYING = (*_IN_LOSS, *_IN_PICTURE)
 """The options that may take several values, in the order of the axes."""
 _IN_SHARES = ("content_layer_weights", "style_layer_weights", "style_blend")
@@ -95,12 +98,12 @@ def _values(group: Any) -> dict[str, Any]:
     return {entry.name: getattr(group, entry.name) for entry in fields(group)}
 
 
-def as_lists(options: Options) -> tuple[PictureGrid, LossGrid]:
+def as_lists(options: Options) -> tuple[SweptPictureOptions, SweptLossOptions]:
     """The options of a single run as a grid of one."""
     picture, loss = _values(options.picture), _values(options.loss)
     picture |= {name: (picture[name],) for name in _IN_PICTURE}
     loss |= {name: (loss[name],) for name in _IN_LOSS}
-    return PictureGrid(**picture), LossGrid(**loss)
+    return SweptPictureOptions(**picture), SweptLossOptions(**loss)
 
 
 def number_label(value: float | int) -> str:
@@ -124,7 +127,7 @@ def _axis(option: str, values: tuple[Any, ...]) -> Axis:
         # Blends of 1,1 and 2,2 are the same one.
         same = value
         if option in _IN_SHARES and value and sum(value) > 0:
-            same = tuple(round(share, 9) for share in shares(value, len(value)))
+            same = tuple(round(share, 9) for share in normalized_shares(value, len(value)))
         if same in seen:
             raise InputError(f"--{name} holds {_label(value)} twice: give each value once")
         seen.add(same)
@@ -148,15 +151,15 @@ def _lane(base: Options, axes: Sequence[Axis], choice: Sequence[int]) -> Options
     return replace(base, picture=replace(base.picture, **seed), loss=replace(base.loss, **loss))
 
 
-def make_grid(
-    picture: PictureGrid,
-    loss: LossGrid,
+def make_combinations(
+    picture: SweptPictureOptions,
+    loss: SweptLossOptions,
     solve: SolverOptions,
     styles: Sequence[str],
     *,
     masked: bool = False,
     most: int = MOST_UNASKED,
-) -> Grid:
+) -> Combinations:
     """Every combination of all values.
 
     Args:
@@ -193,11 +196,11 @@ def make_grid(
     for choice in itertools.product(*(range(len(axis.values)) for axis in axes)):
         options = _lane(base, axes, choice)
         check_options(options, len(styles))
-        lanes.append(Lane(options, tuple(axes[n].labels[choice[n]] for n in varying)))
-    return Grid(tuple(axes[n] for n in varying), tuple(lanes))
+        lanes.append(Combination(options, tuple(axes[n].labels[choice[n]] for n in varying)))
+    return Combinations(tuple(axes[n] for n in varying), tuple(lanes))
 
 
-def lane_name(grid: Grid, lane: Lane) -> str:
+def combination_name(grid: Combinations, lane: Combination) -> str:
     """What a combination is called: `style-weight-20_tv-weight-0`."""
     parts = []
     for axis, label in zip(grid.axes, lane.labels, strict=True):

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stylejax.images.contact_sheet import contact_sheet
-from stylejax.options import Options, flat
-from stylejax.sweep.combinations import VARYING, Grid
+from stylejax.images.contact_sheet import draw_contact_sheet
+from stylejax.options import Options, flatten_options
+from stylejax.sweep.combinations import VARYING, Combinations
 from stylejax.types import OtherPixels, Pixels
 
 Row = dict[str, Any]
@@ -25,7 +25,7 @@ def make_row(
         result: as it is stored in the picture.
         timings: seconds, and the lanes that were solved together; empty where not known.
     """
-    settings = flat(options)
+    settings = flatten_options(options)
     row = {"picture": picture, **{name: settings[name] for name in VARYING}, **result}
     return row | {name: timings.get(name) for name in ("seconds", "seconds_compile", "lanes")}
 
@@ -50,7 +50,7 @@ def results_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def sweep_sheet(grid: Grid, pictures: Sequence[OtherPixels | None], longest: int) -> Pixels:
+def sweep_sheet(grid: Combinations, pictures: Sequence[OtherPixels | None], longest: int) -> Pixels:
     """All pictures of a sweep with the values that made them.
 
     Args:
@@ -68,4 +68,4 @@ def sweep_sheet(grid: Grid, pictures: Sequence[OtherPixels | None], longest: int
     for lane in grid.lanes[::columns]:
         parts = [f"{a.name} {v}" for a, v in zip(down, lane.labels, strict=False) if a]
         row_labels.append(", ".join(parts) or "sweep")
-    return contact_sheet(table, row_labels, column_labels, longest=longest)
+    return draw_contact_sheet(table, row_labels, column_labels, longest=longest)

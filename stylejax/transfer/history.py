@@ -52,7 +52,7 @@ def spent_before(history: History, level: int) -> int:
     return int(history["evaluations"][history["level"] < level].sum())
 
 
-def extended(history: History, trace: Trace, steps: int, level: int = 1) -> History:
+def extend_history(history: History, trace: Trace, steps: int, level: int = 1) -> History:
     """The history with the first `steps` rows of a level's trace added (the rest was not run)."""
     new = {name: column[:steps] for name, column in _columns(trace).items()}
     before = history["evaluations"].sum()

@@ -17,7 +17,7 @@ from stylejax.options import Parameterization
 from stylejax.types import Image, Pixels
 
 SOFTNESS = 0.02
-"""Width of the bend at each end, in the picture's units (0.02 is 5 of 255 grey levels)."""
+"""Width of the bend at each end, in the picture's units (0.02 is 5 of 255 gray levels)."""
 
 FREQUENCY_EXPONENT = 0.35
 """How much more low frequencies move: frequency f is scaled by (4 f) ** -FREQUENCY_EXPONENT."""
@@ -53,7 +53,7 @@ def bounded(latent: Float[Array, "*any"]) -> Float[Array, "*any"]:
 def unbounded(pixels: Pixels) -> np.ndarray:
     """The inverse of `bounded`, for start pictures; values in [0, 1].
 
-    Values closer than half a grey level to 0 or 1 are first moved to that distance: at the very
+    Values closer than half a gray level to 0 or 1 are first moved to that distance: at the very
     ends the inverse is infinite and no gradient would ever bring such a pixel back.
     """
     y = np.clip(pixels.astype(np.float64), _CLOSEST, 1.0 - _CLOSEST) / SOFTNESS
@@ -73,7 +73,7 @@ def _grid_share(height: int, width: int) -> np.ndarray:
         np.min(np.abs(axis[..., None] - harmonics), axis=-1) for axis in _frequencies(height, width)
     )
     share = np.exp(-(vertical**2 + horizontal**2) / (2.0 * GRID_WIDTH**2))
-    # The mean and its neighbours are of every grid's harmonics, and of none.
+    # The mean and its neighbors are of every grid's harmonics, and of none.
     lowest = np.hypot(*_frequencies(height, width)) < 0.5 / GRID_PERIOD
     return np.where(lowest, 0.0, share)
 
@@ -102,7 +102,7 @@ def frequency_scaled(latent: Latent) -> Latent:
     """Scale each spatial frequency of each channel (a circular convolution; linear, invertible).
 
     A preconditioner, not a prior: every picture has its latent one. Source: the spatially
-    decorrelated parameterisation of Olah et al., Feature Visualization (2017), with a gentler
+    decorrelated parameterization of Olah et al., Feature Visualization (2017), with a gentler
     exponent than the 1 of natural pictures.
     """
     return jnp.moveaxis(_scaled_planes(jnp.moveaxis(latent, -1, 0)), 0, -1)

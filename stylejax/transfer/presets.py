@@ -9,7 +9,7 @@ layers at 100 each has a `style_weight` of 500.
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from stylejax.options import NetworkName, Options, flat, from_flat
+from stylejax.options import NetworkName, Options, flatten_options, options_from_flat
 
 PresetName = Literal["notebook", "gatys", "narayanan", "neural-style"]
 
@@ -133,11 +133,11 @@ PRESETS: dict[PresetName, Preset] = {
 
 def network_options(network: NetworkName) -> Options:
     """The default options on a network."""
-    return from_flat(dict(NETWORK_VALUES[network]))
+    return options_from_flat(dict(NETWORK_VALUES[network]))
 
 
 def preset_options(name: PresetName, base: Options | None = None) -> Options:
     """The options of a published program, over those of `base` (its network's defaults)."""
     preset = PRESETS[name]
     base = network_options(preset.network) if base is None else base
-    return from_flat(flat(base) | dict(preset.values))
+    return options_from_flat(flatten_options(base) | dict(preset.values))

@@ -69,7 +69,7 @@ def _parts(total: int, shares: Sequence[float]) -> list[int]:
     return [1 + end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def pyramid(options: Options, height: int, width: int) -> tuple[Level, ...]:
+def pyramid_levels(options: Options, height: int, width: int) -> tuple[Level, ...]:
     """The levels of a solve whose result is height x width, coarsest first.
 
     Raises:

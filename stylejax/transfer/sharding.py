@@ -2,7 +2,7 @@
 
 The latent picture and everything of its shape (L-BFGS's history above all) lie on the devices in
 bands of rows. The partitioner splits the network likewise: bands exchange a few rows of each
-feature map with their neighbours (a halo) at each convolution, and Gram matrices are summed
+feature map with their neighbors (a halo) at each convolution, and Gram matrices are summed
 over the devices. The functions stay as they are; only where their arguments lie is said here.
 """
 

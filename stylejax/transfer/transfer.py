@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from stylejax.devices.hosts import whole
+from stylejax.devices.hosts import on_host
 from stylejax.errors import InputError
 from stylejax.images.color import colors_after, colors_before
-from stylejax.images.io import covering, resize
+from stylejax.images.io import cover_and_crop, resize
 from stylejax.images.masks import Masks
 from stylejax.losses.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.networks.features import folded_variables
-from stylejax.options import STARTS, Options, Parameterization, check_options, shares
+from stylejax.options import STARTS, Options, Parameterization, check_options, normalized_shares
 from stylejax.solvers.solver import (
     CHUNK,
     UNLIMITED,
@@ -28,21 +28,21 @@ from stylejax.solvers.solver import (
     Solver,
     SolverState,
     adam,
-    ended,
+    has_ended,
     lbfgs,
     optax_lbfgs,
 )
-from stylejax.transfer.history import History, extended, start_history
+from stylejax.transfer.history import History, extend_history, start_history
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image, without_grid
 from stylejax.transfer.presets import network_options
-from stylejax.transfer.pyramid import Level, level_options, pyramid
+from stylejax.transfer.pyramid import Level, level_options, pyramid_levels
 from stylejax.types import Image, OtherImage, OtherPixels, Pixels, Variables
 from stylejax.weights.read import IMAGENET_MEAN, Weights, read_weights
 
 NOISE_AMPLITUDE = 0.1
-"""Half the range of the noise around grey that `init="noise"` starts from."""
+"""Half the range of the noise around gray that `init="noise"` starts from."""
 MEAN_DEVIATION = np.float32(0.001 / 255.0)
-"""Standard deviation of the noise around the mean colour that `init="mean"` starts from."""
+"""Standard deviation of the noise around the mean color that `init="mean"` starts from."""
 
 _image_from_latent = jax.jit(image_from_latent, static_argnames="parameterization")
 
@@ -71,7 +71,7 @@ class Problem(NamedTuple):
 
     def image(self, state: SolverState) -> Pixels:
         """The picture that a state stands for."""
-        return self.image_of(whole(state.params))
+        return self.image_of(on_host(state.params))
 
     def image_of(self, latent: Any) -> Pixels:
         """The picture that latent numbers on the host stand for."""
@@ -89,7 +89,7 @@ class Result(NamedTuple):
 
 
 def solver_method(options: Options) -> Method:
-    """The optimiser that the options name."""
+    """The optimizer that the options name."""
     solve = options.solve
     if solve.solver == "adam":
         return adam(solve.learning_rate)
@@ -104,7 +104,7 @@ def loss_weights(options: Options, styles: int) -> LossWeights:
     loss = options.loss
     per_layer = lambda layers, given: {
         name: jnp.float32(share)
-        for name, share in zip(layers, shares(given, len(layers)), strict=True)
+        for name, share in zip(layers, normalized_shares(given, len(layers)), strict=True)
     }
     return LossWeights(
         content=jnp.float32(loss.content_weight),
@@ -112,7 +112,7 @@ def loss_weights(options: Options, styles: int) -> LossWeights:
         total_variation=jnp.float32(loss.tv_weight),
         content_layers=per_layer(loss.content_layers, loss.content_layer_weights),
         style_layers=per_layer(loss.style_layers, loss.style_layer_weights),
-        style_blend=jnp.asarray(shares(loss.style_blend, styles), jnp.float32),
+        style_blend=jnp.asarray(normalized_shares(loss.style_blend, styles), jnp.float32),
     )
 
 
@@ -137,7 +137,7 @@ def start_picture(
     """The picture that the solve starts from; `given` is the one that a file name stood for."""
     height, width = content.shape[:2]
     if given is not None:
-        return covering(given, height, width)
+        return cover_and_crop(given, height, width)
     init, random = options.picture.init, np.random.default_rng(options.picture.seed)
     if init in ("noise", "uniform"):
         noise = random.random(content.shape, np.float32)
@@ -149,7 +149,7 @@ def start_picture(
         return np.asarray(IMAGENET_MEAN, np.float32) + MEAN_DEVIATION * noise
     if init == "style":
         heaviest = int(np.argmax(options.loss.style_blend or (1.0,)))
-        return covering(styles[heaviest], height, width)
+        return cover_and_crop(styles[heaviest], height, width)
     if init == "content":
         return content
     raise InputError(f"init {init!r} is none of {', '.join(STARTS)}: pass the picture itself")
@@ -212,7 +212,7 @@ def make_problem(
     )
 
 
-def scaled(
+def scale_picture(
     pixels: Float[np.ndarray, "_ _ *channels"], scale: float
 ) -> Float[np.ndarray, "_ _ *channels"]:
     """A picture or mask scaled by a factor of 1 or less."""
@@ -226,8 +226,10 @@ def level_pictures(pictures: Pictures, level: Level) -> Pictures:
     """The pictures and masks of a solve at the size of one level."""
     masks = pictures.masks
     if masks is not None:
-        masks = Masks(*(tuple(scaled(mask, level.scale) for mask in kind) for kind in masks))
-    content, *styles = (scaled(each, level.scale) for each in (pictures.content, *pictures.styles))
+        masks = Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
+    content, *styles = (
+        scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
+    )
     return Pictures(content, styles, masks)
 
 
@@ -244,7 +246,7 @@ def level_problem(
         weights: the network's weights.
         pictures: at full size.
         options: those of the whole pyramid.
-        level: one of `pyramid(options, ...)`.
+        level: one of `pyramid_levels(options, ...)`.
         start: the solution of the level before, or a picture to start the coarsest level from;
             the one that `options` names unless given.
 
@@ -291,20 +293,20 @@ def style_transfer(
     pictures = Pictures(*colors_before(preserve, content, painted), masks)
     history: History = {}
     failed = False
-    for number, level in enumerate(pyramid(options, *content.shape[:2]), start=1):
+    for number, level in enumerate(pyramid_levels(options, *content.shape[:2]), start=1):
         problem = level_problem(weights, pictures, options, level, image)
         fresh = problem.solver.init(problem.start, *problem.arguments)
         state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
         history = history or start_history(state)
-        while (left := level.iterations - int(state.iteration)) > 0 and not ended(state):
+        while (left := level.iterations - int(state.iteration)) > 0 and not has_ended(state):
             before = int(state.iteration)
             state, trace = problem.solver.advance(state, min(left, CHUNK), *problem.arguments)
-            history = extended(history, trace, int(state.iteration) - before, number)
+            history = extend_history(history, trace, int(state.iteration) - before, number)
             if on_progress is not None:
                 on_progress(history)
         image, failed = problem.image(state), bool(state.failed)
         if failed:
             break
     assert image is not None
-    image = colors_after(preserve, covering(image, *content.shape[:2]), content)
+    image = colors_after(preserve, cover_and_crop(image, *content.shape[:2]), content)
     return Result(image, history, failed)

@@ -1,4 +1,4 @@
-"""Weight files in every published form: recognise, check, write in the house's form, describe.
+"""Weight files in every published form: recognize, check, write in the house's form, describe.
 
 What a file is, its content tells; its name only says which checksum it should have. The house's
 form is a safetensors file with torchvision's names, whose metadata hold the network, preprocessing,
@@ -51,7 +51,7 @@ class Checksums(NamedTuple):
 
 
 class WeightFile(NamedTuple):
-    """A file that has been read, recognised and found whole.
+    """A file that has been read, recognized and found whole.
 
     `tensors` are in the house's form, `metadata` what is to be written beside them; `own` says
     that the file is in the house's form already.
@@ -111,7 +111,7 @@ def _zip_form(path: Path) -> str:
     raise InputError("a zip archive, but neither torch's nor Keras's")
 
 
-def recognised_form(path: Path) -> str:
+def recognized_form(path: Path) -> str:
     """What a file is by its content: `safetensors`, `keras`, or the name of a torch container.
 
     Raises:
@@ -174,14 +174,14 @@ def _metadata(
     if network == "densenet121":
         metadata["epsilon"] = json.dumps(_KERAS_EPSILON if from_keras else _TORCH_EPSILON)
     if published is not None:
-        metadata |= {"published": published.name, "licence": published.licence}
+        metadata |= {"published": published.name, "licence": published.license}
     return metadata
 
 
 def _read(path: Path, source: str, published: Published | None) -> WeightFile:
     sums = checksums(path)
     check_name(path.name, sums)
-    form = recognised_form(path)
+    form = recognized_form(path)
     if form == "safetensors":
         tensors, metadata = read_tensors(path)
         if _OWN_ENTRIES & metadata.keys():

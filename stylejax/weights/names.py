@@ -106,7 +106,7 @@ def checked_tensors(
     return checked
 
 
-def to_variables(
+def variables_from_state_dict(
     tensors: Mapping[str, np.ndarray], architecture: AnyArchitecture = DENSENET121
 ) -> Variables:
     """Turn torchvision's state dict of a network into the Flax module's variables, in float32.
@@ -135,8 +135,8 @@ def to_variables(
     return {"params": params} | ({"batch_stats": statistics} if statistics else {})
 
 
-def from_variables(variables: Variables) -> dict[str, np.ndarray]:
-    """The inverse of `to_variables`: torchvision's names and layouts, for writing a weight file."""
+def state_dict_from_variables(variables: Variables) -> dict[str, np.ndarray]:
+    """The inverse of `variables_from_state_dict`, for writing a weight file."""
     tensors: dict[str, np.ndarray] = {}
     for entry, (collection, name) in _NORM_ENTRIES.items():
         for module, values in variables.get(collection, {}).items():

@@ -3,7 +3,7 @@
 A weight file is a safetensors file with torchvision's parameter names; what a picture must look
 like before it enters the network (mean and scale of each RGB channel), batch norm's epsilon and
 any departure from the network's widths stand in the file's metadata. Files that ship with the
-project are listed in `manifest.json` beside them, with sha256, source and licence.
+project are listed in `manifest.json` beside them, with sha256, source and license.
 The metadata also say which network it is; where they do not, the keys do.
 """
 
@@ -21,7 +21,7 @@ from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
 from stylejax.types import Variables
-from stylejax.weights.names import to_variables
+from stylejax.weights.names import variables_from_state_dict
 
 MANIFEST = "manifest.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -193,7 +193,7 @@ def read_weights(path: Path | None = None, *, network: NetworkName | None = None
         )
     architecture = _architecture(path, held, metadata)
     try:
-        variables = dict(to_variables(tensors, architecture))
+        variables = dict(variables_from_state_dict(tensors, architecture))
     except InputError as error:
         raise InputError(f"weights {path}: {error}") from error
     mean = _metadata_entry(path, metadata, "mean", IMAGENET_MEAN)

@@ -35,7 +35,7 @@ def mean_activations(weights: Weights, pictures: Iterable[OtherPixels]) -> Means
         InputError: the network is no VGG, or there is no picture.
     """
     if not isinstance(weights.architecture, VggArchitecture):
-        raise InputError(f"weights {weights.name}: hold no VGG; only a VGG can be normalised")
+        raise InputError(f"weights {weights.name}: hold no VGG; only a VGG can be normalized")
     layers = [name for name in layer_table(weights.architecture) if name.startswith("relu")]
     extract = feature_extractor(layers, architecture=weights.architecture)
 
@@ -55,11 +55,13 @@ def mean_activations(weights: Weights, pictures: Iterable[OtherPixels]) -> Means
             sums[name] = sums[name] + np.asarray(total, np.float64)
             positions[name] += -(-height // stride) * -(-width // stride)
     if not positions[layers[0]]:
-        raise InputError("no picture to normalise on: name at least one")
+        raise InputError("no picture to normalize on: name at least one")
     return {name: sums[name] / positions[name] for name in layers}
 
 
-def normalised(variables: Variables, architecture: VggArchitecture, means: Means) -> Variables:
+def rescaled_variables(
+    variables: Variables, architecture: VggArchitecture, means: Means
+) -> Variables:
     """Rescale a VGG so that each channel's mean activation is 1.
 
     A channel that is never active (mean 0) stays as it is.

@@ -68,7 +68,7 @@ class Published(NamedTuple):
     file: PublishedFile
     megabytes: int
     preprocessing: Preprocessing
-    licence: str
+    license: str
     repository: str = ""
     revision: str = ""
     others: tuple[PublishedFile, ...] = ()
@@ -82,7 +82,7 @@ class Published(NamedTuple):
 
 
 def _torchvision(
-    name: str, network: NetworkName, file: str, megabytes: int, licence: str = "BSD-3-Clause"
+    name: str, network: NetworkName, file: str, megabytes: int, license: str = "BSD-3-Clause"
 ) -> Published:
     urls = tuple(
         f"{place}/{file}"
@@ -94,14 +94,14 @@ def _torchvision(
     digits = file.removesuffix(".pth").rsplit("-", 1)[1]
     preprocessing = _AMDEGROOT if "amdegroot" in file else IMAGENET
     published = PublishedFile(file, urls, sha256=digits)
-    return Published(name, network, published, megabytes, preprocessing, licence)
+    return Published(name, network, published, megabytes, preprocessing, license)
 
 
 def _timm(
-    name: str, network: NetworkName, repository: str, revision: str, megabytes: int, licence: str
+    name: str, network: NetworkName, repository: str, revision: str, megabytes: int, license: str
 ) -> Published:
     file = PublishedFile("model.safetensors")
-    return Published(name, network, file, megabytes, IMAGENET, licence, repository, revision)
+    return Published(name, network, file, megabytes, IMAGENET, license, repository, revision)
 
 
 def _keras(
@@ -111,7 +111,7 @@ def _keras(
     whole_md5: str,
     megabytes: int,
     preprocessing: Preprocessing,
-    licence: str,
+    license: str,
 ) -> Published:
     folder = network.removesuffix("121")
     name = f"{network}_weights_tf_dim_ordering_tf_kernels"
@@ -120,7 +120,7 @@ def _keras(
     file = PublishedFile(f"{name}_notop.h5", urls, md5=md5)
     whole = PublishedFile(f"{name}.h5", md5=whole_md5)
     known = f"{network}-keras"
-    return Published(known, network, file, megabytes, preprocessing, licence, others=(whole,))
+    return Published(known, network, file, megabytes, preprocessing, license, others=(whole,))
 
 
 _KERAS_RELEASES = "https://github.com/keras-team/keras-applications/releases/download/densenet"
@@ -201,14 +201,14 @@ def cached_path(name: str) -> Path:
 
 
 def weights_rows() -> Iterator[tuple[str, str, str, str, str]]:
-    """All weights that can be named: name, network, where they are, size, licence."""
+    """All weights that can be named: name, network, where they are, size, license."""
     for file, entry in manifest()["files"].items():
         size = f"{(bundled_folder() / file).stat().st_size / 1e6:.1f} MB"
         network = file.split("-")[0]
         yield file.removesuffix(".safetensors"), network, "bundled", size, entry["licence"]
     for name, published in PUBLISHED.items():
         here = "fetched" if cached_path(name).exists() else "not here"
-        yield name, published.network, here, f"{published.megabytes} MB", published.licence
+        yield name, published.network, here, f"{published.megabytes} MB", published.license
 
 
 def published_weights(name: str) -> Published:

@@ -13,7 +13,7 @@ from stylejax.cli.entry import main, parse
 from stylejax.errors import InputError
 from stylejax.images.io import read_picture, write_picture
 from stylejax.networks.layers import VGG19, layer_table
-from stylejax.options import Options, flat, from_flat
+from stylejax.options import Options, flatten_options, options_from_flat
 from stylejax.transfer.presets import preset_options
 from stylejax.weights.read import default_weights, manifest
 
@@ -107,9 +107,9 @@ def test_what_is_given_goes_before_what_is_repeated(pair, tmp_path):
 
 def test_options_survive_their_flat_form():
     options = Options()
-    assert from_flat(json.loads(json.dumps(flat(options)))) == options
+    assert options_from_flat(json.loads(json.dumps(flatten_options(options)))) == options
     with pytest.raises(InputError, match="unknown option 'colour'"):
-        from_flat({"colour": 1})
+        options_from_flat({"colour": 1})
 
 
 def test_several_styles_and_comma_separated_values(pair):
@@ -229,7 +229,7 @@ def test_a_preset_on_the_bundled_densenet_file_is_one_line(pair, capsys):
         (["transfer", "photo.jpg", "-o", "out.png"], "no style picture"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--bits", "9"], "'9'"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--size", "x"], "--size"),
-        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--colour"], "--colour"),
+        (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--color"], "--color"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--style-blend", "a"], "blend"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--like", "photo.jpg"], "photo"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "photo.jpg"], "is an input"),

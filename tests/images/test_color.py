@@ -1,4 +1,4 @@
-"""Colours that are kept are measured on the result."""
+"""Colors that are kept are measured on the result."""
 
 import numpy as np
 import pytest
@@ -25,13 +25,13 @@ def test_a_matched_style_has_the_contents_mean_and_covariance():
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
-@pytest.mark.parametrize("style", ["grey", "black", "one colour"])
-def test_a_style_without_colour_gives_numbers(style):
-    grey = np.repeat(luminance_of(STYLE)[..., None], 3, axis=-1)
+@pytest.mark.parametrize("style", ["gray", "black", "one color"])
+def test_a_style_without_color_gives_numbers(style):
+    gray = np.repeat(luminance_of(STYLE)[..., None], 3, axis=-1)
     pixels = {
-        "grey": grey,
-        "black": 0 * grey,
-        "one colour": 0 * grey + np.asarray([1, 0, 0], np.float32),
+        "gray": gray,
+        "black": 0 * gray,
+        "one color": 0 * gray + np.asarray([1, 0, 0], np.float32),
     }
     for matched in (
         color.match_colors(pixels[style], CONTENT),
@@ -41,7 +41,7 @@ def test_a_style_without_colour_gives_numbers(style):
         assert matched.dtype == np.float32
 
 
-def test_luminance_is_matched_in_grey():
+def test_luminance_is_matched_in_gray():
     matched = color.match_luminance(STYLE, 0.4 + 0.2 * CONTENT)
     assert np.ptp(matched, axis=-1).max() == 0.0
     theirs = luminance_of(0.4 + 0.2 * CONTENT)

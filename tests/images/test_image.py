@@ -68,9 +68,9 @@ def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 def _decode_png16(data: bytes) -> np.ndarray:
     chunks = dict(_png_chunks(data))
-    width, height, depth, colour, *rest = struct.unpack(">2I5B", chunks[b"IHDR"])
+    width, height, depth, color, *rest = struct.unpack(">2I5B", chunks[b"IHDR"])
     assert (depth, rest) == (16, [0, 0, 0])
-    channels = {2: 3, 6: 4}[colour]
+    channels = {2: 3, 6: 4}[color]
     lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, -1)
     assert (lines[:, 0] == 2).all()
     rows = np.cumsum(lines[:, 1:], axis=0, dtype=np.uint8)
@@ -100,7 +100,7 @@ def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, byt
     return header.ljust(128, b"\0") + directory + body
 
 
-def _linear_grey_profile() -> bytes:
+def _linear_gray_profile() -> bytes:
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, 0x0100)
     return _profile(b"scnr", b"GRAY", b"XYZ ", {b"wtpt": white, b"kTRC": curve})
@@ -187,7 +187,7 @@ def test_reads_at_a_longest_side(tmp_path: Path) -> None:
     Image.fromarray(rgba).save(tmp_path / "a.png")
     whole, half = read_picture(tmp_path / "a.png"), read_picture(tmp_path / "a.png", 15)
     assert whole.alpha is not None and half.alpha is not None
-    # Composited first: resampling the colours under the alpha would let hidden ones show.
+    # Composited first: resampling the colors under the alpha would let hidden ones show.
     np.testing.assert_array_equal(half.pixels, resize(whole.pixels, 10, 15))
     np.testing.assert_array_equal(half.alpha, resize(whole.alpha, 10, 15))
 
@@ -197,10 +197,10 @@ def test_alpha_is_composited_over_white(tmp_path: Path, name: str) -> None:
     rgba = _noise(channels=4)
     Image.fromarray(rgba).save(tmp_path / name, lossless=True, exact=True)
     picture = read_picture(tmp_path / name)
-    colours, alpha = rgba[..., :3] / 255, rgba[..., 3] / 255
+    colors, alpha = rgba[..., :3] / 255, rgba[..., 3] / 255
     assert picture.alpha is not None
     np.testing.assert_allclose(picture.alpha, alpha, atol=1e-6)
-    expected = colours * alpha[..., None] + 1 - alpha[..., None]
+    expected = colors * alpha[..., None] + 1 - alpha[..., None]
     np.testing.assert_allclose(picture.pixels, expected, atol=1e-6)
 
 
@@ -210,7 +210,7 @@ def test_opaque_alpha_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "mode, samples, colour, alpha",
+    "mode, samples, color, alpha",
     [
         ("L", (51,), [0.2, 0.2, 0.2], None),
         ("LA", (51, 102), [0.68, 0.68, 0.68], 0.4),
@@ -220,11 +220,11 @@ def test_opaque_alpha_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_reads_other_modes(
-    tmp_path: Path, mode: str, samples: tuple[int, ...], colour: list[float], alpha: float | None
+    tmp_path: Path, mode: str, samples: tuple[int, ...], color: list[float], alpha: float | None
 ) -> None:
     _flat(*samples, mode=mode).save(tmp_path / "a.tif")
     picture = read_picture(tmp_path / "a.tif")
-    np.testing.assert_allclose(picture.pixels[5, 5], colour, atol=0.005)
+    np.testing.assert_allclose(picture.pixels[5, 5], color, atol=0.005)
     assert (None if picture.alpha is None else round(float(picture.alpha[5, 5]), 6)) == alpha
 
 
@@ -250,14 +250,14 @@ def test_reads_the_first_frame_of_an_animation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_16_bit_grey_keeps_its_precision(tmp_path: Path, name: str) -> None:
+def test_16_bit_gray_keeps_its_precision(tmp_path: Path, name: str) -> None:
     samples = (np.arange(18 * 24, dtype=np.uint16) * 151).reshape(18, 24)
     Image.fromarray(samples).save(tmp_path / name)
     pixels = read_picture(tmp_path / name).pixels
     np.testing.assert_allclose(pixels * 65535, samples[..., None].repeat(3, -1), atol=0.02)
 
 
-def test_16_bit_grey_with_a_transparent_value(tmp_path: Path) -> None:
+def test_16_bit_gray_with_a_transparent_value(tmp_path: Path) -> None:
     samples = np.full((18, 24), 30000, np.uint16)
     samples[0, 0] = 30001
     Image.fromarray(samples).save(tmp_path / "a.png", transparency=30001)
@@ -267,7 +267,7 @@ def test_16_bit_grey_with_a_transparent_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture.pixels[0, 0], 1)
 
 
-def test_grey_tiff_of_12_bits_and_with_white_as_zero(tmp_path: Path) -> None:
+def test_gray_tiff_of_12_bits_and_with_white_as_zero(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.full((18, 36), 0xFF, np.uint8))
     with tifffile.TiffFile(path, mode="r+") as file:
@@ -280,7 +280,7 @@ def test_grey_tiff_of_12_bits_and_with_white_as_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_16_bit_colour_tiff_is_read_at_8_bits(tmp_path: Path, channels: int) -> None:
+def test_16_bit_color_tiff_is_read_at_8_bits(tmp_path: Path, channels: int) -> None:
     samples = _noise(channels=channels).astype(np.uint16) * 257
     extra = ["unassalpha"] * (channels - 3)
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", extrasamples=extra)
@@ -375,7 +375,7 @@ def test_broken_exif_is_ignored(tmp_path: Path, exif: bytes) -> None:
         assert read_description(tmp_path / name) is None
 
 
-# Reading: colour profiles.
+# Reading: color profiles.
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp", "a.jpg"])
@@ -393,8 +393,8 @@ def test_profile_of_a_palette_with_transparency(tmp_path: Path) -> None:
     palette.save(tmp_path / "a.png", icc_profile=profile, transparency=b"\xff\x80")
     picture = read_picture(tmp_path / "a.png")
     assert picture.alpha is not None
-    colours = 1 - (1 - picture.pixels[5, 5]) / picture.alpha[5, 5]
-    np.testing.assert_allclose(colours * 255, [50, 100, 200], atol=2)
+    colors = 1 - (1 - picture.pixels[5, 5]) / picture.alpha[5, 5]
+    np.testing.assert_allclose(colors * 255, [50, 100, 200], atol=2)
 
 
 def test_srgb_profile_changes_nothing(tmp_path: Path) -> None:
@@ -404,12 +404,12 @@ def test_srgb_profile_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode, samples", [("L", (128,)), ("LA", (128, 128)), ("I;16", (32896,))])
-def test_grey_profile(tmp_path: Path, mode: str, samples: tuple[int, ...]) -> None:
-    _flat(*samples, mode=mode).save(tmp_path / "a.png", icc_profile=_linear_grey_profile())
+def test_gray_profile(tmp_path: Path, mode: str, samples: tuple[int, ...]) -> None:
+    _flat(*samples, mode=mode).save(tmp_path / "a.png", icc_profile=_linear_gray_profile())
     picture = read_picture(tmp_path / "a.png")
     alpha = 1 if picture.alpha is None else picture.alpha[5, 5]
-    grey = 1 - (1 - picture.pixels[5, 5]) / alpha
-    np.testing.assert_allclose(grey, _encode_srgb(128 / 255), atol=1 / 255)
+    gray = 1 - (1 - picture.pixels[5, 5]) / alpha
+    np.testing.assert_allclose(gray, _encode_srgb(128 / 255), atol=1 / 255)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
@@ -425,7 +425,7 @@ def _unusable_profiles() -> dict[str, bytes]:
     return {
         "garbage": b"not a profile at all",
         "cut off": _swapped_profile()[:300],
-        "for grey": _linear_grey_profile(),
+        "for gray": _linear_gray_profile(),
         "for CMYK": _black_only_profile(),
         "without curves": _srgb_profile().replace(b"TRC", b"XXX"),
     }
@@ -440,7 +440,7 @@ def test_unusable_profile_is_ignored(tmp_path: Path, flaw: str, name: str) -> No
     np.testing.assert_allclose(pixels[5, 5] * 255, [200, 100, 50], atol=3)
 
 
-def test_colour_profile_of_a_grey_or_cmyk_picture_is_ignored(tmp_path: Path) -> None:
+def test_color_profile_of_a_gray_or_cmyk_picture_is_ignored(tmp_path: Path) -> None:
     _flat(128, mode="L").save(tmp_path / "a.png", icc_profile=_swapped_profile())
     np.testing.assert_allclose(read_picture(tmp_path / "a.png").pixels, 128 / 255, atol=1e-6)
     _flat(255, 0, 0, 0, mode="CMYK").save(tmp_path / "a.tif", icc_profile=_swapped_profile())
@@ -592,7 +592,7 @@ def test_rounds_to_nearest_and_clips(tmp_path: Path) -> None:
         assert written.getpixel((1, 0)) == (0, 255, 255)
 
 
-def test_jpeg_keeps_full_colour_resolution_and_obeys_quality(tmp_path: Path) -> None:
+def test_jpeg_keeps_full_color_resolution_and_obeys_quality(tmp_path: Path) -> None:
     pixels = _noise(64, 64).astype(np.float32) / 255
     sizes = []
     for quality in (30, 95):

@@ -28,7 +28,7 @@ def test_a_position_counts_less_the_more_it_sees_of_the_outside():
     assert wide[3] < 0.7 * wide[0]
 
 
-def test_a_grey_mask_is_no_mask():
+def test_a_gray_mask_is_no_mask():
     np.testing.assert_allclose(layer_mask(0 * LEFT + 0.5, 9, 4, 4), 1 / 16, rtol=1e-5)
 
 

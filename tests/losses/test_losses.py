@@ -47,7 +47,7 @@ def naive_gram(feature_map):
 
 
 def naive_variation(image, cost):
-    """The mean of a cost of the differences to the neighbour below and to the right."""
+    """The mean of a cost of the differences to the neighbor below and to the right."""
     image = image.astype(np.float64)
     height, width, channels = image.shape
     costs = []
@@ -129,7 +129,7 @@ def test_style_loss_is_equation_4(pair):
 )
 class TestTotalVariation:
     @given(pair=maps(1))
-    def test_is_the_mean_over_neighbours(self, variation, cost, pair):
+    def test_is_the_mean_over_neighbors(self, variation, cost, pair):
         (image,) = (array[:, :, :1].repeat(3, 2) for array in pair)
         expected = naive_variation(image, cost)
         np.testing.assert_allclose(variation(image), expected, rtol=1e-5, atol=1e-30)
@@ -183,11 +183,11 @@ def test_covariance_losses_pull_mean_and_covariance_apart():
     shifted = one + np.asarray([1.0, 0.0, 2.0, 0.0], np.float32)
     spread, means = losses.covariance_losses(*moments_of(one, shifted))
     assert spread < 1e-10 and means > 0.01
-    centred = [each - each.mean((0, 1)) for each in (one, other)]
-    spread, means = losses.covariance_losses(*moments_of(*centred))
+    centered = [each - each.mean((0, 1)) for each in (one, other)]
+    spread, means = losses.covariance_losses(*moments_of(*centered))
     assert spread > 0.01 and means < 1e-10
     # Without a mean the covariance is the Gram matrix.
-    np.testing.assert_allclose(spread, style_loss(*map(gram_matrix, centred)), rtol=1e-4)
+    np.testing.assert_allclose(spread, style_loss(*map(gram_matrix, centered)), rtol=1e-4)
 
 
 def test_wasserstein_loss_is_the_closed_form():

@@ -14,7 +14,7 @@ import stylejax
 from stylejax import InputError, LossWeights, make_objective
 from stylejax.losses.objective import LossForm, TotalVariationForm
 from stylejax.networks import densenet
-from stylejax.networks.kernels.convolution import plain_conv3x3, plain_stem
+from stylejax.networks.kernels.convolution import plain_conv3x3, plain_stem_convolution
 from stylejax.networks.kernels.dense_block import plain_dense_block
 from stylejax.options import Options
 from stylejax.transfer.transfer import make_problem
@@ -195,7 +195,7 @@ MEAN = np.full((32, 40, 3), (0.485, 0.456, 0.406), np.float32)
         (CONTENT, np.full((32, 32, 3), 0.3, np.float32), IMAGE),
         (np.zeros((32, 40, 3), np.float32), np.zeros((32, 40, 3), np.float32), IMAGE),
         (np.ones((32, 40, 3), np.float32), np.ones((32, 40, 3), np.float32), None),
-        # 0 throughout after normalisation.
+        # 0 throughout after normalization.
         (MEAN, MEAN, None),
         (MEAN, MEAN, IMAGE),
     ],
@@ -229,7 +229,7 @@ def test_pictures_nearly_alike_do_not_blow_up_the_loss():
 
 
 def test_features_that_are_0_throughout_give_numbers():
-    # The only content layer is the normalised picture itself, which vanishes.
+    # The only content layer is the normalized picture itself, which vanishes.
     only = make_objective(weights(), ("input",), ("input",))
     blank = only.targets(variables(), jnp.asarray(MEAN), [jnp.asarray(MEAN)])
     assert not np.any(blank.content["input"])
@@ -364,7 +364,7 @@ def test_the_network_s_fast_forms_have_the_loss_and_gradient_of_the_plain_ones(m
         if form == "plain":
             padding: Any = ((1, 1), (1, 1))
             pool = lambda x: nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)  # noqa: B023
-            plain = {"stem": plain_stem, "conv3x3": plain_conv3x3, "max_pool": pool}
+            plain = {"stem": plain_stem_convolution, "conv3x3": plain_conv3x3, "max_pool": pool}
             for name, function in (plain | {"dense_block": plain_dense_block}).items():
                 monkeypatch.setattr(densenet, name, function)
         problem = make_problem(stylejax.read_weights(), content, [style], Options(), content)

@@ -8,7 +8,7 @@ from problems import picture, random_weights, vgg_tensors, write_vgg
 
 from stylejax.images.masks import Masks
 from stylejax.losses.objective import make_objective
-from stylejax.losses.strips import Strip, all_strips, joined, strips
+from stylejax.losses.strips import Strip, join_strips, list_strips, make_strips
 from stylejax.weights.read import read_weights
 
 LAYERS = {
@@ -20,8 +20,8 @@ LAYERS = {
 @pytest.mark.parametrize("height", [300, 303, 331])
 @pytest.mark.parametrize(("rows", "field", "stride"), [(8, 59, 4), (40, 59, 4), (100, 84, 8)])
 def test_each_row_of_each_map_is_one_strips_own(height, rows, field, stride):
-    cuts = strips(rows, field, stride)
-    each = all_strips(cuts, height)
+    cuts = make_strips(rows, field, stride)
+    each = list_strips(cuts, height)
     assert cuts.count(height) == len(each.start) > 1
     for of in (1, 2, stride):
         cut = cuts.cut(height, of)
@@ -33,13 +33,13 @@ def test_each_row_of_each_map_is_one_strips_own(height, rows, field, stride):
         np.testing.assert_array_equal(counted, 1)
         rows_of_map = jnp.arange(cut.height, dtype=jnp.float32)[:, None, None]
         maps = jax.vmap(lambda strip: strip.cut(rows_of_map, cut))(each)  # noqa: B023
-        np.testing.assert_array_equal(joined(each, maps, cut), rows_of_map)
+        np.testing.assert_array_equal(join_strips(each, maps, cut), rows_of_map)
 
 
 def test_a_picture_not_higher_than_a_cut_stays_whole():
-    assert strips(64, 59, 4).count(128) == 1
-    assert strips(0, 59, 4).count(4096) == 1
-    assert strips(64, 59, 4).count(140) == 3
+    assert make_strips(64, 59, 4).count(128) == 1
+    assert make_strips(0, 59, 4).count(4096) == 1
+    assert make_strips(64, 59, 4).count(140) == 3
 
 
 @pytest.mark.parametrize("masked", [False, True])

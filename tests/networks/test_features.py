@@ -7,7 +7,7 @@ import pytest
 from problems import picture, random_weights
 
 from stylejax.errors import InputError
-from stylejax.networks.features import MARGIN, feature_extractor, folded_variables, padding
+from stylejax.networks.features import MARGIN, feature_extractor, folded_variables, frame_padding
 from stylejax.networks.layers import layer_table
 from stylejax.weights.read import read_weights
 
@@ -33,7 +33,7 @@ def extract(image, *layers, **options):
     return {name: np.asarray(value) for name, value in maps.items()}
 
 
-def normalised(image):
+def normalized(image):
     preprocessing = WEIGHTS.variables["preprocessing"]
     return (image - preprocessing["mean"]) / preprocessing["standard_deviation"]
 
@@ -57,7 +57,7 @@ def test_a_layer_of_stride_s_has_a_position_for_every_s_pixels(size):
 @pytest.mark.parametrize("stride", [1, 2, 4, 8, 16, 32])
 @pytest.mark.parametrize("length", [1, 31, 32, 45, 100])
 def test_padding_keeps_windows_in_place_and_whole(length, stride):
-    before, after = padding(length, stride)
+    before, after = frame_padding(length, stride)
     assert before % stride == 0 and (before + length + after) % stride == 0
     assert min(before, after) >= MARGIN and max(before, after) < MARGIN + 2 * stride
 
@@ -75,14 +75,14 @@ def test_every_feature_map_says_something(features):
         assert np.isfinite(features[name]).all() and np.ptp(features[name]) > 0.1
 
 
-def test_input_is_the_normalised_picture(features):
+def test_input_is_the_normalized_picture(features):
     # Compiled code may multiply by the reciprocal: one unit in the last place.
-    np.testing.assert_array_max_ulp(features["input"], normalised(picture(45, 61)), maxulp=2)
+    np.testing.assert_array_max_ulp(features["input"], normalized(picture(45, 61)), maxulp=2)
 
 
 def test_first_convolution_sees_the_picture_in_place_and_reflected(features):
     # Position i, j of the first feature map sees the 7 x 7 pixels around pixel 2 i, 2 j.
-    image = np.pad(normalised(picture(45, 61)), ((3, 3), (3, 3), (0, 0)), mode="reflect")
+    image = np.pad(normalized(picture(45, 61)), ((3, 3), (3, 3), (0, 0)), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(image, (7, 7), axis=(0, 1))[::2, ::2]
     params, statistics = (WEIGHTS.variables[name] for name in ("params", "batch_stats"))
     conv = np.einsum("ijchw,hwco->ijo", windows, params["conv0"]["kernel"])
@@ -114,7 +114,7 @@ def test_a_part_of_a_picture_has_the_features_of_that_part():
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
-def test_a_picture_of_one_colour_has_no_frame(pooling):
+def test_a_picture_of_one_color_has_no_frame(pooling):
     image = np.full((45, 61, 3), (0.9, 0.2, 0.6), np.float32)
     layers = ("conv1_relu", "pool1", "conv2_block1_concat")
     for feature_map in extract(image, *layers, pooling=pooling).values():

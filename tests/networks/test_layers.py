@@ -74,7 +74,7 @@ def test_geometry_of_vgg19(name, channels, stride, receptive_field):
 def gradients_of(network, table):
     """Gradient of the sum over channels at one position of a layer, w.r.t. the picture.
 
-    Every kernel is positive, so no path from a pixel to the position is cut or cancelled.
+    Every kernel is positive, so no path from a pixel to the position is cut or canceled.
     """
     x = jnp.ones((1, SIDE, SIDE, 3))
 

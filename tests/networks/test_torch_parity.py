@@ -40,7 +40,7 @@ def as_torch(state):
     return {key: torch.from_numpy(value) for key, value in state.items()}
 
 
-def normalised(picture):
+def normalized(picture):
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     x = (picture - np.array(mean, np.float32)) / np.array(deviation, np.float32)
     return torch.from_numpy(x.transpose(2, 0, 1)[None].copy())
@@ -80,7 +80,7 @@ def taps(densenet):
                     module.register_forward_pre_hook(keep_input(layer.torchvision))
     picture = photograph(64, 96)
     with torch.no_grad():
-        features = densenet.features(normalised(picture))
+        features = densenet.features(normalized(picture))
     maps["features.relu5"] = torch.relu(features)
     return {name: value[0].permute(1, 2, 0).numpy() for name, value in maps.items()}
 
@@ -146,7 +146,7 @@ def test_vgg_with_and_without_batch_norm(models, tmp_path, name):
             module.register_forward_hook(lambda module, x, y: theirs.append(y.detach().clone()))
     picture = photograph(48, 64)
     with torch.no_grad():
-        model.features(normalised(picture))
+        model.features(normalized(picture))
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     ours = vgg_forward(file.tensors, picture, np.array(mean), np.array(deviation))
     for index, (got, expected) in enumerate(zip(ours, theirs, strict=True)):

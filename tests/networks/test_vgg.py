@@ -10,7 +10,11 @@ import pytest
 
 from stylejax.networks.layers import VGG16, VGG19, VggArchitecture, layer_table
 from stylejax.networks.vgg import Vgg
-from stylejax.weights.names import expected_shapes, from_variables, to_variables
+from stylejax.weights.names import (
+    expected_shapes,
+    state_dict_from_variables,
+    variables_from_state_dict,
+)
 
 # One side is no multiple of the network's stride: it tells how pools round.
 HEIGHT, WIDTH = 32, 49
@@ -47,7 +51,7 @@ def both_networks(request):
     whole: Any = keras.Model(model.inputs, outputs)
     theirs, _ = jax.jit(partial(whole.stateless_call, training=False))(values, [], [x])
     network = Vgg(tuple(layer_table(request.param)), request.param)
-    ours: Any = jax.jit(network.apply)(to_variables(tensors, request.param), x)
+    ours: Any = jax.jit(network.apply)(variables_from_state_dict(tensors, request.param), x)
     return layer_table(request.param), jax.device_get(theirs), jax.device_get(ours)
 
 
@@ -82,7 +86,7 @@ def narrow_variables():
         key: random.normal(0.0, 0.3, shape).astype(np.float32)
         for key, shape in expected_shapes(NARROW).items()
     }
-    return tensors, to_variables(tensors, NARROW)
+    return tensors, variables_from_state_dict(tensors, NARROW)
 
 
 X = np.random.default_rng(3).normal(size=(1, 33, 48, 3)).astype(np.float32)
@@ -90,7 +94,7 @@ X = np.random.default_rng(3).normal(size=(1, 33, 48, 3)).astype(np.float32)
 
 def test_there_and_back():
     tensors, variables = narrow_variables()
-    back = from_variables(variables)
+    back = state_dict_from_variables(variables)
     assert back.keys() == tensors.keys()
     for key, tensor in tensors.items():
         np.testing.assert_array_equal(back[key], tensor)

@@ -9,7 +9,7 @@ from stylejax.images.io import read_picture, write_picture
 from stylejax.losses.terms import gram_matrix
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import ARCHITECTURES, layer_table
-from stylejax.transfer.reconstruct import FIGURE_LAYERS, Reconstruction, reconstruct
+from stylejax.transfer.reconstruction import FIGURE_LAYERS, Reconstruction, reconstruct
 from stylejax.weights.read import read_weights
 
 LAYERS = ["input", "conv1_relu"]
@@ -56,9 +56,9 @@ def test_total_variation_smooths_and_the_seed_decides(weights):
 
 
 def test_the_parameterization_is_handed_on(weights):
-    grey = np.full((40, 56, 3), 0.5, np.float32)
+    gray = np.full((40, 56, 3), 0.5, np.float32)
     fourier, pixel = (
-        reconstruct(grey, LAYERS, weights, kind="style", iterations=1, parameterization=form).image
+        reconstruct(gray, LAYERS, weights, kind="style", iterations=1, parameterization=form).image
         for form in ("fourier", "pixel")
     )
     # The noise of the start is still there after one step, without the grid's frequencies in one.
@@ -90,7 +90,7 @@ def test_content_is_shown_layer_by_layer_and_style_by_growing_sets(
         asked.append((kind, tuple(layers)))
         return Reconstruction(np.full_like(pixels, len(asked) / 5), failed=False)
 
-    monkeypatch.setattr("stylejax.runs.reconstruct.reconstruct", stub)
+    monkeypatch.setattr("stylejax.runs.reconstruction.reconstruct", stub)
     assert main(["reconstruct", "--content", "photo.jpg", "--style", "photo.jpg", *given]) == 0
     assert asked == [
         ("content", ("input",)),

@@ -12,7 +12,7 @@ from problems import picture
 from stylejax.cli.entry import main
 from stylejax.images.io import read_picture, write_picture
 from stylejax.runs.checkpoint import checkpoint_path
-from stylejax.runs.metadata import read_settings
+from stylejax.runs.metadata import read_record
 
 # The stem alone compiles in seconds.
 SMALL = ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
@@ -54,7 +54,7 @@ def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys):
         terms = row["content"] + row["style"] + row["total_variation"]
         assert row["loss"] == pytest.approx(terms, rel=1e-5)
         assert row["iterations"] == 6 and row["evaluations"] >= 7 and row["seconds"] > 0
-        settings = read_settings(folder / row["picture"])
+        settings = read_record(folder / row["picture"])
         assert settings["options"]["style_weight"] == row["style_weight"]
         assert settings["result"]["loss"] == row["loss"]
     # Less style keeps more of the content; the weight of total variation smooths.
@@ -74,7 +74,7 @@ def test_a_lane_is_what_a_single_run_makes(pair, tmp_path):
     difference = read_picture(lane).pixels - read_picture(single).pixels
     # 8 bits, and rounding that the solver has carried along.
     assert np.abs(difference).max() < 6 / 255 and np.abs(difference).mean() < 1 / 255
-    ours, theirs = read_settings(lane)["result"], read_settings(single)["result"]
+    ours, theirs = read_record(lane)["result"], read_record(single)["result"]
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-2)
     again = tmp_path / "again"
     assert main(["sweep", *pair, "--style-weight", "5,80", "-o", str(again), *SMALL]) == 0
@@ -103,7 +103,7 @@ def test_levels_go_from_coarse_to_fine(pair, tmp_path):
     folder = tmp_path / "sweep"
     levels = ["--size", "96", "--levels", "2", "--level-iterations", "2,1"]
     assert main(["sweep", *pair, "--style-weight", "5,80", "-o", str(folder), *SMALL, *levels]) == 0
-    options = read_settings(folder / "style-weight-80.png")["options"]
+    options = read_record(folder / "style-weight-80.png")["options"]
     assert options["levels"] == 2
     assert all(row["iterations"] == 6 for row in rows_of(folder))
 

@@ -14,8 +14,8 @@ from stylejax.errors import InputError
 from stylejax.images.io import read_picture, write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs.checkpoint import checkpoint_path
-from stylejax.runs.metadata import read_settings
-from stylejax.runs.transfer import Observer, Request, run, snapshot_path
+from stylejax.runs.metadata import read_record
+from stylejax.runs.transfer import Observer, Request, run_transfer, snapshot_path
 
 # The stem alone compiles in a second; the whole network is run by test_cli's end-to-end tests.
 SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_relu"))
@@ -40,7 +40,7 @@ def names(folder):
 
 
 def test_the_result_has_the_contents_shape_and_less_loss(request_):
-    summary = run(request_)
+    summary = run_transfer(request_)
     assert read_picture(request_.output).pixels.shape == (48, 64, 3)
     loss = summary.history["loss"]
     assert len(loss) == 7 and (np.diff(loss) < 0).all()
@@ -51,27 +51,27 @@ def test_the_result_has_the_contents_shape_and_less_loss(request_):
 def test_equal_runs_give_equal_bytes_whatever_is_saved_between(request_, tmp_path):
     other = tmp_path / "elsewhere"
     other.mkdir()
-    run(request_)
-    run(replace(request_, output=other / "renamed.png", save_every=4))
+    run_transfer(request_)
+    run_transfer(replace(request_, output=other / "renamed.png", save_every=4))
     assert request_.output.read_bytes() == (other / "renamed.png").read_bytes()
     assert names(other) == ["renamed-0004.png", "renamed.png"]
 
 
 def test_strips_of_rows_make_the_same_picture(request_, tmp_path):
-    run(request_)
+    run_transfer(request_)
     loss = replace(SHALLOW, strip_rows=8)
     cut = replace(request_, options=replace(OPTIONS, loss=loss), output=tmp_path / "cut.png")
-    run(cut)
+    run_transfer(cut)
     whole, strips = (read_picture(path).pixels for path in (request_.output, cut.output))
     assert np.abs(whole - strips).max() <= 2 / 255
-    assert read_settings(cut.output)["options"]["strip_rows"] == 8
-    assert read_settings(request_.output)["options"]["strip_rows"] == 0
+    assert read_record(cut.output)["options"]["strip_rows"] == 8
+    assert read_record(request_.output)["options"]["strip_rows"] == 0
 
 
 def test_another_seed_gives_another_picture(request_, tmp_path):
     for seed in (0, 1):
         options = replace(OPTIONS, picture=PictureOptions(size=64, init="noise", seed=seed))
-        run(replace(request_, options=options, output=tmp_path / f"{seed}.png"))
+        run_transfer(replace(request_, options=options, output=tmp_path / f"{seed}.png"))
     first, second = (read_picture(tmp_path / f"{seed}.png").pixels for seed in (0, 1))
     assert np.abs(first - second).max() > 0.05
 
@@ -87,21 +87,21 @@ def test_an_interrupted_run_leaves_its_picture_and_resumes_to_the_same_bytes(
 ):
     options = replace(OPTIONS, solve=SolverOptions(iterations=6, solver=solver))
     whole = replace(request_, options=options, output=tmp_path / "whole.png")
-    run(whole)
+    run_transfer(whole)
     parts = replace(request_, options=options, save_every=2, history=tmp_path / "parts.csv")
-    summary = run(parts, stop_after(2))
-    assert summary.stopped and read_settings(parts.output)["result"]["iterations"] < 6
+    summary = run_transfer(parts, stop_after(2))
+    assert summary.stopped and read_record(parts.output)["result"]["iterations"] < 6
     assert checkpoint_path(parts.output).exists()
-    summary = run(replace(parts, resume=True))
+    summary = run_transfer(replace(parts, resume=True))
     assert not summary.stopped and list(summary.history["iteration"]) == list(range(7))
     assert parts.output.read_bytes() == whole.output.read_bytes()
     assert not checkpoint_path(parts.output).exists()
 
 
 def test_a_run_stopped_before_its_first_step_resumes(request_, tmp_path):
-    run(replace(request_, output=tmp_path / "whole.png"))
-    run(request_, Observer(stop=lambda: True))
-    run(replace(request_, resume=True))
+    run_transfer(replace(request_, output=tmp_path / "whole.png"))
+    run_transfer(request_, Observer(stop=lambda: True))
+    run_transfer(replace(request_, resume=True))
     assert request_.output.read_bytes() == (tmp_path / "whole.png").read_bytes()
 
 
@@ -113,15 +113,15 @@ def test_a_pyramid_is_interrupted_at_any_level_and_resumes_to_the_same_bytes(
     options = replace(options, picture=PictureOptions(size=96))
     write_picture(request_.content, picture(72, 96, seed=1))
     whole = replace(request_, options=options, output=tmp_path / "whole.png")
-    history = run(whole).history
+    history = run_transfer(whole).history
     assert list(history["level"]) == [1, 1, 1, 1, 2, 2, 2]
-    assert history["evaluations"].sum() == read_settings(whole.output)["result"]["evaluations"]
+    assert history["evaluations"].sum() == read_record(whole.output)["result"]["evaluations"]
     parts = replace(request_, options=options, save_every=1)
-    summary = run(parts, stop_after(looks))
+    summary = run_transfer(parts, stop_after(looks))
     assert summary.stopped and summary.history["level"][-1] == (1 if looks == 1 else 2)
     # The picture so far has the size that was asked for, whatever the level.
     assert read_picture(parts.output).pixels.shape == (72, 96, 3)
-    resumed = run(replace(parts, resume=True)).history
+    resumed = run_transfer(replace(parts, resume=True)).history
     assert parts.output.read_bytes() == whole.output.read_bytes()
     assert all(np.array_equal(resumed[name], history[name]) for name in history)
 
@@ -154,8 +154,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(request_, tmp_path):
     process.wait()
     assert not request.output.exists()
     # Go on to a point that the killed process had not reached, as the uninterrupted run did.
-    resumed = run(replace(request, resume=True), Observer())
-    whole = run(replace(request, output=tmp_path / "whole.png"))
+    resumed = run_transfer(replace(request, resume=True), Observer())
+    whole = run_transfer(replace(request, output=tmp_path / "whole.png"))
     assert request.output.read_bytes() == whole.output.read_bytes()
     assert resumed.history["loss"].tobytes() == whole.history["loss"].tobytes()
     assert names(tmp_path) == ["content.png", "out.png", "style.png", "whole.png"]
@@ -163,20 +163,20 @@ def test_a_killed_run_resumes_to_the_same_bytes(request_, tmp_path):
 
 def test_resuming_needs_the_checkpoint_of_the_same_run(request_):
     with pytest.raises(InputError, match="no checkpoint"):
-        run(replace(request_, resume=True))
-    run(request_, Observer(stop=lambda: True))
+        run_transfer(replace(request_, resume=True))
+    run_transfer(request_, Observer(stop=lambda: True))
     other = replace(OPTIONS, loss=replace(SHALLOW, style_weight=5.0))
     with pytest.raises(InputError, match=r"options style_weight 20.0, now 5.0"):
-        run(replace(request_, options=other, resume=True))
+        run_transfer(replace(request_, options=other, resume=True))
     path = checkpoint_path(request_.output)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputError, match="not a whole checkpoint"):
-        run(replace(request_, resume=True))
+        run_transfer(replace(request_, resume=True))
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_good_picture(request_):
     options = replace(OPTIONS, loss=replace(SHALLOW, style_weight=3e38))
-    summary = run(replace(request_, options=options))
+    summary = run_transfer(replace(request_, options=options))
     assert summary.failed
     start = read_picture(request_.content, 64).pixels
     assert np.abs(read_picture(request_.output).pixels - start).max() < 0.02
@@ -186,7 +186,7 @@ def test_start_pictures(request_, tmp_path, pair):
     for init in ("content", "style", "noise", str(pair[1])):
         options = replace(OPTIONS, picture=PictureOptions(size=64, init=init))
         request = replace(request_, options=options, output=tmp_path / "start.png")
-        run(request, Observer(stop=lambda: True))
+        run_transfer(request, Observer(stop=lambda: True))
         found = read_picture(tmp_path / "start.png").pixels
         content = read_picture(pair[0], 64).pixels
         assert (np.abs(found - content).max() < 0.02) == (init == "content")
@@ -201,7 +201,7 @@ def test_alpha_comes_back_and_the_hidden_part_is_white(request_, tmp_path):
     write_picture(request_.content, picture(60, 80), alpha)
     for suffix in (".png", ".webp", ".tiff"):
         output = tmp_path / f"out{suffix}"
-        run(replace(request_, output=output), Observer(stop=lambda: True))
+        run_transfer(replace(request_, output=output), Observer(stop=lambda: True))
         found = read_picture(output)
         assert found.alpha is not None and found.alpha.shape == (48, 64)
         assert found.alpha[:, :30].max() < 0.05 and found.alpha[:, 34:].min() > 0.95
@@ -213,7 +213,7 @@ def test_sixteen_bits(request_, tmp_path):
     import tifffile
 
     options = replace(OPTIONS, picture=PictureOptions(size=64, bits=16))
-    run(replace(request_, options=options, output=tmp_path / "deep.tiff"))
+    run_transfer(replace(request_, options=options, output=tmp_path / "deep.tiff"))
     samples = tifffile.imread(tmp_path / "deep.tiff")
     assert samples.dtype == np.uint16 and len(np.unique(samples)) > 1000
 
@@ -224,14 +224,14 @@ def test_the_output_may_be_no_input(request_, pair, tmp_path):
     for output in (*pair, link):
         before = output.read_bytes()
         with pytest.raises(InputError, match="is an input"):
-            run(replace(request_, output=output))
+            run_transfer(replace(request_, output=output))
         assert output.read_bytes() == before
     named_as_snapshot = tmp_path / "out-0002.png"
     named_as_snapshot.write_bytes(pair[1].read_bytes())
     with pytest.raises(InputError, match=r"out-0002.png: is an input"):
-        run(replace(request_, styles=(named_as_snapshot,), save_every=2))
-    run(request_)
-    run(request_)  # An earlier output may be replaced.
+        run_transfer(replace(request_, styles=(named_as_snapshot,), save_every=2))
+    run_transfer(request_)
+    run_transfer(request_)  # An earlier output may be replaced.
 
 
 BAD = {
@@ -259,7 +259,7 @@ BAD = {
 def test_bad_options_are_one_line_and_write_nothing(request_, message):
     before = names(request_.output.parent)
     with pytest.raises(InputError) as caught:
-        run(replace(request_, options=replace(OPTIONS, **BAD[message])))
+        run_transfer(replace(request_, options=replace(OPTIONS, **BAD[message])))
     assert message in str(caught.value) and "\n" not in str(caught.value)
     assert names(request_.output.parent) == before
 
@@ -292,19 +292,19 @@ def test_bad_files_are_one_line_and_write_nothing(request_, tmp_path):
         {"save_every": -1},
     ):
         with pytest.raises(InputError) as caught:
-            run(replace(request_, **change))
+            run_transfer(replace(request_, **change))
         assert "\n" not in str(caught.value), change
         assert names(tmp_path) == before, change
 
 
 def test_a_device_that_is_not_there_is_an_error(request_):
     with pytest.raises(InputError, match="--device tpu: there is none"):
-        run(replace(request_, device="tpu"))
-    run(replace(request_, device="cpu"))
+        run_transfer(replace(request_, device="tpu"))
+    run_transfer(replace(request_, device="cpu"))
 
 
 def test_history_and_plot_are_written(request_, tmp_path):
-    run(replace(request_, history=tmp_path / "h.csv", plot=tmp_path / "p.png"))
+    run_transfer(replace(request_, history=tmp_path / "h.csv", plot=tmp_path / "p.png"))
     lines = (tmp_path / "h.csv").read_text().splitlines()
     assert lines[0].startswith("iteration,level,loss,content,style,total_variation,content:pool1,")
     assert len(lines) == 1 + 7
@@ -314,7 +314,7 @@ def test_history_and_plot_are_written(request_, tmp_path):
 def test_a_plot_without_matplotlib_is_refused_before_the_run(request_, tmp_path, monkeypatch):
     monkeypatch.setattr("stylejax.transfer.history.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"stylejax\[plot\]"):
-        run(replace(request_, plot=tmp_path / "p.png"))
+        run_transfer(replace(request_, plot=tmp_path / "p.png"))
     assert names(tmp_path) == ["content.png", "style.png"]
 
 

@@ -80,7 +80,7 @@ def test_the_table_ends_in_means():
         (["--pairs", "monalisa"], "--pairs monalisa"),
         (["--size", "64"], "--size is 64"),
         (["--pairs", "scream"], "munch_the_scream.jpg: no such file"),
-        (["--method", "odd", "--colour"], "--colour"),
+        (["--method", "odd", "--color"], "--color"),
         (["--judge", "none.safetensors"], "no such file"),
         (["-o", "sheet.txt"], "sheet.txt"),
         (

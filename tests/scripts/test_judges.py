@@ -31,6 +31,6 @@ def test_the_bundled_weights_judge_unless_others_are_named(monkeypatch):
 
 
 @pytest.mark.parametrize("options", [Options(), preset_options("notebook")])
-def test_densenet_does_not_judge_by_what_it_optimises(options):
-    optimised = (*options.loss.content_layers, *options.loss.style_layers)
-    assert not {canonical_layer(name) for name in optimised} & set(JUDGED_LAYERS["densenet121"])
+def test_densenet_does_not_judge_by_what_it_optimizes(options):
+    optimized = (*options.loss.content_layers, *options.loss.style_layers)
+    assert not {canonical_layer(name) for name in optimized} & set(JUDGED_LAYERS["densenet121"])

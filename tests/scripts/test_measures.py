@@ -1,17 +1,17 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from measures import colour_distance, content_distance, grid_energy, lab, style_distance
+from measures import color_distance, content_distance, grid_energy, lab, style_distance
 from problems import picture
 from scipy.ndimage import gaussian_filter
 
 
 def noise(height, width, blur, seed=0):
-    """Grey noise blurred by a Gaussian, of a picture's contrast, in 8 bits like a file."""
+    """Gray noise blurred by a Gaussian, of a picture's contrast, in 8 bits like a file."""
     random = np.random.default_rng(seed).normal(size=(height, width))
     smooth = gaussian_filter(random, blur, mode="wrap")
-    grey = 0.5 + 0.15 * smooth / smooth.std()
-    samples = np.rint(255 * np.clip(grey, 0, 1)) / 255
+    gray = 0.5 + 0.15 * smooth / smooth.std()
+    samples = np.rint(255 * np.clip(gray, 0, 1)) / 255
     return np.repeat(samples[..., None], 3, axis=-1).astype(np.float32)
 
 
@@ -69,18 +69,18 @@ def test_content_distance_is_blind_to_contrast_and_1_at_the_painting():
     assert content_distance(rolled, photograph, painting) > 0.3
 
 
-def test_lab_of_known_colours():
-    colours = np.array([[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float64)
+def test_lab_of_known_colors():
+    colors = np.array([[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float64)
     known = [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]]
-    np.testing.assert_allclose(lab(colours), known, atol=0.05)
+    np.testing.assert_allclose(lab(colors), known, atol=0.05)
 
 
-def test_colour_distance_asks_for_the_palette_not_the_places():
+def test_color_distance_asks_for_the_palette_not_the_places():
     painting = picture(40, 60)
     shuffled = np.random.default_rng(0).permutation(painting.reshape(-1, 3)).reshape(60, 40, 3)
-    assert colour_distance(shuffled, painting) == pytest.approx(0.0, abs=1e-9)
-    # Greys of L* 40 and 60 lie 20 apart.
-    greys = [np.full((4, 4, 3), value, np.float32) for value in (0.36864, 0.56810)]
-    assert colour_distance(*greys) == pytest.approx(20.0, rel=0.03)
+    assert color_distance(shuffled, painting) == pytest.approx(0.0, abs=1e-9)
+    # Grays of L* 40 and 60 lie 20 apart.
+    grays = [np.full((4, 4, 3), value, np.float32) for value in (0.36864, 0.56810)]
+    assert color_distance(*grays) == pytest.approx(20.0, rel=0.03)
     warm = painting * np.array([1.0, 0.6, 0.2], np.float32)
-    assert colour_distance(warm[..., ::-1], warm) > 40.0
+    assert color_distance(warm[..., ::-1], warm) > 40.0

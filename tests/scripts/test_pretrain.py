@@ -72,7 +72,7 @@ def pooled(x: np.ndarray, stride: int, before: int) -> np.ndarray:
     return found
 
 
-def normalised(x: np.ndarray) -> np.ndarray:
+def normalized(x: np.ndarray) -> np.ndarray:
     found = np.empty_like(x)
     for channel in range(len(x)):
         near = x[max(channel - 2, 0) : channel + 3]
@@ -86,9 +86,9 @@ def test_googlenet_computes_what_caffe_defines(teacher_file, teacher):
     tensors = load_file(teacher_file)
     x = picture[..., ::-1].transpose(2, 0, 1) * 255.0 - np.array([104, 117, 123])[:, None, None]
     conv1 = convolved(x, tensors, "conv1/7x7_s2", 2)
-    x = normalised(pooled(conv1, 2, 0))
+    x = normalized(pooled(conv1, 2, 0))
     conv2 = convolved(convolved(x, tensors, "conv2/3x3_reduce"), tensors, "conv2/3x3")
-    x = pooled(normalised(conv2), 2, 0)
+    x = pooled(normalized(conv2), 2, 0)
     key = "inception_3a"
     branches = (
         convolved(x, tensors, f"{key}/1x1"),
@@ -120,15 +120,15 @@ def test_tiles_and_labels_are_read_in_order(archive):
 
 
 def test_native_crops_are_windows_of_the_tiles():
-    """A tile of one colour each: every crop shows at most four colours, and only theirs."""
-    colours = np.random.default_rng(0).integers(0, 256, (5, 1, 1, 3), dtype=np.uint8)
-    tiles = np.broadcast_to(colours, (5, 64, 64, 3))
+    """A tile of one color each: every crop shows at most four colors, and only theirs."""
+    colors = np.random.default_rng(0).integers(0, 256, (5, 1, 1, 3), dtype=np.uint8)
+    tiles = np.broadcast_to(colors, (5, 64, 64, 3))
     found = training_pictures.crops(jax.random.key(3), jnp.asarray(tiles), 16, 64)
     assert found.shape == (16, 64, 64, 3) and found.dtype == jnp.float32
     for crop in np.asarray(found):
         seen = np.unique((crop * 255).round().astype(int).reshape(-1, 3), axis=0)
         assert len(seen) <= 4
-        assert {tuple(colour) for colour in seen} <= {tuple(c) for c in colours.reshape(-1, 3)}
+        assert {tuple(color) for color in seen} <= {tuple(c) for c in colors.reshape(-1, 3)}
 
 
 @pytest.mark.parametrize("size", [64, 128])

@@ -11,7 +11,7 @@ import scipy.optimize
 from jaxopt._src.lbfgs import inv_hessian_product
 from problems import quadratic, rosenbrock
 
-from stylejax.solvers.solver import CHUNK, Solver, adam, ended, lbfgs, optax_lbfgs
+from stylejax.solvers.solver import CHUNK, Solver, adam, has_ended, lbfgs, optax_lbfgs
 
 METHODS = {"lbfgs": lbfgs, "optax-lbfgs": optax_lbfgs, "adam": adam}
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -74,7 +74,7 @@ def same(one, other):
     [(lbfgs, (), 60), (optax_lbfgs, (), 60), (adam, (0.05,), 400)],
     ids=METHODS,
 )
-def test_minimises_a_quadratic(method, settings, steps):
+def test_minimizes_a_quadratic(method, settings, steps):
     matrix, target = spectrum(10.0)
     state = run(
         compiled(quadratic, method, *settings), np.zeros(50, np.float32), steps, matrix, target
@@ -111,7 +111,7 @@ def rosenbrock_by_scipy(size, iterations):
         (optax_lbfgs, 1000, 100),
     ],
 )
-def test_minimises_rosenbrock_like_scipy(method, size, iterations):
+def test_minimizes_rosenbrock_like_scipy(method, size, iterations):
     solver = compiled(rosenbrock, method)
     ours, spent = [], 0
     for start in rosenbrock_starts(size):
@@ -489,9 +489,9 @@ def test_no_step_is_begun_once_the_budget_is_spent(method):
     start = floats(-1.2, 1.0)
     free, limited = Solver(rosenbrock, method()), Solver(rosenbrock, method(), budget=9)
     state, trace = limited.advance(limited.init(start), 16)
-    assert state.evaluations == 9 and ended(state) and not state.failed and not state.converged
+    assert state.evaluations == 9 and has_ended(state) and not state.failed and not state.converged
     whole, expected = free.advance(free.init(start), int(state.iteration))
-    assert not ended(whole)
+    assert not has_ended(whole)
     rows = slice(int(state.iteration))
     np.testing.assert_array_equal(trace.value[rows], expected.value[rows])
     np.testing.assert_array_equal(state.params, whole.params)

@@ -2,15 +2,23 @@ import pytest
 
 from stylejax.errors import InputError
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.sweep.combinations import LossGrid, PictureGrid, as_lists, lane_name, make_grid
+from stylejax.sweep.combinations import (
+    SweptLossOptions,
+    SweptPictureOptions,
+    as_lists,
+    combination_name,
+    make_combinations,
+)
 
 RANGE = tuple(map(float, range(10_000)))
 SOLVE = SolverOptions(iterations=3)
 
 
 def grid_of(styles=("painting",), picture=None, masked=False, most=1000, **loss):
-    picture = picture or PictureGrid()
-    return make_grid(picture, LossGrid(**loss), SOLVE, styles, masked=masked, most=most)
+    picture = picture or SweptPictureOptions()
+    return make_combinations(
+        picture, SweptLossOptions(**loss), SOLVE, styles, masked=masked, most=most
+    )
 
 
 def test_all_combinations_the_last_axis_fastest():
@@ -19,7 +27,7 @@ def test_all_combinations_the_last_axis_fastest():
     assert weights == [(s, v) for s in (1e2, 1e3, 1e4) for v in (0.0, 1e-4)]
     assert grid.shape == (3, 2)
     assert all(lane.options.solve == SOLVE for lane in grid.lanes)
-    names = [lane_name(grid, lane) for lane in grid.lanes]
+    names = [combination_name(grid, lane) for lane in grid.lanes]
     assert names[0] == "style-weight-100_tv-weight-0"
     assert names[-1] == "style-weight-10000_tv-weight-0.0001"
 
@@ -27,10 +35,10 @@ def test_all_combinations_the_last_axis_fastest():
 def test_options_of_one_picture_are_a_grid_of_one():
     options = Options(PictureOptions(seed=4), LossOptions(style_blend=(3.0, 1.0)), SOLVE)
     picture, loss = as_lists(options)
-    grid = make_grid(picture, loss, SOLVE, ["a", "b"])
+    grid = make_combinations(picture, loss, SOLVE, ["a", "b"])
     assert [lane.options for lane in grid.lanes] == [options]
     assert grid.axes == () and grid.shape == (1, 1)
-    assert lane_name(grid, grid.lanes[0]) == "picture"
+    assert combination_name(grid, grid.lanes[0]) == "picture"
 
 
 def test_several_styles_are_taken_in_turn_unless_they_are_blended_or_masked():
@@ -38,14 +46,14 @@ def test_several_styles_are_taken_in_turn_unless_they_are_blended_or_masked():
     blends = [lane.options.loss.style_blend for lane in apart.lanes]
     assert blends == [(1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 1.0)]
     assert apart.axes[0].name == "style"
-    assert lane_name(apart, apart.lanes[2]) == "style-scream_style-weight-1"
+    assert combination_name(apart, apart.lanes[2]) == "style-scream_style-weight-1"
     same_name = grid_of(["night", "night"])
-    assert [lane_name(same_name, lane) for lane in same_name.lanes] == [
+    assert [combination_name(same_name, lane) for lane in same_name.lanes] == [
         "style-1-night",
         "style-2-night",
     ]
     mixed = grid_of(["night", "scream"], style_blend=((1.0, 1.0), (3.0, 1.0)))
-    assert [lane_name(mixed, lane) for lane in mixed.lanes] == [
+    assert [combination_name(mixed, lane) for lane in mixed.lanes] == [
         "style-blend-1-1",
         "style-blend-3-1",
     ]
@@ -53,24 +61,24 @@ def test_several_styles_are_taken_in_turn_unless_they_are_blended_or_masked():
 
 
 def test_layer_weights_and_seeds_are_axes_too():
-    picture = PictureGrid(init="noise", seed=(1, 2))
+    picture = SweptPictureOptions(init="noise", seed=(1, 2))
     grid = grid_of(
         picture=picture,
         style_layers=("input", "conv1_relu"),
         style_layer_weights=((1.0, 1.0), (4.0, 1.0)),
     )
     assert [lane.options.picture.seed for lane in grid.lanes] == [1, 2, 1, 2]
-    assert lane_name(grid, grid.lanes[-1]) == "style-layer-weights-4-1_seed-2"
+    assert combination_name(grid, grid.lanes[-1]) == "style-layer-weights-4-1_seed-2"
     long = tuple(0.123456789 + n for n in range(8))
     layers = {"style_layers": tuple("abcdefgh"), "style_layer_weights": ((1.0,) * 8, long)}
-    assert lane_name(grid_of(**layers), grid_of(**layers).lanes[1]) == (
+    assert combination_name(grid_of(**layers), grid_of(**layers).lanes[1]) == (
         "style-layer-weights-number-2"
     )
 
 
 def test_close_numbers_get_names_of_their_own():
     grid = grid_of(style_weight=(1.0, 1.0000001))
-    assert len({lane_name(grid, lane) for lane in grid.lanes}) == 2
+    assert len({combination_name(grid, lane) for lane in grid.lanes}) == 2
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_close_numbers_get_names_of_their_own():
         ({"style_layer_weights": ((), (1.0,))}, "--style-layer-weights is empty"),
         ({"style_layer_weights": ((1.0, 1.0, 1.0, 1.0), (2.0, 2.0, 2.0, 2.0))}, "twice"),
         ({"style_layer_weights": ((1.0, 2.0),)}, "2 numbers for 4 style layers"),
-        ({"picture": PictureGrid(seed=(1, 2))}, "--seed has 2 values.*give --init noise"),
+        ({"picture": SweptPictureOptions(seed=(1, 2))}, "--seed has 2 values.*give --init noise"),
         (
             {"style_weight": RANGE[1:101], "tv_weight": RANGE},
             "1000000 combinations.*--yes",

@@ -7,7 +7,7 @@ from problems import quadratic
 from stylejax.options import Options
 from stylejax.solvers.solver import Solver
 from stylejax.sweep.lanes import LaneSolver, batch_size, lane_weights, program_bytes
-from stylejax.transfer.pyramid import pyramid
+from stylejax.transfer.pyramid import pyramid_levels
 
 MATRIX = jnp.diag(jnp.arange(1.0, 7.0))
 TARGETS = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
@@ -29,7 +29,7 @@ def test_each_lane_is_solved_as_on_its_own():
 
 def test_weights_are_stacked_leaf_by_leaf():
     options = Options()
-    level = pyramid(options, 64, 64)[0]
+    level = pyramid_levels(options, 64, 64)[0]
     weights = lane_weights([options, options, options], level, 2)
     shapes = jax.tree.map(np.shape, weights)
     assert shapes.style == (3,) and shapes.style_blend == (3, 2)

@@ -11,8 +11,8 @@ from stylejax.errors import InputError
 from stylejax.images.color import luminance_of
 from stylejax.images.io import read_picture, write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions, StyleLoss
-from stylejax.runs.metadata import read_settings
-from stylejax.runs.transfer import Request, run
+from stylejax.runs.metadata import read_record
+from stylejax.runs.transfer import Request, run_transfer
 from stylejax.transfer.transfer import style_transfer
 
 SIZE = 64
@@ -52,7 +52,7 @@ def made(tmp_path):
         files = {kind: written(kind, arrays) for kind, arrays in masks.items()}
         (path,), paths = written("content", [content]), written("style", styles)
         output = tmp_path / "out.png"
-        run(replace(Request(path, paths, output, options), **files))
+        run_transfer(replace(Request(path, paths, output, options), **files))
         return read_picture(output).pixels
 
     return make
@@ -82,7 +82,7 @@ def test_soft_masks_of_three_regions_fade_into_each_other(made):
     distances = np.asarray(
         [[np.abs(band - color[0, 0]).mean() for color in colors] for band in bands]
     )
-    # Each band has its own style's colour, and no other's.
+    # Each band has its own style's color, and no other's.
     assert (np.diag(distances) < 0.15).all()
     assert (distances + np.diag(3 * [1.0])).min() > 0.25
     # Halfway it is in between.
@@ -128,7 +128,7 @@ def test_every_style_loss_makes_the_styles_texture(made, style_loss):
 
 
 @pytest.mark.parametrize("preserve", ["luminance", "match"])
-def test_preserved_colour(made, preserve):
+def test_preserved_color(made, preserve):
     content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
     style = plain(0.9, 0.2, 0.1) * stripes(8)
     differences = lambda pixels: pixels - luminance_of(pixels)[..., None]
@@ -143,7 +143,7 @@ def test_preserved_colour(made, preserve):
 
 
 @pytest.mark.parametrize("preserve", ["luminance", "match"])
-def test_a_grey_style_gives_numbers_where_colours_are_preserved(preserve):
+def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
     content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
     options = replace(OPTIONS, picture=replace(OPTIONS.picture, preserve_color=preserve))
     options = replace(options, solve=SolverOptions(iterations=5))
@@ -151,9 +151,9 @@ def test_a_grey_style_gives_numbers_where_colours_are_preserved(preserve):
     assert not result.failed and np.isfinite(result.history["loss"]).all()
     assert result.history["loss"][-1] < result.history["loss"][0]
     assert np.isfinite(result.image).all()
-    # Most of the content's colour is still there.
-    colour = lambda pixels: pixels - luminance_of(pixels)[..., None]
-    assert np.abs(colour(result.image)).mean() > 0.5 * np.abs(colour(content)).mean()
+    # Most of the content's color is still there.
+    color = lambda pixels: pixels - luminance_of(pixels)[..., None]
+    assert np.abs(color(result.image)).mean() > 0.5 * np.abs(color(content)).mean()
 
 
 def test_a_texture_of_another_size_has_that_size_and_the_styles_strokes(made, tmp_path):
@@ -163,7 +163,7 @@ def test_a_texture_of_another_size_has_that_size_and_the_styles_strokes(made, tm
     assert result.shape == (48, 96, 3)
     # The painting is scaled to the longest side, its eight stripes with it.
     assert abs(dominant(result) - 8) <= 2
-    assert read_settings(tmp_path / "out.png")["options"]["output_size"] == "96x48"
+    assert read_record(tmp_path / "out.png")["options"]["output_size"] == "96x48"
 
 
 @pytest.mark.parametrize("option", ["level_content_weights", "level_tv_weights"])
@@ -186,7 +186,7 @@ def test_the_grid_is_held_back_in_fourier_form_and_comes_up_in_pixel_form(made):
     def on_grid(form):
         options = replace(TEXTURE, solve=SolverOptions(iterations=10, parameterization=form))
         options = replace(options, picture=PictureOptions(size=SIZE))
-        # Stripes that the grid's frequencies would help to make, from an even grey.
+        # Stripes that the grid's frequencies would help to make, from an even gray.
         result = made(plain(0.5, 0.5, 0.5), [picture(SIZE, SIZE, seed=3)], options)
         return np.abs(np.fft.fft2(luminance_of(result)))[[0, 16, 32, 16], [16, 0, 0, 16]].sum()
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageColor
 
 from stylejax.losses.objective import LossTerms
 from stylejax.solvers.solver import Solver, lbfgs
-from stylejax.transfer.history import extended, history_csv, history_plot, start_history
+from stylejax.transfer.history import extend_history, history_csv, history_plot, start_history
 
 # JAX keeps dictionaries in the order of their keys.
 COLUMNS = [
@@ -55,7 +55,7 @@ def solve(variation_weight=2.0):
     for steps in (4, 1, 7):
         state, trace = solver.advance(state, steps, variation_weight)
         states.append(jax.device_get(state))
-        history = extended(history, trace, steps)
+        history = extend_history(history, trace, steps)
     return history, states
 
 
@@ -92,8 +92,8 @@ def test_rows_that_were_not_run_are_left_out():
     history = start_history(state)
     state, trace = solver.advance(state, 2, 1.0)
     assert len(trace.value) > 2
-    assert extended(history, trace, 2)["iteration"].tolist() == [0, 1, 2]
-    none = extended(history, trace, 0)
+    assert extend_history(history, trace, 2)["iteration"].tolist() == [0, 1, 2]
+    none = extend_history(history, trace, 0)
     assert list(none) == list(history)
     assert all(np.array_equal(none[name], history[name]) for name in history)
 
@@ -110,12 +110,12 @@ def test_csv_reads_back_the_same_numbers():
 
 
 def curves(png):
-    """How many of the first colours of matplotlib's cycle the picture shows, one after another."""
+    """How many of the first colors of matplotlib's cycle the picture shows, one after another."""
     image = Image.open(io.BytesIO(png))
     assert image.format == "PNG" and image.size == (840, 540)
     pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     cycle = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd"]
-    shown = [np.any(np.all(pixels == ImageColor.getrgb(colour), axis=1)) for colour in cycle]
+    shown = [np.any(np.all(pixels == ImageColor.getrgb(color), axis=1)) for color in cycle]
     assert shown == sorted(shown, reverse=True)
     return sum(shown)
 
@@ -135,5 +135,5 @@ def test_plot_leaves_out_a_term_that_is_0():
 @pytest.mark.parametrize("rows", [1, 2])
 def test_plot_of_a_short_solve(rows):
     history, _ = solve()
-    # One point makes no line; the legend shows the colours all the same.
+    # One point makes no line; the legend shows the colors all the same.
     assert curves(history_plot({name: column[:rows] for name, column in history.items()})) == 4

@@ -79,11 +79,11 @@ def test_unbounded_is_the_inverse(image):
     back = np.asarray(bounded(jnp.asarray(latent)))
     inside = (image > HALF_A_LEVEL) & (image < 1.0 - HALF_A_LEVEL)
     np.testing.assert_allclose(back[inside], image[inside], rtol=0, atol=5e-7)
-    # The ends come back as the same of 256 grey levels.
+    # The ends come back as the same of 256 gray levels.
     assert np.abs(back - image).max() < HALF_A_LEVEL
 
 
-def test_all_grey_levels_come_back():
+def test_all_gray_levels_come_back():
     levels = pixels(np.arange(256) / 255.0)
     back = np.asarray(bounded(jnp.asarray(unbounded(levels))))
     assert np.array_equal(np.round(back * 255.0), np.round(levels * 255.0))
@@ -136,14 +136,14 @@ def test_every_picture_comes_back_from_its_latent_numbers(size, parameterization
 def test_in_pixel_form_the_gradient_is_the_pictures_own():
     weights = read_weights(random_weights())
     objective = make_objective(weights, ["input"], ["input"])
-    grey = np.full((16, 20, 3), 0.5, np.float32)
+    gray = np.full((16, 20, 3), 0.5, np.float32)
     content, style = picture(16, 20), jnp.asarray(picture(16, 16, seed=1))
     targets = objective.targets(weights.variables, jnp.asarray(content), [style])
     arguments = (weights.variables, targets, objective.weights())
-    expected, _ = jax.grad(objective, has_aux=True)(jnp.asarray(grey), *arguments)
+    expected, _ = jax.grad(objective, has_aux=True)(jnp.asarray(gray), *arguments)
     gradient = {}
     for form in get_args(Parameterization):
-        latent = jnp.asarray(latent_from_image(grey, parameterization=form))
+        latent = jnp.asarray(latent_from_image(gray, parameterization=form))
         loss = latent_objective(objective, parameterization=form)
         gradient[form], _ = jax.grad(loss, has_aux=True)(latent, *arguments)
     size = np.abs(expected).max()
@@ -152,7 +152,7 @@ def test_in_pixel_form_the_gradient_is_the_pictures_own():
 
 
 def test_a_smooth_target_is_reached_in_fewer_iterations():
-    """What the scaling is for: a loss that mostly sees differences of neighbours."""
+    """What the scaling is for: a loss that mostly sees differences of neighbors."""
     coarse = np.random.default_rng(1).random((4, 4, 3), np.float32)
     target = jnp.asarray(resize(coarse, 24, 24))
 

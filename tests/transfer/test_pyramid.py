@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from stylejax.errors import InputError
 from stylejax.options import Options, SolverOptions
-from stylejax.transfer.pyramid import COARSEST_SHORT_SIDE, level_options, pyramid
+from stylejax.transfer.pyramid import COARSEST_SHORT_SIDE, level_options, pyramid_levels
 
 
 def levels(height, width, **options):
-    return pyramid(Options(solve=SolverOptions(**options)), height, width)
+    return pyramid_levels(Options(solve=SolverOptions(**options)), height, width)
 
 
 def test_sizes_double_from_about_128_pixels():

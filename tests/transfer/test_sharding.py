@@ -13,7 +13,7 @@ from problems import picture
 
 from stylejax.errors import InputError
 from stylejax.images.io import read_picture, write_picture
-from stylejax.runs.metadata import read_settings
+from stylejax.runs.metadata import read_record
 from stylejax.transfer.sharding import communication, devices_for_height
 
 SHALLOW = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]
@@ -97,7 +97,7 @@ def test_the_command_line_uses_all_devices(tmp_path):
         assert done.returncode == 0, done.stderr[-2000:]
     one, two = (read_picture(path).pixels for path in made.values())
     assert np.abs(one - two).max() < 3 / 255
-    assert read_settings(made[2])["devices"] == 2 and "devices" not in read_settings(made[1])
+    assert read_record(made[2])["devices"] == 2 and "devices" not in read_record(made[1])
 
     sweeps = {}
     for count in (1, 2):

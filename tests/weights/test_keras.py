@@ -19,7 +19,7 @@ from stylejax.errors import InputError
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import layer_table
-from stylejax.weights.convert import convert_weights, read_weight_file, recognised_form
+from stylejax.weights.convert import convert_weights, read_weight_file, recognized_form
 from stylejax.weights.formats import keras as keras_files
 from stylejax.weights.formats.keras import read_keras
 from stylejax.weights.formats.state_dict import keras_state_dict
@@ -157,7 +157,7 @@ def assert_same(tensors, state):
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_gives_the_same_numbers(densenet, densenet_files, name):
     file = read_weight_file(densenet_files / name)
-    assert recognised_form(densenet_files / name) == "keras"
+    assert recognized_form(densenet_files / name) == "keras"
     assert (file.form, file.network) == (FORMS[name], "densenet121")
     assert_same(file.tensors, densenet[1])
 

@@ -7,7 +7,11 @@ import pytest
 
 from stylejax.errors import InputError
 from stylejax.networks.layers import Architecture
-from stylejax.weights.names import expected_shapes, from_variables, to_variables
+from stylejax.weights.names import (
+    expected_shapes,
+    state_dict_from_variables,
+    variables_from_state_dict,
+)
 
 SMALL = Architecture(stem_channels=6, growth_rate=2, block_sizes=(2, 1, 1, 1))
 
@@ -55,9 +59,9 @@ def test_shapes_of_densenet121(key, shape):
 
 def test_there_and_back():
     given = tensors()
-    variables = to_variables(given, SMALL)
-    assert_equal(from_variables(variables), given)
-    assert_equal(to_variables(from_variables(variables), SMALL), variables)
+    variables = variables_from_state_dict(given, SMALL)
+    assert_equal(state_dict_from_variables(variables), given)
+    assert_equal(variables_from_state_dict(state_dict_from_variables(variables), SMALL), variables)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +75,14 @@ def test_there_and_back():
 )
 def test_a_kernels_element_lands_where_it_should(module, element, lands_at):
     given = tensors()
-    kernel = to_variables(given, SMALL)["params"][module]["kernel"]
+    kernel = variables_from_state_dict(given, SMALL)["params"][module]["kernel"]
     assert kernel[lands_at] == given[f"features.{module}.weight"][element]
     assert kernel.dtype == np.float32
 
 
 def test_norms_entries_land_where_they_should():
     given = tensors()
-    variables = to_variables(given, SMALL)
+    variables = variables_from_state_dict(given, SMALL)
     for module in ("norm0", "denseblock1.denselayer1.norm2", "transition2.norm", "norm5"):
         entries = [
             variables["params"][module]["scale"],
@@ -109,8 +113,8 @@ def test_what_published_files_hold_beside_the_features_is_accepted():
         "classifier.weight": np.zeros((1000, 3), np.float32),
         "classifier.bias": np.zeros(1000, np.float32),
     }
-    got = to_variables(published | counters | classifier, SMALL)
-    assert_equal(got, to_variables(given, SMALL))
+    got = variables_from_state_dict(published | counters | classifier, SMALL)
+    assert_equal(got, variables_from_state_dict(given, SMALL))
 
 
 KERNELS = ("features.denseblock1.denselayer1.conv1.weight", "features.transition3.conv.weight")
@@ -142,7 +146,7 @@ def test_the_first_key_at_fault_is_named(change, keys, fault):
         if change is not None:
             given[key] = change(tensor)
     with pytest.raises(InputError) as error:
-        to_variables(given, SMALL)
+        variables_from_state_dict(given, SMALL)
     message = str(error.value)
     assert f"key {keys[0]!r}" in message and fault in message and "\n" not in message
 
@@ -152,11 +156,11 @@ def test_the_first_key_at_fault_is_named(change, keys, fault):
 )
 def test_an_unknown_key_is_named(key):
     with pytest.raises(InputError, match=f"unknown key '{key}'"):
-        to_variables(tensors() | {key: np.zeros(3, np.float32)}, SMALL)
+        variables_from_state_dict(tensors() | {key: np.zeros(3, np.float32)}, SMALL)
 
 
 def test_negative_numbers_elsewhere_are_no_fault():
     given = {
         key: value if key.endswith("running_var") else -value for key, value in tensors().items()
     }
-    assert_equal(from_variables(to_variables(given, SMALL)), given)
+    assert_equal(state_dict_from_variables(variables_from_state_dict(given, SMALL)), given)

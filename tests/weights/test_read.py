@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from stylejax.errors import InputError
 from stylejax.networks.layers import Architecture
 from stylejax.weights import read as weights
-from stylejax.weights.names import to_variables
+from stylejax.weights.names import variables_from_state_dict
 from stylejax.weights.read import default_weights, manifest, read_network, read_weights
 
 NARROW = Architecture(stem_channels=8, growth_rate=4)
@@ -66,7 +66,7 @@ def test_bundled_files_are_what_the_manifest_says(path, architecture, trained):
         )
     assert_equal(
         {name: bundled.variables[name] for name in ("params", "batch_stats")},
-        to_variables(load_file(path), architecture),
+        variables_from_state_dict(load_file(path), architecture),
     )
     assert {leaf.dtype for leaf in jax.tree.leaves(bundled.variables)} == {np.dtype(np.float32)}
 

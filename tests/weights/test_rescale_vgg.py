@@ -13,7 +13,7 @@ from stylejax.images.io import read_picture, write_picture
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import layer_table
 from stylejax.weights.read import read_weights
-from stylejax.weights.rescale_vgg import mean_activations, normalised
+from stylejax.weights.rescale_vgg import mean_activations, rescaled_variables
 
 # Of different sizes, one of them no multiple of the network's stride.
 PICTURES = [picture(40, 56, 1), picture(33, 47, 2)]
@@ -37,7 +37,7 @@ def features(weights, image, names=ALL, pooling: Any = "max"):
 
 def changed(weights):
     means = mean_activations(weights, PICTURES)
-    return means, weights._replace(variables=normalised(weights.variables, NARROW, means))
+    return means, weights._replace(variables=rescaled_variables(weights.variables, NARROW, means))
 
 
 def test_means_are_over_positions_of_all_pictures(file):

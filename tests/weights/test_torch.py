@@ -13,7 +13,7 @@ import pytest
 from containers import CONTAINERS, write_torch_stream, write_torch_tar, write_torch_zip
 
 from stylejax.errors import InputError
-from stylejax.weights.convert import recognised_form
+from stylejax.weights.convert import recognized_form
 from stylejax.weights.formats.torch import read_torch
 
 
@@ -39,9 +39,9 @@ def assert_same(read, expected):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_each_container_is_recognised_and_read(tmp_path, container):
+def test_each_container_is_recognized_and_read(tmp_path, container):
     path = CONTAINERS[container](tmp_path / "weights", state_dict())
-    assert recognised_form(path) == container
+    assert recognized_form(path) == container
     assert_same(read_torch(path, container), state_dict())
 
 
@@ -63,7 +63,7 @@ def test_what_torch_writes_is_read(tmp_path, as_zip):
     state["parameter"] = torch.nn.Parameter(torch.ones(2))
     path = tmp_path / "weights.pth"
     torch.save(state, path, _use_new_zipfile_serialization=as_zip)
-    form = recognised_form(path)
+    form = recognized_form(path)
     assert form == ("zip" if as_zip else "legacy stream")
     expected = {key: tensor.detach().numpy() for key, tensor in state.items()}
     assert_same(read_torch(path, form), expected)

@@ -84,23 +84,23 @@ def fast_conv3x3(x: Batch, kernel: Kernel) -> Batch:
     return _fast_convolution(x, kernel, ((1, 1), (1, 1)))
 
 
-def turned(kernel: Any) -> Any:
+def gradient_kernel(kernel: Any) -> Any:
     """The kernel of the convolution that is a 3x3 convolution's gradient; NumPy's stay NumPy's."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
 def _conv3x3_gradient(gradient: Batch, kernel: Kernel) -> Batch:
     # Without the barrier XLA would fold the rearrangement back into the convolution.
-    return fast_conv3x3(gradient, lax.optimization_barrier(turned(jnp.asarray(kernel))))
+    return fast_conv3x3(gradient, lax.optimization_barrier(gradient_kernel(jnp.asarray(kernel))))
 
 
-def plain_stem(x: Batch, kernel: Kernel) -> Batch:
+def plain_stem_convolution(x: Batch, kernel: Kernel) -> Batch:
     """7x7 convolution, stride 2, zero padding 3."""
     return _convolution(x, kernel, ((3, 3), (3, 3)), stride=2)
 
 
 def _stem_gradient(gradient: Batch, kernel: Kernel) -> Batch:
-    """The gradient of `plain_stem` with respect to an input of twice as many rows and columns.
+    """The gradient of `plain_stem_convolution` by an input of twice as many rows and columns.
 
     Of the seven taps along an axis, even positions meet those of odd number and odd ones the rest:
     with a zero before them, four each. So it is a 4x4 convolution with a channel for each parity.
@@ -143,11 +143,11 @@ def _with_gradient(
 
 
 conv3x3 = _with_gradient(plain_conv3x3, fast_conv3x3, _conv3x3_gradient)
-_even_stem = _with_gradient(plain_stem, plain_stem, _stem_gradient)
+_even_stem = _with_gradient(plain_stem_convolution, plain_stem_convolution, _stem_gradient)
 
 
-def stem(x: Batch, kernel: Kernel) -> Batch:
-    """`plain_stem`, with a gradient that is a plain convolution."""
+def stem_convolution(x: Batch, kernel: Kernel) -> Batch:
+    """`plain_stem_convolution`, with a gradient that is a plain convolution."""
     # A row or column more of the zeros that the convolution pads with makes odd numbers even.
     odd = ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0))
     return _even_stem(jnp.pad(x, odd), kernel)

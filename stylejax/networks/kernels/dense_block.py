@@ -17,7 +17,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from stylejax.networks.kernels.convolution import Batch, fast_conv3x3, plain_conv3x3, turned
+from stylejax.networks.kernels.convolution import (
+    Batch,
+    fast_conv3x3,
+    gradient_kernel,
+    plain_conv3x3,
+)
 
 
 class DenseLayer(NamedTuple):
@@ -40,7 +45,7 @@ def dense_layer(scale: Any, shift: Any, pointwise: Any, after: tuple, spatial: A
     """
     pointwise = pointwise * after[0]
     back = (pointwise * scale[:, None]).T
-    return DenseLayer(scale, shift, pointwise, after[1], spatial, back, turned(spatial))
+    return DenseLayer(scale, shift, pointwise, after[1], spatial, back, gradient_kernel(spatial))
 
 
 def _bottleneck(x: Batch, layer: DenseLayer) -> Batch:

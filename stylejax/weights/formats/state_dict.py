@@ -16,7 +16,12 @@ from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, VGG16, VGG19, VggArchitecture, layer_table
 from stylejax.options import NetworkName
 from stylejax.weights.formats.keras import KerasLayer
-from stylejax.weights.names import TITLES, checked_tensors, from_variables, to_variables
+from stylejax.weights.names import (
+    TITLES,
+    checked_tensors,
+    state_dict_from_variables,
+    variables_from_state_dict,
+)
 
 _VGGS: dict[NetworkName, VggArchitecture] = {"vgg16": VGG16, "vgg19": VGG19}
 _NOT_FEATURES = r"classifier\.\d\.\w+|pre_logits\.fc\d\.\w+|head\.fc\.\w+|.*\.num_batches_tracked"
@@ -79,7 +84,7 @@ def _folded(tensors: Mapping[str, np.ndarray], network: NetworkName) -> dict[str
 def standard_state_dict(
     tensors: Mapping[str, np.ndarray],
 ) -> tuple[NetworkName, dict[str, np.ndarray]]:
-    """Recognise a state dict in torchvision's or timm's names; returns network and tensors.
+    """Recognize a state dict in torchvision's or timm's names; returns network and tensors.
 
     The tensors are complete, of the right shapes, finite, float32, in torchvision's present
     spelling, without classifier and counters, without VGG's batch norm.
@@ -89,7 +94,7 @@ def standard_state_dict(
             wrong shape, or holds numbers that are not finite.
     """
     if any(key.startswith(("features.conv0.", "features.denseblock")) for key in tensors):
-        return "densenet121", from_variables(to_variables(tensors))
+        return "densenet121", state_dict_from_variables(variables_from_state_dict(tensors))
     kernels = [key for key, tensor in tensors.items() if tensor.ndim == 4]
     kernels = [key for key in kernels if re.fullmatch(r"features\.\d+\.weight", key)]
     if not kernels:

@@ -7,8 +7,8 @@ from stylejax.networks.kernels.convolution import (
     _single_row_convolution,
     conv3x3,
     plain_conv3x3,
-    plain_stem,
-    stem,
+    plain_stem_convolution,
+    stem_convolution,
 )
 
 
@@ -34,13 +34,15 @@ def test_gradient_of_the_stem_is_the_plain_one(shape):
     random = np.random.default_rng(4)
     numbers = lambda *sides: jnp.asarray(random.normal(size=sides), jnp.float32)
     x, kernel = numbers(*shape), numbers(7, 7, shape[-1], 5)
-    weight = numbers(*plain_stem(x, kernel).shape)
+    weight = numbers(*plain_stem_convolution(x, kernel).shape)
 
     def gradients(convolution):
         loss = lambda x, kernel: jnp.vdot(weight, convolution(x, kernel))
         return jax.jit(jax.grad(loss, argnums=(0, 1)))(x, kernel)
 
-    for got, want in zip(gradients(stem), gradients(plain_stem), strict=True):
+    for got, want in zip(
+        gradients(stem_convolution), gradients(plain_stem_convolution), strict=True
+    ):
         assert jnp.abs(want).max() > 1
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-4)
 

@@ -19,7 +19,7 @@ from stylejax.options import (
     PictureOptions,
     SolverOptions,
 )
-from stylejax.solvers.solver import CHUNK, Solver, ended, lbfgs
+from stylejax.solvers.solver import CHUNK, Solver, has_ended, lbfgs
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.transfer import Problem, latent_objective, start_picture
 from stylejax.types import Pixels
@@ -35,7 +35,7 @@ FIGURE_LAYERS: Mapping[NetworkName, tuple[str, ...]] = {
 """A layer of each resolution, shallow to deep; on VGG those of the paper."""
 
 TV_WEIGHTS: Mapping[Kind, float] = {"content": 5.0, "style": 1.0}
-"""By eye on the bundled weights: less leaves deep layers burnt colours, more greys shallow ones."""
+"""By eye on the bundled weights: less leaves deep layers burnt colors, more grays shallow ones."""
 
 
 class Reconstruction(NamedTuple):
@@ -99,7 +99,7 @@ def reconstruct(
     latent = latent_from_image(start, parameterization=parameterization)
     problem = Problem(objective, solver, latent, arguments, latent.shape[0], parameterization)
     state = solver.init(problem.start, *arguments)
-    while (left := iterations - int(state.iteration)) > 0 and not ended(state):
+    while (left := iterations - int(state.iteration)) > 0 and not has_ended(state):
         state, _ = solver.advance(state, np.int32(min(left, CHUNK)), *arguments)
         if on_progress is not None:
             on_progress(int(state.iteration))

@@ -1,4 +1,4 @@
-"""The figure of `stylejax reconstruct`, from picture files to one labelled picture file.
+"""The figure of `stylejax reconstruct`, from picture files to one labeled picture file.
 
 This is the rim, as `run.py` is that of a transfer: disk is touched here, the terminal only through
 the function that the caller passes.
@@ -20,11 +20,11 @@ from stylejax.devices.memory import (
     fixed_memory,
 )
 from stylejax.errors import InputError
-from stylejax.images.contact_sheet import contact_sheet
+from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.io import check_output, read_picture, scaled_size, write_picture
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import SMALLEST_SIZE, DeviceName
-from stylejax.transfer.reconstruct import FIGURE_LAYERS, Kind, reconstruct
+from stylejax.transfer.reconstruction import FIGURE_LAYERS, Kind, reconstruct
 from stylejax.types import OtherPixels
 from stylejax.weights.read import Weights, read_weights
 
@@ -89,7 +89,7 @@ def _tell(
     on_progress(what, before + taken, total)
 
 
-def make_figure(
+def run_reconstruction(
     request: FigureRequest,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> bool:
@@ -133,6 +133,6 @@ def make_figure(
             rows[-1].append(solved.image)
             done, finite = done + request.iterations, finite and not solved.failed
     labels = [_ROWS[kind] for kind in request.pictures]
-    sheet = contact_sheet(rows, labels, ["picture", *layers], longest=request.size)
+    sheet = draw_contact_sheet(rows, labels, ["picture", *layers], longest=request.size)
     write_picture(request.output, sheet)
     return finite
