@@ -1,4 +1,8 @@
-"""Neural style transfer as a pure JAX optimization problem."""
+"""Neural style transfer as a pure JAX optimization problem: pictures in, one picture out.
+
+Everything on the way is a function of arrays and pytrees that can be called, differentiated and
+mapped by itself.
+"""
 
 from stylejax.errors import InputError
 from stylejax.images.io import Picture, read_picture, write_picture
