@@ -15,10 +15,15 @@ from stylejax.losses.terms import (
     total_variation,
     total_variation_power,
 )
-from stylejax.networks.densenet import DenseNet
-from stylejax.networks.features import feature_extractor
-from stylejax.networks.layers import layer_table
-from stylejax.networks.vgg import Vgg
+from stylejax.networks import (
+    DenseNet,
+    Layer,
+    Network,
+    Vgg,
+    feature_extractor,
+    layer_table,
+    network_layers,
+)
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.solvers.solver import Solver, adam, lbfgs, optax_lbfgs
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
@@ -29,9 +34,11 @@ from stylejax.weights.read import Weights, read_weights
 __all__ = [
     "DenseNet",
     "InputError",
+    "Layer",
     "LossOptions",
     "LossTerms",
     "LossWeights",
+    "Network",
     "Objective",
     "Options",
     "Picture",
@@ -52,6 +59,7 @@ __all__ = [
     "layer_table",
     "lbfgs",
     "make_objective",
+    "network_layers",
     "network_options",
     "optax_lbfgs",
     "preset_options",

@@ -11,19 +11,19 @@ rows are little work go through it as a single row.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jax.custom_derivatives import CustomVJPPrimal
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.networks.kernels.layout import interleaved_rows, missing_rows
 
 Batch = Float[Array, "batch _ _ _"]
 Kernel = Float[Array, "_ _ _ _"] | Float[np.ndarray, "_ _ _ _"]
-Convolution = Callable[[Any, Any], Batch]
+Convolution = Callable[[Batch, Kernel], Batch]
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -98,7 +98,7 @@ def conv3x3_forward(x: Batch, kernel: Kernel) -> Batch:
     return _of_same_size(x, kernel, ((1, 1), (1, 1)))
 
 
-def gradient_kernel(kernel: Any) -> Any:
+def gradient_kernel(kernel: Kernel) -> Kernel:
     """The kernel of the convolution that is a 3x3 convolution's gradient; NumPy's stay NumPy's."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
@@ -139,12 +139,12 @@ def _with_gradient(
     def convolution(x: Batch, kernel: Kernel) -> Batch:
         return fast(x, kernel)
 
-    def forward(x: Any, kernel: Any) -> tuple[Batch, Any]:
+    def forward(x: CustomVJPPrimal, kernel: CustomVJPPrimal) -> tuple[Batch, PyTree]:
         # Where the kernel is frozen, its gradient is not even traced.
         kept = x.value if kernel.perturbed else None
         return fast(x.value, kernel.value), (kept, kernel.value)
 
-    def backward(residuals: Any, gradient: Batch) -> tuple[Batch, Array | None]:
+    def backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, Array | None]:
         x, kernel = residuals
         kernel_gradient = None
         if x is not None:

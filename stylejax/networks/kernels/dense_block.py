@@ -10,12 +10,14 @@ Feature maps are batch x height x width x channels.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jax.custom_derivatives import CustomVJPPrimal
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.networks.kernels.convolution import (
     Batch,
@@ -24,24 +26,25 @@ from stylejax.networks.kernels.convolution import (
     plain_convolution,
 )
 
+Stored = Array | np.ndarray
+Numbers = Float[Stored, "..."]
+Affine = tuple[Numbers, Numbers]
+"""Scale and shift of a batch norm with stored statistics."""
+
 
 class DenseLayer(NamedTuple):
     """The numbers of one layer (`dense_layer`), and its kernels as the gradient reads them."""
 
-    scale: Float[Array, " channels"]
-    shift: Float[Array, " channels"]
-    pointwise: Float[Array, "channels bottleneck"]
-    pointwise_shift: Float[Array, " bottleneck"]
-    spatial: Float[Array, "3 3 bottleneck growth"]
-    pointwise_gradient: Float[Array, "bottleneck channels"]
-    spatial_gradient: Float[Array, "3 3 growth bottleneck"]
+    scale: Float[Stored, " channels"]
+    shift: Float[Stored, " channels"]
+    pointwise: Float[Stored, "channels bottleneck"]
+    pointwise_shift: Float[Stored, " bottleneck"]
+    spatial: Float[Stored, "3 3 bottleneck growth"]
+    pointwise_gradient: Float[Stored, "bottleneck channels"]
+    spatial_gradient: Float[Stored, "3 3 growth bottleneck"]
 
 
-Affine = tuple[Any, Any]
-"""Scale and shift of a batch norm with stored statistics."""
-
-
-def dense_layer(before: Affine, pointwise: Any, after: Affine, spatial: Any) -> DenseLayer:
+def dense_layer(before: Affine, pointwise: Numbers, after: Affine, spatial: Numbers) -> DenseLayer:
     """A layer from its two batch norms, before and after the 1x1 convolution, and its kernels.
 
     `pointwise` (channels x bottleneck) and `spatial` are as they are stored. NumPy's arrays stay
@@ -93,7 +96,7 @@ def fast_dense_block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
     return _run(x, layers)[0]
 
 
-def _forward(x: Any, layers: Any) -> tuple[Batch, Any]:
+def _forward(x: CustomVJPPrimal, layers: PyTree) -> tuple[Batch, PyTree]:
     numbers = jax.tree.map(lambda leaf: leaf.value, layers, is_leaf=_is_argument)
     if any(leaf.perturbed for leaf in jax.tree.leaves(layers, is_leaf=_is_argument)):
         # Kernels that are trained: JAX's own gradient.
@@ -102,12 +105,12 @@ def _forward(x: Any, layers: Any) -> tuple[Batch, Any]:
     return buffer, (buffer, bottlenecks, numbers)
 
 
-def _is_argument(leaf: Any) -> bool:
-    return hasattr(leaf, "perturbed")
+def _is_argument(leaf: object) -> bool:
+    return isinstance(leaf, CustomVJPPrimal)
 
 
-def _backward(residuals: Any, gradient: Batch) -> Any:
-    if callable(residuals):
+def _backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, PyTree]:
+    if not isinstance(residuals, tuple):
         return residuals(gradient)
     buffer, bottlenecks, layers = residuals
     for layer, bottleneck in zip(reversed(layers), reversed(bottlenecks), strict=True):

@@ -4,9 +4,8 @@ In a program they are most of what there is to compile, though none of what ther
 """
 
 from collections.abc import Collection
-from typing import Any
 
-from stylejax.networks.kernels.dense_block import DenseLayer, dense_layer
+from stylejax.networks.kernels.dense_block import Affine, DenseLayer, dense_layer
 from stylejax.networks.layers import Architecture, layers_run
 from stylejax.types import Variables
 
@@ -22,7 +21,7 @@ def whole_blocks(names: Collection[str], architecture: Architecture) -> set[int]
     return {layer.block for layer in run.values() if layer.block} - inside
 
 
-def _folded_norm(variables: Any, module: str, epsilon: float) -> tuple[Any, Any]:
+def _folded_norm(variables: Variables, module: str, epsilon: float) -> Affine:
     """Scale and shift of a batch norm with stored statistics."""
     parameters, statistics = (variables[kind][module] for kind in ("params", "batch_stats"))
     scale = parameters["scale"] * (statistics["var"] + epsilon) ** -0.5
