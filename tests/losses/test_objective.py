@@ -1,7 +1,6 @@
 """The objective: its terms by hand from the network's features, its units, its arguments."""
 
 from functools import cache
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -12,11 +11,10 @@ from problems import picture, random_weights
 
 import stylejax
 from stylejax import InputError, LossWeights, make_objective
-from stylejax.losses.objective import LossForm, TotalVariationForm
 from stylejax.networks import densenet
 from stylejax.networks.kernels.convolution import plain_conv3x3, plain_stem_convolution
 from stylejax.networks.kernels.dense_block import plain_dense_block
-from stylejax.options import Options
+from stylejax.options import LossForm, Options, TotalVariationForm
 from stylejax.transfer.transfer import make_problem
 
 CONTENT_LAYERS = ("conv2_block1_0_relu", "pool1")
@@ -38,7 +36,12 @@ def variables():
 @cache
 def objective(form: LossForm = "relative", variation: TotalVariationForm = "power"):
     return make_objective(
-        weights(), CONTENT_LAYERS, STYLE_LAYERS, form=form, total_variation_form=variation
+        weights(),
+        CONTENT_LAYERS,
+        STYLE_LAYERS,
+        style_loss="gram",
+        loss_form=form,
+        tv_form=variation,
     )
 
 
@@ -65,11 +68,11 @@ def targets(form: LossForm = "relative"):
 def loss_weights(**changes):
     """Weights of which no two are alike; float32 arrays, as `jax.grad` wants them."""
     given = LossWeights(
-        content=2.0,
-        style=30.0,
-        total_variation=5.0,
-        content_layers={"conv2_block1_0_relu": 0.7, "pool1": 0.3},
-        style_layers={"input": 0.5, "conv1_relu": 0.2, "pool1": 0.3},
+        content_weight=2.0,
+        style_weight=30.0,
+        tv_weight=5.0,
+        content_layer_weights={"conv2_block1_0_relu": 0.7, "pool1": 0.3},
+        style_layer_weights={"input": 0.5, "conv1_relu": 0.2, "pool1": 0.3},
         style_blend=jnp.ones(1),
     )
     return jax.tree.map(jnp.float32, given._replace(**changes))
@@ -77,7 +80,7 @@ def loss_weights(**changes):
 
 def features(image):
     """The network's feature maps in float64."""
-    found = jax.jit(objective().extract)(variables(), jnp.asarray(image))
+    found = jax.jit(objective().reader.extract)(variables(), jnp.asarray(image))
     return {name: np.asarray(feature_map, np.float64) for name, feature_map in found.items()}
 
 

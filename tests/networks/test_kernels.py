@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stylejax.losses.terms import gram_matrix
+from stylejax.losses.gram import gram_matrix
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import DENSENET121, VGG19
