@@ -182,12 +182,7 @@ def make_problem(
         strip_rows=loss.strip_rows,
     )
     variables = jax.device_put(
-        folded_variables(
-            weights.variables,
-            (*loss.content_layers, *loss.style_layers),
-            architecture=weights.architecture,
-            epsilon=weights.epsilon,
-        )
+        folded_variables(weights, (*loss.content_layers, *loss.style_layers))
     )
     pictures = [jnp.asarray(picture) for picture in (content, *styles)]
     # What runs once is done sooner where a CPU's compiler does not try to make it fast.
