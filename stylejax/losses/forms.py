@@ -38,8 +38,8 @@ class Form(NamedTuple):
     style. The latter may give each part of the style loss a unit of its own.
     """
 
-    content: Callable[[ContentDistance, FeatureMap, Sizes], Scalar]
-    style: Callable[[StyleDistance, Moments, Moments, Sizes], Scalar | Parts]
+    content: Callable[[ContentDistance, FeatureMap, Sizes], Scalar | float]
+    style: Callable[[StyleDistance, Moments, Moments, Sizes], Scalar | Parts | float]
 
 
 def style_parts(distance: StyleDistance, moments: Moments, target: Moments) -> Parts:
@@ -79,8 +79,8 @@ def _of_the_content(distance: StyleDistance, content: Moments, target: Moments, 
 def _constant(content: Callable[[Sizes], float], style: Callable[[Sizes], float]) -> Form:
     """A form whose units depend on sizes alone."""
     return Form(
-        lambda distance, target, sizes: jnp.float32(content(sizes)),
-        lambda distance, content, target, sizes: jnp.float32(style(sizes)),
+        lambda distance, target, sizes: content(sizes),
+        lambda distance, content, target, sizes: style(sizes),
     )
 
 

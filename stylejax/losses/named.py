@@ -1,7 +1,7 @@
 """The losses that go by a name at the border: in options, on the command line, in a record."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from stylejax.errors import InputError
 from stylejax.losses.forms import MEAN, PAPER, RELATIVE, SUM, Form
@@ -15,6 +15,7 @@ from stylejax.losses.variation import (
     total_variation_squared_sum,
 )
 from stylejax.losses.wasserstein import wasserstein_loss
+from stylejax.networks.kernels import chosen_kernels
 from stylejax.networks.kernels.gram import gram_matrix_by_blocks
 from stylejax.networks.kernels.variation import (
     total_variation_by_planes,
@@ -22,6 +23,7 @@ from stylejax.networks.kernels.variation import (
     total_variation_power_sum_by_planes,
     total_variation_squared_sum_by_planes,
 )
+from stylejax.options import Kernels
 
 STYLE_LOSSES: Mapping[str, StyleDistance] = {
     "gram": gram_loss,
@@ -63,7 +65,7 @@ FAST = LossKernels(
     },
 )
 
-Function = TypeVar("Function", bound=Callable | Form | LossKernels)
+Function = TypeVar("Function", bound=Callable | Form)
 
 
 def named_or_given(option: str, given: str | Function, known: Mapping[str, Function]) -> Function:
@@ -79,14 +81,6 @@ def named_or_given(option: str, given: str | Function, known: Mapping[str, Funct
     return known[given]
 
 
-Kernels = Literal["fast", "plain"]
-
-
-def loss_kernels(kernels: str | None) -> LossKernels:
-    """The tuned functions, or with `plain` the textbook forms.
-
-    Raises:
-        InputError: it is neither.
-    """
-    known = {"fast": FAST, "plain": PLAIN}
-    return named_or_given("kernels", kernels or "fast", known)
+def loss_kernels(kernels: Kernels | None) -> LossKernels:
+    """The losses' functions in the form that is asked for (`chosen_kernels`)."""
+    return {"fast": FAST, "plain": PLAIN}[chosen_kernels(kernels)]

@@ -8,7 +8,6 @@ another placement compiles nothing anew, and `jax.vmap` and `jax.grad` have argu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,24 +19,16 @@ from stylejax.losses.content import ContentDistance, content_loss
 from stylejax.losses.forms import Form, style_term
 from stylejax.losses.gram import GramMatrix
 from stylejax.losses.moments import Moments, StyleDistance, layer_moments
-from stylejax.losses.named import FORMS, STYLE_LOSSES, Kernels, loss_kernels, named_or_given
-from stylejax.losses.reader import Beside, Reader, make_reader
+from stylejax.losses.named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
+from stylejax.losses.reader import Beside, Reader, Seen, make_reader
 from stylejax.losses.targets import Regions, Targets, Term, as_term
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number
-from stylejax.options import LossOptions, Pooling, Precision
+from stylejax.networks.layers import AnyNetwork
+from stylejax.options import Kernels, LossOptions, Pooling, Precision
 from stylejax.types import Features, Image, OtherImage, Scalar, Variables
-from stylejax.weights.read import Weights
 
 _DEFAULTS = LossOptions()
-
-
-class _Seen(NamedTuple):
-    """What the loss asks of the network about a picture."""
-
-    distances: Mapping[str, Scalar]
-    moments: Mapping[str, Moments]
-    maps: Features
 
 
 def _sum(terms: Mapping[str, Scalar]) -> Scalar:
@@ -188,7 +179,7 @@ class Objective:
         regions: Beside,
         content: Features,
         keep: tuple[str, ...],
-    ) -> _Seen:
+    ) -> Seen:
         """Content losses where there is a target, moments, and the maps of the layers to keep."""
 
         def look(features, beside, shares):
@@ -201,16 +192,17 @@ class Objective:
             return (distances, moments), {name: features[name] for name in keep}
 
         (distances, moments), maps = self.reader.look(look, variables, image, regions, content)
-        return _Seen(distances, moments, maps)
+        return Seen(distances, moments, maps)
 
     def _units(
-        self, image: OtherImage, content: _Seen, style: Mapping[str, Moments]
+        self, image: OtherImage, content: Seen, style: Mapping[str, Moments]
     ) -> tuple[dict[str, Scalar], dict[str, Array] | None]:
         """What the layers' losses are divided by; None for style where several are blended."""
         content_units, style_units = {}, {}
         for name in self.content_layers:
             sizes = self.reader.sizes(name, image)
-            content_units[name] = self.form.content(self.content_loss, content.maps[name], sizes)
+            unit = self.form.content(self.content_loss, content.maps[name], sizes)
+            content_units[name] = jnp.asarray(unit)
         for name, target in style.items():
             ours = content.moments[name]
             regions = ours.mean.ndim == 2
@@ -223,7 +215,8 @@ class Objective:
     def _style_unit(
         self, name: str, image: OtherImage, content: Moments, style: Moments
     ) -> Float[Array, "*parts"]:
-        return self.form.style(self.style_loss, content, style, self.reader.sizes(name, image))
+        sizes = self.reader.sizes(name, image)
+        return jnp.asarray(self.form.style(self.style_loss, content, style, sizes))
 
     def _style_term(
         self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image
@@ -241,7 +234,7 @@ class Objective:
 
 
 def make_objective(
-    network: Weights,
+    network: AnyNetwork,
     content_layers: Sequence[str],
     style_layers: Sequence[str],
     *,
@@ -258,7 +251,7 @@ def make_objective(
     """The objective on a network; its defaults are the command line's.
 
     Args:
-        network: what `read_weights` returns.
+        network: what `read_weights` returns, or a `Network` of one's own.
         content_layers: where content is compared, in any naming scheme.
         style_layers: where style is compared.
         pooling: of the network, `max` or `average`.
@@ -288,6 +281,7 @@ def make_objective(
             asked,
             pooling=pooling,
             precision=precision,
+            kernels=kernels,
             strip_rows=strip_rows,
         ),
         tuple(content_layers),

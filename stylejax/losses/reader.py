@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from stylejax.errors import InputError
 from stylejax.images.masks import Mask, layer_masks
 from stylejax.losses.forms import Sizes
+from stylejax.losses.moments import Moments
 from stylejax.losses.strips import (
     Strip,
     Strips,
@@ -19,10 +21,15 @@ from stylejax.losses.strips import (
     scan_strips,
 )
 from stylejax.networks.features import FeatureExtractor, feature_extractor
-from stylejax.networks.layers import Layer, canonical_layer, canonical_layers, layer_table
-from stylejax.options import Pooling, Precision
-from stylejax.types import Features, OtherImage, Variables
-from stylejax.weights.read import Weights
+from stylejax.networks.layers import (
+    AnyNetwork,
+    Layer,
+    canonical_layer,
+    canonical_layers,
+    network_layers,
+)
+from stylejax.options import Kernels, Pooling, Precision
+from stylejax.types import Features, OtherImage, Scalar, Variables
 
 Beside = Mapping[str, Float[Array, "_ _ _"]]
 """Arrays that belong to the feature maps of the same names, position by position."""
@@ -33,6 +40,17 @@ Look = Callable[[Features, tuple[Beside, ...], Mapping[str, float]], tuple[PyTre
 Of its two results the first is a sum over positions (a mean times the share is one), the second
 some of the maps themselves.
 """
+
+
+class Seen(NamedTuple):
+    """What the loss asks of the network about a picture.
+
+    Content losses and moments by layer, and the feature maps that are needed as they are.
+    """
+
+    distances: Mapping[str, Scalar]
+    moments: Mapping[str, Moments]
+    maps: Features
 
 
 @dataclass(frozen=True)
@@ -97,11 +115,12 @@ class Reader:
 
 
 def make_reader(
-    network: Weights,
+    network: AnyNetwork,
     asked: Mapping[str, Sequence[str]],
     *,
     pooling: Pooling,
     precision: Precision,
+    kernels: Kernels | None,
     strip_rows: int,
 ) -> Reader:
     """The reader of a network's layers; `asked` are their names in any scheme, by what asks.
@@ -116,22 +135,22 @@ def make_reader(
             raise InputError(f"{kind} layers are {layers!r}: give a list of names, [{layers!r}]")
         if not layers:
             raise InputError(f"no {kind} layer: name at least one (a weight of 0 turns it off)")
-        canonical_layers(layers, network.architecture)
+        canonical_layers(layers, network)
     names = [name for layers in asked.values() for name in layers]
-    canonical = {name: canonical_layer(name, network.architecture) for name in names}
+    canonical = {name: canonical_layer(name, network) for name in names}
     extract = feature_extractor(
+        network,
         tuple(dict.fromkeys(canonical.values())),
-        architecture=network.architecture,
-        epsilon=network.epsilon,
         pooling=pooling,
         precision=precision,
+        kernels=kernels,
     )
 
     def by_given_name(variables: Variables, image: OtherImage) -> Features:
         features = extract(variables, image)
         return {name: features[layer] for name, layer in canonical.items()}
 
-    table = layer_table(network.architecture)
+    table = network_layers(network)
     geometry = {name: table[layer] for name, layer in canonical.items()}
     strips = layer_strips(strip_rows, geometry.values())
     return Reader(by_given_name, tuple(geometry.items()), strips)

@@ -14,7 +14,7 @@ VARIATIONS = {
     name: (FAST.total_variations[name], PLAIN.total_variations[name], (noise((9, 7, 3)),))
     for name in PLAIN.total_variations
 }
-FORMS = VARIATIONS | {
+FORMS: dict[str, tuple] = VARIATIONS | {
     # Rows that are and that are no multiple of the padding; few, odd and many channels.
     f"gram {shape}": (FAST.gram_matrix, gram_matrix, (noise(shape),))
     for shape in [(9, 7, 3), (8, 5, 16), (9, 7, 17), (16, 4, 40)]
