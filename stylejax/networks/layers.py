@@ -9,7 +9,7 @@ Caffe, since only they tell a convolution (`conv1_1`) from its ReLU (`relu1_1`) 
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array
 
@@ -68,6 +68,7 @@ class Network(NamedTuple):
     variables: Variables
 
 
+@runtime_checkable
 class KnownNetwork(Protocol):
     """A network of a known architecture: what `read_weights` returns."""
 

@@ -74,11 +74,10 @@ def rescaled_variables(
     """
     params = dict(variables["params"])
     before = np.ones(3)
-    for layer, following in itertools.pairwise(architecture.layers.values()):
-        # A convolution's ReLU follows it.
-        if layer.kind != "convolution" or following.name not in means:
+    for layer, relu in itertools.pairwise(architecture.layers.values()):
+        if layer.kind != "convolution":
             continue
-        module, measured = layer.module, means[following.name]
+        module, measured = layer.module, means[relu.name]
         after = np.where(measured > 0.0, measured, 1.0)
         kernel = np.asarray(params[module]["kernel"], np.float64)
         bias = np.asarray(params[module]["bias"], np.float64)

@@ -27,24 +27,26 @@ class NetworkKernels(NamedTuple):
     dense_block: Callable[..., Batch]
 
 
-_FORMS = {
+_FORMS: dict[Kernels, NetworkKernels] = {
     "plain": NetworkKernels(plain_convolution, plain_pool, plain_transition, plain_dense_block),
     "fast": NetworkKernels(fast_convolution, fast_pool, fast_transition, fast_dense_block),
 }
 
 
-def chosen_kernels(kernels: Kernels | None) -> Kernels:
+def chosen_kernels(kernels: str | None) -> Kernels:
     """The form that is asked for; the platform's default where none is.
 
     Raises:
         InputError: there is no such form.
     """
-    chosen = DEFAULT if kernels is None else kernels
-    if chosen not in _FORMS:
-        raise InputError(f"kernels {chosen!r} is none of {', '.join(_FORMS)}: name one of them")
-    return chosen
+    if kernels is None:
+        return DEFAULT
+    for known in _FORMS:
+        if known == kernels:
+            return known
+    raise InputError(f"kernels {kernels!r} is none of {', '.join(_FORMS)}: name one of them")
 
 
-def network_kernels(kernels: Kernels | None) -> NetworkKernels:
+def network_kernels(kernels: str | None) -> NetworkKernels:
     """The networks' functions in the form that is asked for (`chosen_kernels`)."""
     return _FORMS[chosen_kernels(kernels)]

@@ -6,8 +6,8 @@ In a program they are most of what there is to compile, though none of what ther
 from collections.abc import Collection
 from typing import Any
 
-from stylejax.networks.architectures import Architecture, layer_table
 from stylejax.networks.kernels.dense_block import DenseLayer, dense_layer
+from stylejax.networks.layers import Architecture, layers_run
 from stylejax.types import Variables
 
 FOLDED = "folded"
@@ -15,11 +15,11 @@ FOLDED = "folded"
 
 
 def whole_blocks(names: Collection[str], architecture: Architecture) -> set[int]:
-    """The dense blocks, counted from 1, that none of these layers lies inside of."""
-    table = layer_table(architecture)
-    last = {layer.block: name for name, layer in table.items() if layer.block}
-    inside = {table[name].block for name in names if name not in last.values()}
-    return set(last) - inside
+    """The dense blocks, counted from 1, that are run for these layers and hold none inside."""
+    last = {layer.block: name for name, layer in architecture.layers.items() if layer.block}
+    run = layers_run(names, architecture.layers)
+    inside = {run[name].block for name in names if name not in last.values()}
+    return {layer.block for layer in run.values() if layer.block} - inside
 
 
 def _folded_norm(variables: Any, module: str, epsilon: float) -> tuple[Any, Any]:
@@ -35,7 +35,7 @@ def block_numbers(
     """The numbers of a block's layers as the dense blocks of `kernels` take them."""
     if f"denseblock{block}" in variables.get(FOLDED, {}):
         return variables[FOLDED][f"denseblock{block}"]
-    rows = [layer for layer in layer_table(architecture).values() if layer.block == block]
+    rows = [layer for layer in architecture.layers.values() if layer.block == block]
     modules = [layer.module for layer in rows if layer.kind in ("norm", "convolution")]
     layers = []
     for first in range(0, len(modules), 4):
