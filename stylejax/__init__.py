@@ -6,15 +6,17 @@ mapped by itself.
 
 from stylejax.errors import InputError
 from stylejax.images.io import Picture, read_picture, write_picture
+from stylejax.images.masks import Masks
 from stylejax.images.samples import sample_picture
-from stylejax.losses.objective import LossTerms, LossWeights, Objective, Targets, make_objective
-from stylejax.losses.terms import (
-    content_loss,
-    gram_matrix,
-    style_loss,
-    total_variation,
-    total_variation_power,
-)
+from stylejax.losses.content import content_loss
+from stylejax.losses.forms import Form
+from stylejax.losses.gram import gram_matrix, style_loss
+from stylejax.losses.moments import Moments, feature_moments
+from stylejax.losses.objective import Objective, make_objective
+from stylejax.losses.targets import Targets, Term, View
+from stylejax.losses.variation import total_variation, total_variation_power
+from stylejax.losses.wasserstein import wasserstein_loss
+from stylejax.losses.weights import LossTerms, LossWeights
 from stylejax.networks import (
     DenseNet,
     Layer,
@@ -33,11 +35,14 @@ from stylejax.weights.read import Weights, read_weights
 
 __all__ = [
     "DenseNet",
+    "Form",
     "InputError",
     "Layer",
     "LossOptions",
     "LossTerms",
     "LossWeights",
+    "Masks",
+    "Moments",
     "Network",
     "Objective",
     "Options",
@@ -47,11 +52,14 @@ __all__ = [
     "Solver",
     "SolverOptions",
     "Targets",
+    "Term",
     "Vgg",
+    "View",
     "Weights",
     "adam",
     "content_loss",
     "feature_extractor",
+    "feature_moments",
     "gram_matrix",
     "image_from_latent",
     "latent_from_image",
@@ -70,5 +78,6 @@ __all__ = [
     "style_transfer",
     "total_variation",
     "total_variation_power",
+    "wasserstein_loss",
     "write_picture",
 ]

@@ -88,7 +88,9 @@ def benchmark_sweep(arguments: argparse.Namespace) -> dict[str, Any]:
     for level in pyramid_levels(options, *content.shape[:2]):
         problem = level_problem(network, pictures, options, level)
         weights = lane_weights([options] * lanes, level, 1)
-        weights = weights._replace(style=np.geomspace(LIGHTEST, HEAVIEST, lanes, dtype=np.float32))
+        weights = weights._replace(
+            style_weight=np.geomspace(LIGHTEST, HEAVIEST, lanes, dtype=np.float32)
+        )
         contest = _Contest(problem, level, weights, lanes)
         together, alone = [], []
         for _ in range(arguments.repeats):

@@ -12,7 +12,7 @@ from stylejax.devices.memory import (
     release_freed_memory,
 )
 from stylejax.errors import InputError
-from stylejax.losses.terms import gram_matrix
+from stylejax.losses.gram import gram_matrix
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import DENSENET121, VGG19, layer_table
