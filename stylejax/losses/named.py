@@ -16,12 +16,12 @@ from stylejax.losses.variation import (
 )
 from stylejax.losses.wasserstein import wasserstein_loss
 from stylejax.networks.kernels import chosen_kernels
-from stylejax.networks.kernels.gram import gram_matrix_by_blocks
+from stylejax.networks.kernels.gram import fast_gram_matrix
 from stylejax.networks.kernels.variation import (
-    total_variation_by_planes,
-    total_variation_power_by_planes,
-    total_variation_power_sum_by_planes,
-    total_variation_squared_sum_by_planes,
+    fast_total_variation,
+    fast_total_variation_power,
+    fast_total_variation_power_sum,
+    fast_total_variation_squared_sum,
 )
 from stylejax.options import Kernels
 
@@ -56,12 +56,12 @@ PLAIN = LossKernels(
     },
 )
 FAST = LossKernels(
-    gram_matrix_by_blocks,
+    fast_gram_matrix,
     {
-        "power": total_variation_power_by_planes,
-        "plain": total_variation_by_planes,
-        "power-sum": total_variation_power_sum_by_planes,
-        "squared-sum": total_variation_squared_sum_by_planes,
+        "power": fast_total_variation_power,
+        "plain": fast_total_variation,
+        "power-sum": fast_total_variation_power_sum,
+        "squared-sum": fast_total_variation_squared_sum,
     },
 )
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from jax.test_util import check_grads
 
 from stylejax.losses import variation as losses
+from stylejax.losses.named import FAST, PLAIN
 
 # Compiled once for each shape.
 total_variation = jax.jit(losses.total_variation)
@@ -77,6 +78,15 @@ def test_power_takes_other_exponents():
     image = noise((4, 5, 3))
     squares = naive_variation(image, lambda vertical, horizontal: vertical**2 + horizontal**2)
     np.testing.assert_allclose(total_variation_power(image, 1.0), squares, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["power", "plain"])
+def test_where_a_picture_is_even_neither_form_has_a_gradient(name):
+    image = noise((9, 7, 3))
+    image[3:7, 2:6] = 0.5
+    for forms in (FAST, PLAIN):
+        gradient = jax.jit(jax.grad(forms.total_variations[name]))(jnp.asarray(image))
+        assert not np.any(gradient[4:6, 3:5]) and np.any(gradient[2:7, 1:6])
 
 
 def test_gradient_of_the_power():

@@ -52,7 +52,7 @@ def _mean_products_jvp(
     return _mean_products(feature_map), half + half.T
 
 
-def gram_matrix_by_blocks(
+def fast_gram_matrix(
     feature_map: FeatureMap, weights: Float[Array, "height width"] | None = None
 ) -> Gram:
     """Mean over positions of the products of channels.

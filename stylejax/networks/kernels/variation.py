@@ -41,7 +41,7 @@ def _differences_backward(_: None, gradients: tuple[Planes, Planes]) -> tuple[Pl
 _plane_differences.defvjp(lambda planes: (_plane_differences(planes), None), _differences_backward)
 
 
-def total_variation_by_planes(image: Image) -> Scalar:
+def fast_total_variation(image: Image) -> Scalar:
     """Mean over pixels and channels of |vertical| + |horizontal| difference of neighbors."""
     vertical, horizontal = _plane_differences(_planes(image))
     # The gradient of jnp.abs at 0 is 0 or 1, by version; this one's is 0: even areas stay even.
@@ -61,7 +61,7 @@ def _to_the_1_25_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arr
     return _to_the_1_25(x), 1.25 * jnp.sqrt(jnp.sqrt(x)) * tangent
 
 
-def total_variation_power_by_planes(image: Image, exponent: float | Scalar = 1.25) -> Scalar:
+def fast_total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scalar:
     """Mean over pixels and channels of (vertical^2 + horizontal^2)^exponent."""
     vertical, horizontal = _plane_differences(_planes(image))
     squares = jnp.square(vertical) + jnp.square(horizontal)
@@ -72,12 +72,12 @@ def total_variation_power_by_planes(image: Image, exponent: float | Scalar = 1.2
     )
 
 
-def total_variation_power_sum_by_planes(image: Image) -> Scalar:
+def fast_total_variation_power_sum(image: Image) -> Scalar:
     """Sum over pixels and channels of (vertical^2 + horizontal^2)^1.25, of values in [0, 255]."""
-    return image[1:, 1:].size * 255.0**2.5 * total_variation_power_by_planes(image)
+    return image[1:, 1:].size * 255.0**2.5 * fast_total_variation_power(image)
 
 
-def total_variation_squared_sum_by_planes(image: Image) -> Scalar:
+def fast_total_variation_squared_sum(image: Image) -> Scalar:
     """Half the sum over pixels and channels of vertical^2 + horizontal^2, of values in [0, 255]."""
     vertical, horizontal = _plane_differences(255.0 * _planes(image))
     return 0.5 * jnp.sum(jnp.square(vertical) + jnp.square(horizontal))

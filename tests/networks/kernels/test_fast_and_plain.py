@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from stylejax.losses.named import FAST, PLAIN
 from stylejax.networks.kernels.convolution import fast_convolution, plain_convolution
 from stylejax.networks.kernels.dense_block import dense_layer, fast_dense_block, plain_dense_block
 from stylejax.networks.kernels.pooling import (
@@ -77,6 +78,20 @@ def transition(size):
     return Pair(fast, plain, (numbers(*size, 5),))
 
 
+def gram(*size, weighted=False):
+    weights = jnp.abs(numbers(*size[:2], seed=5)) / (size[0] * size[1])
+    features = numbers(*size, scale=2.0)
+    arguments = (features, weights) if weighted else (features,)
+    return Pair(FAST.gram_matrix, PLAIN.gram_matrix, arguments, tuple(range(len(arguments))))
+
+
+def variation(name):
+    fast, plain = (losses.total_variations[name] for losses in (FAST, PLAIN))
+    # A mean over pixels: each of them counts for little.
+    many = lambda form: lambda image: 100.0 * form(image)
+    return Pair(many(fast), many(plain), (numbers(9, 12, 3),))
+
+
 PAIRS = {
     **{f"3x3 of {size}": convolution(size, 4, 3) for size in [(1, 1), (1, 9), (5, 1), (7, 10)]},
     # More multiplications a row than go through it as a single row.
@@ -99,6 +114,14 @@ PAIRS = {
     "maximum of 2x2": pool((2, 9, 12, 3), 2, "max"),
     "mean of 2x2": pool((2, 9, 12, 3), 2, "average"),
     "transition": transition((2, 9, 12)),
+    # Few, odd and many channels; rows that are and that are no multiple of the padding.
+    **{
+        f"Gram matrix of {size}": gram(*size)
+        for size in [(9, 7, 3), (8, 5, 16), (9, 7, 17), (16, 4, 40)]
+    },
+    "weighted Gram matrix": gram(9, 7, 20, weighted=True),
+    "weighted Gram matrix of few channels": gram(9, 7, 3, weighted=True),
+    **{f"total variation: {name}": variation(name) for name in PLAIN.total_variations},
 }
 """What else has two forms belongs here."""
 
