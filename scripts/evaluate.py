@@ -40,7 +40,9 @@ from stylejax.cli.entry import parse
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.io import check_output, read_picture, resize, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.scaling import resize
+from stylejax.images.write import check_output, write_picture
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import Options
 from stylejax.runs.metadata import make_record, read_record

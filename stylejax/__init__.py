@@ -1,8 +1,9 @@
 """Neural style transfer as a pure JAX optimization problem."""
 
 from stylejax.errors import InputError
-from stylejax.images.io import Picture, read_picture, write_picture
+from stylejax.images.read import Picture, read_picture
 from stylejax.images.samples import sample_picture
+from stylejax.images.write import write_picture
 from stylejax.losses.objective import LossTerms, LossWeights, Objective, Targets, make_objective
 from stylejax.losses.terms import (
     content_loss,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
-from stylejax.images.io import read_description
+from stylejax.images.read import read_description
 from stylejax.options import NetworkName, Options, flatten_options, options_from_flat
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights

@@ -21,7 +21,8 @@ from stylejax.devices.memory import (
 )
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.images.io import check_output, read_picture, scaled_size, write_picture
+from stylejax.images.read import read_picture, scaled_size
+from stylejax.images.write import check_output, write_picture
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import SMALLEST_SIZE, DeviceName
 from stylejax.transfer.reconstruction import FIGURE_LAYERS, Kind, reconstruct

@@ -23,15 +23,10 @@ from stylejax.devices.memory import (
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before, luminance_of
 from stylejax.images.files import check_writable
-from stylejax.images.io import (
-    check_output,
-    cover_and_crop,
-    picture_size,
-    read_picture,
-    resize,
-    scaled_size,
-)
 from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.read import picture_size, read_picture, scaled_size
+from stylejax.images.scaling import cover_and_crop, resize
+from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import STARTS, DeviceName, NetworkName, Options, check_options
 from stylejax.runs.metadata import Record, file_entry, make_record

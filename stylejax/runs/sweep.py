@@ -16,7 +16,8 @@ import numpy as np
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.batches import BatchSolver, Solved, SweepObserver
 from stylejax.runs.checkpoint import remove_checkpoint
 from stylejax.runs.metadata import read_record, record_text

@@ -16,7 +16,8 @@ from stylejax.devices.hosts import as_first_process_says, is_first_process, on_h
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.color import colors_after
 from stylejax.images.files import replace_file
-from stylejax.images.io import cover_and_crop, write_picture
+from stylejax.images.scaling import cover_and_crop
+from stylejax.images.write import write_picture
 from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
     Checkpoint,

@@ -11,7 +11,8 @@ from problems import NARROW_VGG16, NARROW_VGG19, picture, random_weights, write_
 
 from stylejax.cli.entry import main, parse
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.networks.layers import VGG19, layer_table
 from stylejax.options import Options, flatten_options, options_from_flat
 from stylejax.transfer.presets import preset_options

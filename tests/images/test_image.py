@@ -13,16 +13,10 @@ import tifffile
 from PIL import Image, ImageCms, JpegImagePlugin
 
 from stylejax.errors import InputError
-from stylejax.images import io as image
-from stylejax.images.io import (
-    check_output,
-    fitted_size,
-    picture_size,
-    read_description,
-    read_picture,
-    resize,
-    write_picture,
-)
+from stylejax.images.read import MAXIMUM_PIXELS, picture_size, read_description, read_picture
+from stylejax.images.scaling import fitted_size, resize
+from stylejax.images.srgb import srgb_profile
+from stylejax.images.write import WRITE_FORMATS, check_output, write_picture
 
 ALL_EXTENSIONS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
 DESCRIPTION = '{"content": "a \\"quoted\\" name.jpg", "seeds": [' + "12345, " * 500 + "0]}"
@@ -491,7 +485,7 @@ def test_refuses_a_decompression_bomb(tmp_path: Path, reader: Callable[[Path], o
 
 def test_the_limit_is_that_of_pillow() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
-    assert image.MAXIMUM_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
+    assert MAXIMUM_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
@@ -576,7 +570,7 @@ def test_round_trip_of_pixels(tmp_path: Path, extension: str) -> None:
     tolerance = 0.51 / 255 if lossless else 0.04
     np.testing.assert_allclose(read_picture(path).pixels, pixels, atol=tolerance)
     with Image.open(path) as written:
-        assert written.format == image.WRITE_FORMATS[extension]
+        assert written.format == WRITE_FORMATS[extension]
         profile = ImageCms.ImageCmsProfile(io.BytesIO(written.info["icc_profile"]))
         assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert os.listdir(tmp_path) == [path.name]
@@ -689,7 +683,7 @@ def test_equal_pictures_are_equal_files_at_any_time(tmp_path: Path) -> None:
     layers = _noise(channels=4).astype(np.float32) / 255
 
     def write_all() -> list[bytes]:
-        image._srgb_profile.cache_clear()
+        srgb_profile.cache_clear()
         contents = []
         for extension, bits in OUTPUTS:
             path = tmp_path / f"a{extension}"

@@ -1,28 +1,24 @@
-"""The border between picture files and arrays.
+"""From a picture file to arrays.
 
 A picture is a NumPy float32 array, height x width x 3, sRGB in [0, 1], first row on top; alpha is
 height x width in [0, 1], where 1 is opaque. Whatever a file holds (gray, palette, CMYK, another
 color space, a turned camera) is brought to that form on reading. Grayscale keeps its 16 bits;
-color is read at 8 bits per channel, since Pillow decodes no more, and written at 8 or 16.
+color is read at 8 bits per channel, since Pillow decodes no more.
 """
 
-import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import tifffile
-from jaxtyping import Float
-from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from stylejax.errors import InputError
-from stylejax.images.files import check_writable, replace_file
-from stylejax.images.png import encode_png16, find_exif
+from stylejax.images.png import find_exif
+from stylejax.images.scaling import fitted_size, resize
+from stylejax.images.srgb import convert_to_srgb
 from stylejax.types import Alpha, Pixels
 
 MINIMUM_SIDE = 16
@@ -30,15 +26,6 @@ MAXIMUM_PIXELS = 178_956_970
 """Where Pillow refuses to open a picture, as a guard against decompression bombs."""
 
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-WRITE_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-DEEP_FORMATS = ("PNG", "TIFF")
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,12 +57,6 @@ def picture_size(path: Path) -> tuple[int, int]:
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
-def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
-    """Return the (height, width) in pixels of the same aspect whose longer side is `longest`."""
-    scale = longest / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
 def scaled_size(path: Path, longest: int) -> tuple[int, int]:
     """Return the (height, width) that a picture file is read with at `longest`; from its header.
 
@@ -90,34 +71,6 @@ def scaled_size(path: Path, longest: int) -> tuple[int, int]:
             "crop it, or give a larger --size"
         )
     return rows, columns
-
-
-def resize(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
-) -> Float[np.ndarray, "{height} {width} *channels"]:
-    """Resample pixels or alpha, both in [0, 1], to height x width by the Lanczos filter."""
-    layers = pixels.reshape(*pixels.shape[:2], -1)
-    resized = [
-        Image.fromarray(np.ascontiguousarray(layers[..., index], np.float32)).resize(
-            (width, height), Image.Resampling.LANCZOS
-        )
-        for index in range(layers.shape[2])
-    ]
-    # The filter has negative lobes: it overshoots along edges.
-    stacked = np.clip(np.stack([np.asarray(layer) for layer in resized], axis=-1), 0, 1)
-    return stacked.reshape(height, width, *pixels.shape[2:])
-
-
-def cover_and_crop(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
-) -> Float[np.ndarray, "{height} {width} *channels"]:
-    """Scale pixels or alpha to cover height x width and cut off what hangs over, centered."""
-    rows, columns = pixels.shape[:2]
-    scale = max(height / rows, width / columns)
-    scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    larger = resize(pixels, *scaled)
-    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
-    return larger[top : top + height, left : left + width]
 
 
 def read_picture(path: Path, longest: int | None = None) -> Picture:
@@ -151,57 +104,6 @@ def read_description(path: Path) -> str | None:
     with _opened(path) as image:
         description = _exif(image).get(ExifTags.Base.ImageDescription)
         return description if isinstance(description, str) else None
-
-
-def check_output(path: Path, bits: int) -> None:
-    """Find out whether a picture of 8 or 16 `bits` per sample could be written to `path`.
-
-    Raises:
-        InputError: The extension, its combination with `bits` or the folder cannot be used.
-    """
-    name = WRITE_FORMATS.get(path.suffix.lower())
-    if name is None:
-        known = " ".join(WRITE_FORMATS)
-        raise InputError(f"{path}: unknown extension {path.suffix!r}; use one of {known}")
-    if bits not in (8, 16):
-        raise InputError(f"{path}: {bits} bits per sample cannot be written; use 8 or 16")
-    if bits == 16 and name not in DEEP_FORMATS:
-        raise InputError(f"{path}: {name} cannot hold 16 bits per sample; use .png or .tiff")
-    check_writable(path)
-
-
-def write_picture(
-    path: Path,
-    pixels: Pixels,
-    alpha: Alpha | None = None,
-    *,
-    bits: int = 8,
-    quality: int = 95,
-    description: str | None = None,
-) -> None:
-    """Write pixels and alpha, in [0, 1], as PNG, JPEG, WebP or TIFF, whole or not at all.
-
-    The file carries the sRGB profile and `description` (ASCII); equal arguments give equal bytes.
-    JPEG drops alpha. `quality` is that of JPEG and WebP, 1 to 100.
-
-    Raises:
-        InputError: As in `check_output`, or the format cannot hold the picture, or the disk fails.
-    """
-    check_output(path, bits)
-    name = WRITE_FORMATS[path.suffix.lower()]
-    layers = pixels if alpha is None or name == "JPEG" else np.dstack([pixels, alpha])
-    scaled = np.rint(np.clip(layers, 0, 1) * (2**bits - 1))
-    samples = np.ascontiguousarray(scaled, np.uint8 if bits == 8 else np.uint16)
-    try:
-        if name == "TIFF":
-            encoded = _encode_tiff(samples, description)
-        elif bits == 16:
-            encoded = encode_png16(samples, _srgb_profile(), _exif_bytes(description))
-        else:
-            encoded = _encode_with_pillow(samples, name, quality, description)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {name} cannot hold it ({error}); use .png or .tiff") from error
-    replace_file(path, encoded)
 
 
 @contextmanager
@@ -270,12 +172,12 @@ def _colors(path: Path, image: Image.Image) -> np.ndarray:
         samples = _deep_gray(path, image)
         # Every 8-bit gray, taken to sRGB, is a curve on which the gray values lie.
         ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-        curve = np.asarray(_to_srgb(ramp, profile))[0] / 255
+        curve = np.asarray(convert_to_srgb(ramp, profile))[0] / 255
         knots = np.linspace(0, 1, 256)
         channels = [np.interp(samples, knots, curve[:, index]) for index in range(3)]
         return np.stack(channels, axis=-1).astype(np.float32)
     mode = {"CMYK": "CMYK", "1": "L", "L": "L", "LA": "L"}.get(image.mode, "RGB")
-    return _scaled(_to_srgb(image.convert(mode), profile), 255)
+    return _scaled(convert_to_srgb(image.convert(mode), profile), 255)
 
 
 def _deep_gray(path: Path, image: Image.Image) -> np.ndarray:
@@ -303,70 +205,3 @@ def _transparency(image: Image.Image) -> np.ndarray | None:
 def _scaled(image: Image.Image, top: int) -> np.ndarray:
     # Pillow's array divided in one pass: a float32 copy of the samples is never made.
     return np.divide(np.asarray(image), top, dtype=np.float32)
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert L, RGB or CMYK by its profile; a missing or unusable profile means plain sRGB."""
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.ImageCmsProfile(io.BytesIO(_srgb_profile()))
-            return ImageCms.ImageCmsTransform(
-                source,
-                target,
-                image.mode,
-                "RGB",
-                ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            ).apply(image)
-        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-            pass
-    return image.convert("RGB")
-
-
-@cache
-def _srgb_profile() -> bytes:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # Bytes 24 to 36 are the time of creation: a constant, so that equal pictures are equal files.
-    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
-
-
-def _exif_bytes(description: str | None) -> bytes:
-    if description is None:
-        return b""
-    exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = description
-    return exif.tobytes()
-
-
-def _encode_with_pillow(
-    samples: np.ndarray, name: str, quality: int, description: str | None
-) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(samples).save(
-        buffer,
-        name,
-        quality=quality,
-        subsampling=0,
-        icc_profile=_srgb_profile(),
-        exif=_exif_bytes(description),
-    )
-    return buffer.getvalue()
-
-
-def _encode_tiff(samples: np.ndarray, description: str | None) -> bytes:
-    buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        samples,
-        photometric="rgb",
-        planarconfig="contig",
-        extrasamples=["unassalpha"] * (samples.shape[2] - 3),
-        compression="zlib",
-        predictor=True,
-        iccprofile=_srgb_profile(),
-        description=description,
-        software=False,
-        metadata=None,
-    )
-    return buffer.getvalue()
