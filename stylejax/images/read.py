@@ -6,6 +6,8 @@ color space, a turned camera) is brought to that form on reading. Grayscale keep
 color is read at 8 bits per channel, since Pillow decodes no more.
 """
 
+import hashlib
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,47 +48,69 @@ class Picture(NamedTuple):
     alpha: Alpha | None
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) in pixels of the upright picture, from the file's header alone.
+class PictureFile(NamedTuple):
+    """A picture's file, read and recognized but not decoded.
+
+    `content` is all of its bytes; `height` and `width` are those of the upright picture, in pixels.
+    """
+
+    path: Path
+    content: bytes
+    height: int
+    width: int
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of the file's bytes, in hexadecimal digits."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def read_picture_file(path: Path) -> PictureFile:
+    """Read a file's bytes, once for all that is asked of them; only the header is decoded.
 
     Raises:
         InputError: The file is missing, empty, no picture, too small or too large.
     """
-    with _opened(path) as image:
+    with _one_line_errors(path), _opened(path) as file:
+        image = _recognized(path, file)
         width, height = image.size
-        return (width, height) if _orientation(image) >= 5 else (height, width)
+        if _orientation(image) >= 5:
+            height, width = width, height
+        # Not before it is known to be a picture: what else is named may be huge.
+        file.seek(0)
+        return PictureFile(path, file.read(), height, width)
 
 
-def scaled_size(path: Path, longest: int) -> tuple[int, int]:
-    """Return the (height, width) that a picture file is read with at `longest`; from its header.
+def scaled_size(file: PictureFile, longest: int) -> tuple[int, int]:
+    """Return the (height, width) that a picture is decoded with at `longest`.
 
     Raises:
-        InputError: As in `picture_size`, or the shorter side would fall below MINIMUM_SIDE.
+        InputError: The shorter side would fall below MINIMUM_SIDE.
     """
-    height, width = picture_size(path)
-    rows, columns = fitted_size(height, width, longest)
+    rows, columns = fitted_size(file.height, file.width, longest)
     if min(rows, columns) < MINIMUM_SIDE:
         raise InputError(
-            f"{path}: {width} x {height} pixels become {columns} x {rows} at --size {longest}; "
-            "crop it, or give a larger --size"
+            f"{file.path}: {file.width} x {file.height} pixels become {columns} x {rows} at "
+            f"--size {longest}; crop it, or give a larger --size"
         )
     return rows, columns
 
 
-def read_picture(path: Path, longest: int | None = None) -> Picture:
-    """Read a JPEG, PNG, WebP, TIFF, BMP or GIF (its first frame), its longer side made `longest`.
+def decode_picture(file: PictureFile, longest: int | None = None) -> Picture:
+    """Decode a JPEG, PNG, WebP, TIFF, BMP or GIF (its first frame), its longer side made `longest`.
 
     Pixels are height x width x 3 and alpha height x width, float32 in [0, 1]. An embedded ICC
     profile is converted to sRGB, 8 bits deep; one that cannot be used is ignored.
 
     Raises:
-        InputError: As in `picture_size`, or the file is damaged or its samples are out of range.
+        InputError: The file is damaged, or its samples are out of range.
     """
-    with _opened(path) as image:
+    with _one_line_errors(file.path):
+        image = _recognized(file.path, io.BytesIO(file.content))
         turn = _TURNS.get(_orientation(image))
         image.load()
         upright = image if turn is None else image.transpose(turn)
-        pixels, alpha = _colors(path, upright), _transparency(upright)
+        pixels, alpha = _colors(file.path, upright), _transparency(upright)
     if alpha is not None:
         pixels = 1 - alpha[..., None] * (1 - pixels)
     if longest is None:
@@ -95,37 +119,55 @@ def read_picture(path: Path, longest: int | None = None) -> Picture:
     return Picture(resize(pixels, *size), None if alpha is None else resize(alpha, *size))
 
 
+def read_picture(path: Path, longest: int | None = None) -> Picture:
+    """Read and decode a picture, its longer side made `longest` pixels (`decode_picture`).
+
+    Raises:
+        InputError: As in `read_picture_file` and `decode_picture`.
+    """
+    return decode_picture(read_picture_file(path), longest)
+
+
 def read_description(path: Path) -> str | None:
     """Return the ImageDescription (tag 270) that `write_picture` stored, None where there is none.
 
     Raises:
-        InputError: As in `picture_size`.
+        InputError: As in `read_picture_file`.
     """
-    with _opened(path) as image:
-        description = _exif(image).get(ExifTags.Base.ImageDescription)
+    with _one_line_errors(path), _opened(path) as file:
+        description = _exif(_recognized(path, file)).get(ExifTags.Base.ImageDescription)
         return description if isinstance(description, str) else None
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture; whatever goes wrong with the file in the body becomes an InputError."""
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with a file in the body becomes an InputError."""
     try:
-        _check_file(path)
         # Pillow warns of large pictures and odd metadata, of which no warning need reach the user.
-        with warnings.catch_warnings(), path.open("rb") as file:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(file, formats=READ_FORMATS)
-            if min(image.size) < MINIMUM_SIDE:
-                size = f"{image.width} x {image.height}"
-                needed = f"both sides need at least {MINIMUM_SIDE}; use a larger picture"
-                raise InputError(f"{path}: only {size} pixels, {needed}")
-            if image.format == "PNG" and (exif := find_exif(file)):
-                image.info["exif"] = exif
-            yield image
+            yield
     except InputError:
         raise
     except Exception as error:  # On damaged files Pillow raises nearly anything.
         raise InputError(f"{path}: {_reason(error)}") from error
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    _check_file(path)
+    return path.open("rb")
+
+
+def _recognized(path: Path, file: io.BufferedReader | io.BytesIO) -> ImageFile.ImageFile:
+    """A picture whose header has been read."""
+    image = Image.open(file, formats=READ_FORMATS)
+    if min(image.size) < MINIMUM_SIDE:
+        size = f"{image.width} x {image.height}"
+        needed = f"both sides need at least {MINIMUM_SIDE}; use a larger picture"
+        raise InputError(f"{path}: only {size} pixels, {needed}")
+    if image.format == "PNG" and (exif := find_exif(file)):
+        image.info["exif"] = exif
+    return image
 
 
 def _check_file(path: Path) -> None:
