@@ -1,4 +1,4 @@
-"""To be said."""
+"""The terminal: words in, a run of `runs` and what is said about it out; `main` does all of it."""
 
 from stylejax.cli.entry import main
 

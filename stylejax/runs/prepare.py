@@ -1,11 +1,11 @@
-"""What one run is asked to do: checked, as far as can be told beforehand, and its pictures read.
+"""A request checked, as far as can be told beforehand, and its files read, each once.
 
 What can go wrong for the user is found out here, before anything takes long or is written.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,69 +24,36 @@ from stylejax.errors import InputError
 from stylejax.images.color import colors_before, luminance_of
 from stylejax.images.files import check_writable
 from stylejax.images.masks import Mask, Masks, check_masks
-from stylejax.images.read import picture_size, read_picture, scaled_size
+from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
-from stylejax.options import STARTS, DeviceName, NetworkName, Options, check_options
+from stylejax.options import check_bounds, check_options
 from stylejax.runs.metadata import Record, file_entry, make_record
+from stylejax.runs.request import Request
 from stylejax.transfer.history import check_plotting
 from stylejax.transfer.pyramid import Level, pyramid_levels
 from stylejax.transfer.sharding import devices_for_height
 from stylejax.transfer.transfer import Pictures
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
+from stylejax.weights.zoo import find_weights
+
+Files = Mapping[Path, PictureFile]
 
 MASK_TOLERANCE = 0.02
 """By how much the aspect of a mask may differ from its picture's."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What one run is asked to do."""
-
-    content: Path
-    styles: tuple[Path, ...]
-    output: Path
-    options: Options = field(default_factory=Options)
-    weights: Path | None = None
-    network: NetworkName | None = None
-    device: DeviceName | None = None
-    devices: int = 0
-    save_every: int = 0
-    resume: bool = False
-    history: Path | None = None
-    plot: Path | None = None
-    content_masks: tuple[Path, ...] = ()
-    style_masks: tuple[Path, ...] = ()
-
-    @property
-    def init_picture(self) -> Path | None:
-        """The picture file to start from, where `init` names one."""
-        init = self.options.picture.init
-        return None if init in STARTS else Path(init)
-
-    @property
-    def inputs(self) -> tuple[Path, ...]:
-        """Every file that is read."""
-        optional = (self.init_picture, self.weights)
-        masks = (*self.content_masks, *self.style_masks)
-        return (
-            self.content,
-            *self.styles,
-            *masks,
-            *(path for path in optional if path is not None),
-        )
 
 
 class Prepared(NamedTuple):
     """What a request comes to.
 
     `device` is this process's own first one, for all that is not spread; `needed` is an estimate of
-    the bytes that a solve takes on each device.
+    the bytes that a solve takes on each device; `files` are the picture files, not yet decoded.
     """
 
     request: Request
+    files: Files
     devices: list[Device]
     device: Device
     weights: Weights
@@ -107,8 +74,7 @@ def check_outputs(request: Request) -> None:
     Raises:
         InputError: names the file.
     """
-    if request.save_every < 0:
-        raise InputError(f"--save-every is {request.save_every}: give 0 (never) or more")
+    check_bounds(request)
     check_output(request.output, request.options.picture.bits)
     if request.plot is not None:
         check_plotting()
@@ -128,33 +94,28 @@ def check_outputs(request: Request) -> None:
                 raise InputError(f"{output}: is an input of this run; name another output")
 
 
-def _fitted_sizes(request: Request) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """Height and width of the result and of each style picture; all are looked at, none decoded."""
+def _fitted_sizes(request: Request, files: Files) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Height and width of the result and of each style picture."""
     options = request.options.picture
     longest = options.longest
-    size = options.height_and_width or scaled_size(request.content, longest)
+    size = options.height_and_width or scaled_size(files[request.content], longest)
     of_styles = max(1, round(longest * options.style_scale))
-    return size, [scaled_size(path, of_styles) for path in request.styles]
+    return size, [scaled_size(files[path], of_styles) for path in request.styles]
 
 
-def _checked_size(request: Request) -> tuple[int, int]:
-    """The result's height and width."""
-    if request.init_picture is not None:
-        picture_size(request.init_picture)
-    _check_masks_fit(request)
-    return _fitted_sizes(request)[0]
-
-
-def _check_masks_fit(request: Request) -> None:
+def _check_masks_fit(request: Request, files: Files) -> None:
     """A mask may have another size than its picture, but not another shape."""
     pairs = [(mask, request.content) for mask in request.content_masks]
     pairs += list(zip(request.style_masks, request.styles, strict=False))
-    for mask, path in pairs:
-        (rows, columns), (height, width) = picture_size(mask), picture_size(path)
-        if abs(math.log(columns / rows * height / width)) > MASK_TOLERANCE:
+    for path, of in pairs:
+        mask, picture = files[path], files[of]
+        if (
+            abs(math.log(mask.width / mask.height * picture.height / picture.width))
+            > MASK_TOLERANCE
+        ):
             raise InputError(
-                f"{mask}: {columns} x {rows} pixels are of another shape than {path} "
-                f"({width} x {height}); paint the mask over that picture"
+                f"{path}: {mask.width} x {mask.height} pixels are of another shape than {of} "
+                f"({picture.width} x {picture.height}); paint the mask over that picture"
             )
     if request.style_masks and not request.content_masks:
         raise InputError("--style-mask without --content-mask: say where the styles go")
@@ -184,14 +145,16 @@ def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
     """
     options = request.options
     check_options(options, len(request.styles))
-    size = _checked_size(request)
+    files = {path: read_picture_file(path) for path in request.pictures}
+    _check_masks_fit(request, files)
+    size, _ = _fitted_sizes(request, files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     if by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
     device = next(each for each in devices if each.process_index == jax.process_index())
-    weights = read_weights(request.weights, network=request.network)
+    weights = read_weights(find_weights(request.weights), network=request.network)
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
@@ -209,17 +172,31 @@ def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
     needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
+    spread = len(devices) if by_rows else 1
+    settings = _record(request, files, weights, device.platform, spread)
+    return Prepared(request, files, devices, device, weights, size, levels, settings, needed)
+
+
+def _record(
+    request: Request, files: Files, weights: Weights, device_kind: str, devices: int
+) -> Record:
+    """The record of a request; `devices` is how many a picture is split over."""
+    init = request.init_picture
     settings = make_record(
-        options, request.content, request.styles, weights, device.platform, request.init_picture
+        request.options,
+        files[request.content],
+        [files[path] for path in request.styles],
+        weights,
+        device_kind,
+        None if init is None else files[init],
     )
-    if by_rows and len(devices) > 1:
+    if devices > 1:
         # Sums over devices round otherwise.
-        settings["devices"] = len(devices)
+        settings["devices"] = devices
     masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
-    settings |= {
-        kind: [file_entry(path) for path in given] for kind, given in masks.items() if given
+    return settings | {
+        kind: [file_entry(files[path]) for path in given] for kind, given in masks.items() if given
     }
-    return Prepared(request, devices, device, weights, size, levels, settings, needed)
 
 
 class ReadPictures(NamedTuple):
@@ -231,32 +208,35 @@ class ReadPictures(NamedTuple):
     start: OtherPixels | None
 
 
-def _read_mask(path: Path, height: int, width: int) -> Mask:
-    return resize(luminance_of(read_picture(path).pixels), height, width)
+def _decode_mask(file: PictureFile, height: int, width: int) -> Mask:
+    return resize(luminance_of(decode_picture(file).pixels), height, width)
 
 
-def read_pictures(request: Request) -> ReadPictures:
-    """Read every picture and mask, at the sizes that they are solved at.
+def read_pictures(prepared: Prepared) -> ReadPictures:
+    """Decode every picture and mask, at the sizes that they are solved at.
 
     Raises:
         InputError: a file is damaged, or masks do not fit.
     """
+    request, files = prepared.request, prepared.files
     options = request.options.picture
-    (height, width), style_sizes = _fitted_sizes(request)
-    content = read_picture(request.content)
+    (height, width), style_sizes = _fitted_sizes(request, files)
+    content = decode_picture(files[request.content])
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     masks = None
     if request.content_masks:
         native = content.pixels.shape[:2]
-        of_content = tuple(inside(_read_mask(path, *native)) for path in request.content_masks)
+        of_content = tuple(
+            inside(_decode_mask(files[path], *native)) for path in request.content_masks
+        )
         of_styles = tuple(
-            _read_mask(path, *size)
+            _decode_mask(files[path], *size)
             for path, size in zip(request.style_masks, style_sizes, strict=False)
         )
         masks = Masks(of_content, of_styles)
         check_masks(masks, len(request.styles))
     styles = [
-        resize(read_picture(path).pixels, *size)
+        resize(decode_picture(files[path]).pixels, *size)
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
@@ -264,5 +244,5 @@ def read_pictures(request: Request) -> ReadPictures:
         Pictures(*colors_before(options.preserve_color, colors, styles), masks),
         colors,
         None if content.alpha is None else inside(content.alpha),
-        None if init is None else read_picture(init).pixels,
+        None if init is None else decode_picture(files[init]).pixels,
     )

@@ -28,15 +28,15 @@ from stylejax.runs.checkpoint import (
     save_checkpoint,
 )
 from stylejax.runs.metadata import record_text
-from stylejax.runs.request import (
+from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
-    Request,
     check_outputs,
     prepare,
     read_pictures,
     snapshot_path,
 )
+from stylejax.runs.request import Request
 from stylejax.solvers.solver import CHUNK, SolverState, has_ended
 from stylejax.transfer.history import (
     TERMS,
@@ -293,7 +293,7 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     prepared = prepare(request)
     checkpoint = checkpoint_path(request.output)
     with jax.default_device(prepared.device):
-        read = read_pictures(request)
+        read = read_pictures(prepared)
         saver = _Saver(prepared, read)
         suspended = Checkpoint(1, None, {})
         if request.resume:
