@@ -5,9 +5,10 @@ mapped by itself.
 """
 
 from stylejax.errors import InputError
-from stylejax.images.io import Picture, read_picture, write_picture
 from stylejax.images.masks import Masks
+from stylejax.images.read import Picture, read_picture
 from stylejax.images.samples import sample_picture
+from stylejax.images.write import write_picture
 from stylejax.losses.content import content_loss
 from stylejax.losses.forms import Form
 from stylejax.losses.gram import gram_matrix, style_loss

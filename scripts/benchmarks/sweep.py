@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from benchmarks.solver import sample_pairs
-from stylejax.images.io import read_picture
+from stylejax.images.read import read_picture
 from stylejax.options import Options, PictureOptions, SolverOptions
 from stylejax.solvers.solver import CHUNK, Solver, is_over
 from stylejax.sweep.lanes import lane_weights, over_lanes

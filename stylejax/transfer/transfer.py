@@ -16,8 +16,8 @@ from jaxtyping import Float
 from stylejax.devices.hosts import on_host
 from stylejax.errors import InputError
 from stylejax.images.color import colors_after, colors_before
-from stylejax.images.io import cover_and_crop, resize
 from stylejax.images.masks import Masks
+from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.losses.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.networks.features import folded_variables
 from stylejax.options import STARTS, Options, Parameterization, check_options, normalized_shares
