@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -235,10 +236,11 @@ def _one_line_errors() -> Iterator[None]:
             yield
     except SystemExit as end:
         if end.code not in (0, None):
-            inside = [line.strip("│ ") for line in framed.getvalue().splitlines()[1:]]
-            rule = next((i for i, line in enumerate(inside) if line.startswith("──")), len(inside))
-            message = " ".join(" ".join(inside[:rule]).split())
-            message = message or " ".join(framed.getvalue().split())
+            # Below the title stands the message, and below a rule what tyro has to say beside it;
+            # where the frame is not drawn in Unicode, a rule is above the message as well.
+            inside = "\n".join(line.strip("│ ") for line in framed.getvalue().splitlines()[1:])
+            parts = (" ".join(part.split()) for part in re.split(r"^[─-]{2,}$", inside, flags=re.M))
+            message = next(filter(None, parts), " ".join(framed.getvalue().split()))
             raise InputError(f"{message} (`stylejax --help` tells more)") from end
         raise
 

@@ -18,9 +18,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from stylejax.errors import InputError
-from stylejax.images.png import find_exif
+from stylejax.images._png import find_exif
+from stylejax.images._srgb import convert_to_srgb
 from stylejax.images.scaling import fitted_size, resize
-from stylejax.images.srgb import convert_to_srgb
 from stylejax.types import Alpha, Pixels
 
 MINIMUM_SIDE = 16

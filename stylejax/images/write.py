@@ -12,9 +12,9 @@ import tifffile
 from PIL import ExifTags, Image
 
 from stylejax.errors import InputError
+from stylejax.images._png import encode_png16
+from stylejax.images._srgb import srgb_profile
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.png import encode_png16
-from stylejax.images.srgb import srgb_profile
 from stylejax.types import Alpha, Pixels
 
 WRITE_FORMATS = {

@@ -14,8 +14,8 @@ from picture_files import (
 )
 from PIL import Image, ImageCms, JpegImagePlugin
 
+from stylejax.images._srgb import srgb_profile
 from stylejax.images.read import read_description, read_picture
-from stylejax.images.srgb import srgb_profile
 from stylejax.images.write import WRITE_FORMATS, check_output, write_picture
 
 ALL_EXTENSIONS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
