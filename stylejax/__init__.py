@@ -16,7 +16,9 @@ from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import layer_table
 from stylejax.networks.vgg import Vgg
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.solvers.solver import Solver, adam, lbfgs, optax_lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
 from stylejax.transfer.presets import network_options, preset_options
 from stylejax.transfer.transfer import Result, latent_objective, style_transfer

@@ -25,7 +25,9 @@ import numpy as np
 from stylejax.images.io import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.options import Options, PictureOptions
-from stylejax.solvers.solver import CHUNK, Solver, has_ended, optax_lbfgs
+from stylejax.solvers.optax_methods import optax_lbfgs
+from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.state import has_ended
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
 from stylejax.transfer.transfer import Problem, make_problem, start_picture
 from stylejax.weights.read import read_weights

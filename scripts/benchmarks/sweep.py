@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.solver import sample_pairs
 from stylejax.images.io import read_picture
 from stylejax.options import Options, PictureOptions, SolverOptions
-from stylejax.solvers.solver import CHUNK, Solver, is_over
+from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.state import is_over
 from stylejax.sweep.lanes import lane_weights, over_lanes
 from stylejax.transfer.pyramid import Level, pyramid_levels
 from stylejax.transfer.transfer import Pictures, Problem, level_problem

@@ -24,7 +24,7 @@ from stylejax.runs.checkpoint import (
 from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.request import Prepared, read_pictures
 from stylejax.runs.transfer import CheckpointClock, next_steps
-from stylejax.solvers.solver import SolverState, is_over
+from stylejax.solvers.state import SolverState, is_over
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.lanes import LaneSolver, batch_size, lane_weights, over_lanes, program_bytes
 from stylejax.transfer.parameterization import latent_from_image

@@ -15,7 +15,7 @@ import numpy as np
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.solvers.solver import SolverState
+from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History
 
 

@@ -36,7 +36,8 @@ from stylejax.runs.request import (
     read_pictures,
     snapshot_path,
 )
-from stylejax.solvers.solver import CHUNK, SolverState, has_ended
+from stylejax.solvers.solver import CHUNK
+from stylejax.solvers.state import SolverState, has_ended
 from stylejax.transfer.history import (
     TERMS,
     History,

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from stylejax.errors import InputError
-from stylejax.solvers.solver import SolverState, Trace
+from stylejax.solvers.state import SolverState, Trace
 
 History = dict[str, np.ndarray]
 

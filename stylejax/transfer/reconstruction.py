@@ -19,7 +19,9 @@ from stylejax.options import (
     PictureOptions,
     SolverOptions,
 )
-from stylejax.solvers.solver import CHUNK, Solver, has_ended, lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.state import has_ended
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.transfer import Problem, latent_objective, start_picture
 from stylejax.types import Pixels

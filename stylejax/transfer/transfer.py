@@ -21,17 +21,10 @@ from stylejax.images.masks import Masks
 from stylejax.losses.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.networks.features import folded_variables
 from stylejax.options import STARTS, Options, Parameterization, check_options, normalized_shares
-from stylejax.solvers.solver import (
-    CHUNK,
-    UNLIMITED,
-    Method,
-    Solver,
-    SolverState,
-    adam,
-    has_ended,
-    lbfgs,
-    optax_lbfgs,
-)
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.state import UNLIMITED, Method, SolverState, has_ended
 from stylejax.transfer.history import History, extend_history, start_history
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image, without_grid
 from stylejax.transfer.presets import network_options

@@ -17,7 +17,8 @@ from stylejax.networks.densenet import DenseNet
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import DENSENET121, VGG19, layer_table
 from stylejax.networks.vgg import Vgg
-from stylejax.solvers.solver import Solver, lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.solver import Solver
 
 
 def test_the_named_device_or_an_error():

@@ -11,7 +11,10 @@ import scipy.optimize
 from jaxopt._src.lbfgs import inv_hessian_product
 from problems import quadratic, rosenbrock
 
-from stylejax.solvers.solver import CHUNK, Solver, adam, has_ended, lbfgs, optax_lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.state import has_ended
 
 METHODS = {"lbfgs": lbfgs, "optax-lbfgs": optax_lbfgs, "adam": adam}
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

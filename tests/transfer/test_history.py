@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from stylejax.losses.objective import LossTerms
-from stylejax.solvers.solver import Solver, lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.solver import Solver
 from stylejax.transfer.history import extend_history, history_csv, history_plot, start_history
 
 # JAX keeps dictionaries in the order of their keys.
