@@ -1,14 +1,19 @@
-"""L-BFGS by jaxopt, which is touched in this module only."""
+"""L-BFGS: jaxopt's two-loop recursion and history, with the line search of `line_search.py`.
+
+jaxopt, which is no longer maintained, is touched in this module only, and by one private name: the
+class that its line searches derive from. It keeps every pair of step and gradient's change, and
+searches along whatever direction comes out; where a pair is of no use, we drop the history.
+"""
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import jaxopt
 from jaxopt._src.base import IterativeLineSearch
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from stylejax.solvers.line_search import (
     Search,
@@ -41,14 +46,14 @@ class _OneTrial(IterativeLineSearch):
 
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
-        init_stepsize: Any,
-        params: Any,
-        value: Any = None,
-        grad: Any = None,
-        descent_direction: Any = None,
-        fun_args: Any = (),
-        fun_kwargs: Any = None,
-    ) -> tuple[Any, "_SearchState"]:
+        init_stepsize: Float[Array, ""],
+        params: PyTree,
+        value: Float[Array, ""],
+        grad: PyTree,
+        descent_direction: PyTree,
+        fun_args: tuple,
+        fun_kwargs: dict[str, PyTree],
+    ) -> tuple[Float[Array, ""], "_SearchState"]:
         """Evaluate once along the direction; returns the step and what jaxopt reads."""
         search, aux = fun_kwargs["search"], fun_kwargs["aux"]
         fresh = begin_search(value, aux, grad, descent_direction, init_stepsize)
@@ -68,7 +73,7 @@ class _OneTrial(IterativeLineSearch):
             num_fun_eval=1,
         )
 
-    def init_state(self, *args: Any, **kwargs: Any) -> Any:
+    def init_state(self, *args: PyTree, **kwargs: PyTree) -> PyTree:
         """Part of jaxopt's abstract class, never called."""
         raise NotImplementedError("jaxopt.LBFGS only calls run")
 
@@ -76,10 +81,10 @@ class _OneTrial(IterativeLineSearch):
 
 
 class _SearchState(NamedTuple):
-    params: Any
+    params: PyTree
     value: Array
-    grad: Any
-    aux: Any
+    grad: PyTree
+    aux: PyTree
     failed: Array
     iter_num: int
     num_grad_eval: int
@@ -89,7 +94,7 @@ class _SearchState(NamedTuple):
 class LbfgsState(NamedTuple):
     """The inner state of `lbfgs`: jaxopt's own, at the start of the iteration, and the search."""
 
-    jaxopt: Any
+    jaxopt: PyTree
     search: Search
 
 
@@ -107,8 +112,12 @@ def _jaxopt_lbfgs(fun: Function, history_size: int) -> jaxopt.LBFGS:
 
 
 def _kept(
-    finished: Bool[Array, ""], new: Any, old: Any, pair: tuple[Any, Any], slot: Int[Array, ""]
-) -> Any:
+    finished: Bool[Array, ""],
+    new: PyTree,
+    old: PyTree,
+    pair: tuple[PyTree, PyTree],
+    slot: Int[Array, ""],
+) -> PyTree:
     """The new state of jaxopt where the search has finished, else its old one.
 
     The histories are the old ones with the new pair of step and change of the gradient in one slot.
@@ -138,7 +147,9 @@ def _steepest_step(
     return jnp.where((to_bound > 0.0) & jnp.isfinite(to_bound), to_bound, of_length_1)
 
 
-def _restarted(new: Any, pair: tuple[Any, Any], slot: Int[Array, ""], lower_bound: float) -> Any:
+def _restarted(
+    new: PyTree, pair: tuple[PyTree, PyTree], slot: Int[Array, ""], lower_bound: float
+) -> PyTree:
     """The new state of jaxopt, without its history where the last pair cannot be used."""
     step, change = pair
     squared = tree_vdot(change, change)
@@ -168,18 +179,18 @@ def lbfgs(history_size: int = 10, lower_bound: float = -math.inf) -> Method:
             costs evaluations.
     """
 
-    def init(fun: Function, params: Any, args: tuple) -> SolverState:
+    def init(fun: Function, params: PyTree, args: tuple) -> SolverState:
         value, aux = unevaluated(fun, params, args)
         # As if coming from a plain at infinity, with its gradient of 0 for a direction: the first
         # trial is then the start itself, and any finite value there ends the search.
         plain = lambda params: (value, aux)
-        inner: Any = _jaxopt_lbfgs(plain, history_size).init_state(params)
+        inner: PyTree = _jaxopt_lbfgs(plain, history_size).init_state(params)
         over = begin_search(value, aux, inner.grad, inner.grad, inner.stepsize)
         return first_state(params, value, aux, LbfgsState(inner._replace(aux=None), over))
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
         old, search = state.inner
-        new: Any
+        new: PyTree
         params, new = _jaxopt_lbfgs(fun, history_size).update(
             state.params, old, *args, search=search, aux=state.aux
         )

@@ -1,12 +1,11 @@
-"""Methods by optax."""
+"""Adam and L-BFGS by optax as methods of our solver, to compare with or to pattern others on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from stylejax.solvers.line_search import tree_vdot
 from stylejax.solvers.state import (
@@ -23,7 +22,7 @@ def _move_and_evaluate(
     fun: Function,
     state: SolverState,
     args: tuple,
-    move: Callable[[Any, Any], tuple[Any, Any, Int[Array, ""]]],
+    move: Callable[[PyTree, PyTree], tuple[PyTree, PyTree, Int[Array, ""]]],
 ) -> SolverState:
     """A step of a method that moves by the last gradient: move (not the first time), evaluate.
 
@@ -55,14 +54,14 @@ def optax_lbfgs(history_size: int = 10) -> Method:
     """`optax.lbfgs` with its own zoom line search: slower to compile, for comparison."""
     transform = optax.lbfgs(memory_size=history_size)
 
-    def init(fun: Function, params: Any, args: tuple) -> SolverState:
+    def init(fun: Function, params: PyTree, args: tuple) -> SolverState:
         inner = (transform.init(params), jax.tree.map(jnp.zeros_like, params))
         return first_state(params, *unevaluated(fun, params, args), inner)
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
         value_fn = lambda params: fun(params, *args)[0]
 
-        def move(own: Any, grad: Any) -> tuple[Any, Any, Int[Array, ""]]:
+        def move(own: PyTree, grad: PyTree) -> tuple[PyTree, PyTree, Int[Array, ""]]:
             updates, own = transform.update(
                 grad, own, state.params, value=state.value, grad=grad, value_fn=value_fn
             )
@@ -79,14 +78,14 @@ def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:
     """`optax.adam` with a constant learning rate, in units of `params`; one evaluation a step."""
     transform = optax.scale_by_adam(b1=0.9, b2=0.99)
 
-    def init(fun: Function, params: Any, args: tuple) -> SolverState:
+    def init(fun: Function, params: PyTree, args: tuple) -> SolverState:
         value, aux = unevaluated(fun, params, args)
         # The rate travels in the state, so another one compiles nothing anew.
         own = (transform.init(params), jnp.asarray(learning_rate, value.dtype))
         return first_state(params, value, aux, (own, jax.tree.map(jnp.zeros_like, params)))
 
     def step(fun: Function, state: SolverState, args: tuple) -> SolverState:
-        def move(own: Any, grad: Any) -> tuple[Any, Any, Int[Array, ""]]:
+        def move(own: PyTree, grad: PyTree) -> tuple[PyTree, PyTree, Int[Array, ""]]:
             moments, rate = own
             updates, moments = transform.update(grad, moments)
             params = jax.tree.map(lambda x, u: x - rate * u, state.params, updates)

@@ -7,20 +7,19 @@ whole (`solve`, for use under `jax.vmap`). The start is evaluated by the first s
 like every other point, so that the compiled loop holds the function's only copy.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jax.sharding import Sharding
+from jaxtyping import Array, Bool, Int, PyTree
 
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
-from stylejax.solvers.state import UNLIMITED, Function, Method, SolverState, Trace, is_over
-
-CHUNK = 16
-"""Most iterations between two looks at the state from outside."""
+from stylejax.solvers.state import CHUNK, UNLIMITED, Function, Method, SolverState, Trace, is_over
+from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks, take_steps
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,17 @@ class Solver:
     fun: Function
     method: Method = field(default_factory=lbfgs)
     budget: int = UNLIMITED
-    placement: tuple[Any, Any] | None = None
+    placement: tuple[PyTree[Sharding], Sharding] | None = None
 
     @cached_property
-    def init(self) -> Any:
+    def init(self) -> jax.stages.Wrapped:
         """`init(params, *args)`: the state before the first step; nothing is evaluated."""
         of_state = None if self.placement is None else self.placement[0]
         begin = lambda params, *args: self.begin(params, args)
         return jax.jit(begin, out_shardings=of_state)
 
     @cached_property
-    def advance(self) -> Any:
+    def advance(self) -> jax.stages.Wrapped:
         """`advance(state, iterations, *args)`: up to CHUNK further iterations, and their trace.
 
         A fresh state is evaluated first; with 0 iterations that is all. Stops early where the
@@ -57,25 +56,54 @@ class Solver:
         run = lambda state, iterations, *args: self.iterate(state, iterations, CHUNK, args)
         return jax.jit(run, donate_argnums=0, out_shardings=self.placement)
 
-    def lower(self, params: Any, *args: Any) -> tuple[Any, Any]:
-        """`init` and `advance`, lowered for arguments like these but neither compiled nor run."""
+    def shapes(self, params: PyTree, *args: PyTree) -> SolverState:
+        """A state's shapes, types and places, for arguments like these."""
         state = jax.eval_shape(self.init, params, *args)
-        if self.placement is not None:
-            placed = lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at)
-            state = jax.tree.map(placed, state, self.placement[0])
+        if self.placement is None:
+            return state
+        placed = lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at)
+        return jax.tree.map(placed, state, self.placement[0])
+
+    def lower(self, params: PyTree, *args: PyTree) -> tuple[jax.stages.Lowered, jax.stages.Lowered]:
+        """`init` and `advance`, lowered for arguments like these but neither compiled nor run."""
+        state = self.shapes(params, *args)
         return self.init.lower(params, *args), self.advance.lower(state, np.int32(1), *args)
 
-    def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
+    def compile(self, params: PyTree, *args: PyTree) -> Programs:
         """`init` and `advance`, compiled for arguments like these but not run."""
         init, advance = self.lower(params, *args)
-        return init.compile(), advance.compile()
+        return Programs(init.compile(), advance.compile())
 
-    def solve(self, params: Any, iterations: int, *args: Any) -> tuple[SolverState, Trace]:
+    def steps(
+        self,
+        start: PyTree,
+        iterations: int,
+        *args: PyTree,
+        pace: Pace = longest_chunks,
+        programs: Programs | None = None,
+    ) -> Iterator[Step]:
+        """Solve chunk by chunk: yields the evaluated start and then the end of each chunk.
+
+        To end early, leave the loop; to suspend a solve, save `Step.state`.
+
+        Args:
+            start: the params to begin with, or the `SolverState` to go on from, whose memory is
+                taken over.
+            iterations: the count to end at, those that such a state has behind it included.
+            *args: what the function takes beside its params.
+            pace: from a step to the iterations of the next chunk.
+            programs: those that `compile` has made; unless given they are compiled when called.
+        """
+        programs = programs or Programs(self.init, self.advance)
+        state = start if isinstance(start, SolverState) else programs.init(start, *args)
+        return take_steps(programs.advance, state, iterations, args, pace=pace)
+
+    def solve(self, params: PyTree, iterations: int, *args: PyTree) -> tuple[SolverState, Trace]:
         """The whole solve as one pure function, to be composed with `jax.jit` and `jax.vmap`."""
         state = self.begin(params, args)
         return self.iterate(state, jnp.asarray(iterations), iterations, args)
 
-    def begin(self, params: Any, args: tuple) -> SolverState:
+    def begin(self, params: PyTree, args: tuple) -> SolverState:
         """`init` as a pure function that nothing is compiled for."""
         budget = jnp.full((), self.budget, jnp.int32)
         return self.method.init(self.fun, params, args)._replace(budget=budget)

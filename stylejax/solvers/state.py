@@ -1,15 +1,20 @@
 """What a solve is made of: its state, its trace, and a method as two pure functions."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from stylejax.solvers.line_search import tree_where
 
-Function = Callable[..., tuple[Float[Array, ""], Any]]
+Function = Callable[..., tuple[Float[Array, ""], PyTree]]
+"""What is minimized: `fun(params, *args)` returns the value and whatever else is to be known."""
+
+CHUNK = 16
+"""Most iterations between two looks at the state from outside."""
 
 UNLIMITED = 2**31 - 1
 """A budget of evaluations that no solve reaches."""
@@ -26,25 +31,28 @@ class SolverState(NamedTuple):
     `evaluations` has reached `budget`.
     """
 
-    params: Any
+    params: PyTree
     value: Float[Array, ""]
-    aux: Any
+    aux: PyTree
     gradient_norm: Float[Array, ""]
     iteration: Int[Array, ""]
     evaluations: Int[Array, ""]
     failed: Bool[Array, ""]
     converged: Bool[Array, ""]
     budget: Int[Array, ""]
-    inner: Any
+    inner: PyTree
 
 
-def is_over(state: SolverState) -> Any:
-    """`has_ended`, traced or not, of one state or of each lane of many."""
+def is_over(state: SolverState) -> Bool[Array, "*lanes"] | np.ndarray | np.bool_:
+    """Whether there is no going on from a state, however many iterations are left.
+
+    Of one state or of each lane of many, traced, on the device or on the host.
+    """
     return state.failed | state.converged | (state.evaluations >= state.budget)
 
 
 def has_ended(state: SolverState) -> bool:
-    """Whether there is no going on from a state, however many iterations are left."""
+    """`is_over` of one state, as a plain truth value."""
     return bool(is_over(state))
 
 
@@ -52,7 +60,7 @@ class Trace(NamedTuple):
     """What each iteration ended with: arrays with a leading axis of iterations."""
 
     value: Float[Array, " iterations"]
-    aux: Any
+    aux: PyTree[Shaped[Array, "iterations ..."]]
     gradient_norm: Float[Array, " iterations"]
     evaluations: Int[Array, " iterations"]
 
@@ -65,23 +73,23 @@ class Method(NamedTuple):
     not end an iteration (`state.iteration` counts those).
     """
 
-    init: Callable[[Function, Any, tuple], SolverState]
+    init: Callable[[Function, PyTree, tuple], SolverState]
     step: Callable[[Function, SolverState, tuple], SolverState]
 
 
-def _firm(tree: Any) -> Any:
+def _firm(tree: PyTree) -> PyTree:
     """The tree with weak types made strong, as in every later state: else all compiles twice."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), tree)
 
 
-def unevaluated(fun: Function, params: Any, args: tuple) -> tuple[Float[Array, ""], Any]:
+def unevaluated(fun: Function, params: PyTree, args: tuple) -> tuple[Float[Array, ""], PyTree]:
     """Value and aux before the first evaluation: infinity, which any value is lower than, and 0."""
     shapes = jax.eval_shape(fun, params, *args)
     value, aux = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     return value + jnp.inf, aux
 
 
-def first_state(params: Any, value: Any, aux: Any, inner: Any) -> SolverState:
+def first_state(params: PyTree, value: Float[Array, ""], aux: PyTree, inner: PyTree) -> SolverState:
     """The state of a method's `init`: nothing is evaluated and nothing counted yet."""
     state = SolverState(
         params=params,
