@@ -21,7 +21,8 @@ from stylejax.solvers.optax_methods import adam, optax_lbfgs
 from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
 from stylejax.transfer.presets import network_options, preset_options
-from stylejax.transfer.transfer import Result, latent_objective, style_transfer
+from stylejax.transfer.problem import latent_objective
+from stylejax.transfer.transfer import Result, style_transfer
 from stylejax.weights.read import Weights, read_weights
 
 __all__ = [

@@ -30,7 +30,7 @@ from stylejax.devices.memory import release_freed_memory
 from stylejax.images.io import read_picture
 from stylejax.solvers.state import has_ended
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.transfer import Problem
+from stylejax.transfer.problem import Problem
 
 STEPS = 4
 """Iterations in one turn."""

@@ -15,9 +15,10 @@ import jax
 import numpy as np
 
 from benchmarks.solver import read_problem, sample_pairs
+from stylejax.devices.mesh import communication
 from stylejax.sweep.lanes import program_bytes
-from stylejax.transfer.sharding import communication, over_rows
-from stylejax.transfer.transfer import Problem
+from stylejax.transfer.problem import Problem
+from stylejax.transfer.sharding import over_rows
 
 ITERATIONS = 3
 

@@ -29,7 +29,8 @@ from stylejax.solvers.optax_methods import optax_lbfgs
 from stylejax.solvers.solver import CHUNK, Solver
 from stylejax.solvers.state import has_ended
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
-from stylejax.transfer.transfer import Problem, make_problem, start_picture
+from stylejax.transfer.problem import Problem, make_problem
+from stylejax.transfer.start import start_picture
 from stylejax.weights.read import read_weights
 
 MARKS = (20, 40, 80)

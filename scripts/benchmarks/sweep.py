@@ -19,8 +19,8 @@ from stylejax.options import Options, PictureOptions, SolverOptions
 from stylejax.solvers.solver import CHUNK, Solver
 from stylejax.solvers.state import is_over
 from stylejax.sweep.lanes import lane_weights, over_lanes
+from stylejax.transfer.problem import Pictures, Problem, level_problem
 from stylejax.transfer.pyramid import Level, pyramid_levels
-from stylejax.transfer.transfer import Pictures, Problem, level_problem
 from stylejax.weights.read import read_weights
 
 LIGHTEST, HEAVIEST = 5.0, 80.0

@@ -28,13 +28,8 @@ from stylejax.solvers.state import SolverState, is_over
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.lanes import LaneSolver, batch_size, lane_weights, over_lanes, program_bytes
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.transfer import (
-    Pictures,
-    Problem,
-    level_pictures,
-    level_problem,
-    start_picture,
-)
+from stylejax.transfer.problem import Pictures, Problem, level_pictures, level_problem
+from stylejax.transfer.start import start_picture
 from stylejax.types import Pixels
 
 MEMORY_SHARE = 0.8

@@ -46,9 +46,9 @@ from stylejax.transfer.history import (
     history_plot,
     start_history,
 )
+from stylejax.transfer.problem import Problem, level_problem
 from stylejax.transfer.pyramid import Level
 from stylejax.transfer.sharding import over_rows
-from stylejax.transfer.transfer import Problem, level_problem
 from stylejax.types import OtherPixels
 from stylejax.weights.read import Weights
 

@@ -17,8 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from stylejax.losses.objective import LossWeights
 from stylejax.options import Options
 from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.transfer.problem import Problem, loss_weights
 from stylejax.transfer.pyramid import Level, level_options
-from stylejax.transfer.transfer import Problem, loss_weights
 
 _LANES = "lanes"
 _SHARED, _APART = PartitionSpec(), PartitionSpec(_LANES)

@@ -23,7 +23,8 @@ from stylejax.solvers.jaxopt_lbfgs import lbfgs
 from stylejax.solvers.solver import CHUNK, Solver
 from stylejax.solvers.state import has_ended
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.transfer import Problem, latent_objective, start_picture
+from stylejax.transfer.problem import Problem, latent_objective
+from stylejax.transfer.start import start_picture
 from stylejax.types import Pixels
 from stylejax.weights.read import Weights
 

@@ -105,6 +105,7 @@ def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve(
     solver = Solver(loss, lbfgs(10))
     state = jax.eval_shape(solver.init, shape(side, side, 3), variables)
     compiled = solver.advance.lower(state, 1, variables).compile().memory_analysis()
+    assert compiled is not None
     used = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes
     estimate = estimated_memory(side, side, layers, 23, architecture)
     assert used < estimate < 2.0 * used

@@ -17,7 +17,7 @@ from stylejax.networks import densenet
 from stylejax.networks.kernels.convolution import plain_conv3x3, plain_stem_convolution
 from stylejax.networks.kernels.dense_block import plain_dense_block
 from stylejax.options import Options
-from stylejax.transfer.transfer import make_problem
+from stylejax.transfer.problem import make_problem
 
 CONTENT_LAYERS = ("conv2_block1_0_relu", "pool1")
 STYLE_LAYERS = ("input", "conv1_relu", "pool1")

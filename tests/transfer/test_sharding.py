@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from problems import picture
 
+from stylejax.devices.mesh import communication, devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.io import read_picture, write_picture
 from stylejax.runs.metadata import read_record
-from stylejax.transfer.sharding import communication, devices_for_height
 
 SHALLOW = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]
 
@@ -32,8 +32,9 @@ def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
         from problems import picture
         from stylejax.options import LossOptions, Options
         from stylejax.sweep.lanes import program_bytes
-        from stylejax.transfer.sharding import communication, over_rows
-        from stylejax.transfer.transfer import make_problem
+        from stylejax.devices.mesh import communication
+        from stylejax.transfer.sharding import over_rows
+        from stylejax.transfer.problem import make_problem
         from stylejax.weights.read import read_weights
 
         loss = LossOptions(content_layers=("pool1",), style_layers=("input", "pool1"))

@@ -1,0 +1,203 @@
+"""One solve on arrays: the objective, its targets and weights, and where it starts."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from stylejax.devices.hosts import on_host
+from stylejax.images.io import resize
+from stylejax.images.masks import Masks
+from stylejax.losses.objective import LossWeights, Objective, Targets, make_objective
+from stylejax.networks.features import folded_variables
+from stylejax.options import Options, Parameterization, check_options, normalized_shares
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.solver import Solver
+from stylejax.solvers.state import UNLIMITED, Method, SolverState
+from stylejax.transfer.parameterization import image_from_latent, latent_from_image
+from stylejax.transfer.pyramid import Level, level_options
+from stylejax.transfer.start import start_picture
+from stylejax.types import OtherPixels, Pixels, Variables
+from stylejax.weights.read import Weights
+
+_image_from_latent = jax.jit(image_from_latent, static_argnames="parameterization")
+
+
+class Pictures(NamedTuple):
+    """What a picture is solved from, at full size: content, styles, and masks where there are."""
+
+    content: Pixels
+    styles: Sequence[OtherPixels]
+    masks: Masks | None = None
+
+
+class Problem(NamedTuple):
+    """A solver of an objective, and its arguments; `start` is the latent picture to begin with.
+
+    `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
+    `parameterization` says how latent pictures are to be read.
+    """
+
+    objective: Objective
+    solver: Solver
+    start: Any
+    arguments: tuple[Variables, Targets, LossWeights]
+    height: int
+    parameterization: Parameterization = "fourier"
+
+    def image(self, state: SolverState) -> Pixels:
+        """The picture that a state stands for."""
+        return self.image_of(on_host(state.params))
+
+    def image_of(self, latent: Any) -> Pixels:
+        """The picture that latent numbers on the host stand for."""
+        return np.asarray(
+            _image_from_latent(latent[: self.height], parameterization=self.parameterization)
+        )
+
+
+def solver_method(options: Options) -> Method:
+    """The optimizer that the options name."""
+    solve = options.solve
+    if solve.solver == "adam":
+        return adam(solve.learning_rate)
+    if solve.solver == "optax-lbfgs":
+        return optax_lbfgs(solve.lbfgs_history)
+    # No term of the loss is negative, and no weight.
+    return lbfgs(solve.lbfgs_history, lower_bound=0.0)
+
+
+def loss_weights(options: Options, styles: int) -> LossWeights:
+    """The weights pytree that the options describe, for a number of style pictures."""
+    loss = options.loss
+    per_layer = lambda layers, given: {
+        name: jnp.float32(share)
+        for name, share in zip(layers, normalized_shares(given, len(layers)), strict=True)
+    }
+    return LossWeights(
+        content=jnp.float32(loss.content_weight),
+        style=jnp.float32(loss.style_weight),
+        total_variation=jnp.float32(loss.tv_weight),
+        content_layers=per_layer(loss.content_layers, loss.content_layer_weights),
+        style_layers=per_layer(loss.style_layers, loss.style_layer_weights),
+        style_blend=jnp.asarray(normalized_shares(loss.style_blend, styles), jnp.float32),
+    )
+
+
+def latent_objective(
+    objective: Objective, *, parameterization: Parameterization = "fourier"
+) -> Callable[..., tuple[Any, Any]]:
+    """The objective as a function of the latent picture."""
+
+    def loss(latent: Any, variables: Variables, targets: Targets, weights: LossWeights) -> Any:
+        image = image_from_latent(latent, parameterization=parameterization)
+        return objective(image, variables, targets, weights)
+
+    return loss
+
+
+def make_problem(
+    weights: Weights,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    options: Options,
+    start: Pixels,
+    masks: Masks | None = None,
+) -> Problem:
+    """Compute the targets and put together what is to be solved.
+
+    Raises:
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
+    """
+    check_options(options, len(styles))
+    loss = options.loss
+    objective = make_objective(
+        weights,
+        loss.content_layers,
+        loss.style_layers,
+        pooling=loss.pooling,
+        precision=loss.precision,
+        form=loss.loss_form,
+        total_variation_form=loss.tv_form,
+        style_loss=loss.style_loss,
+        strip_rows=loss.strip_rows,
+    )
+    variables = jax.device_put(
+        folded_variables(
+            weights.variables,
+            (*loss.content_layers, *loss.style_layers),
+            architecture=weights.architecture,
+            epsilon=weights.epsilon,
+        )
+    )
+    pictures = [jnp.asarray(picture) for picture in (content, *styles)]
+    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
+    on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
+    targets = objective.targets(
+        variables,
+        pictures[0],
+        pictures[1:],
+        masks,
+        {"xla_backend_optimization_level": 0} if on_cpu else None,
+    )
+    budget = options.solve.evaluations or UNLIMITED
+    parameterization = options.solve.parameterization
+    latent_loss = latent_objective(objective, parameterization=parameterization)
+    return Problem(
+        objective=objective,
+        solver=Solver(latent_loss, solver_method(options), budget),
+        start=latent_from_image(start, parameterization=parameterization),
+        arguments=(variables, targets, loss_weights(options, len(styles))),
+        height=start.shape[0],
+        parameterization=parameterization,
+    )
+
+
+def scale_picture(
+    pixels: Float[np.ndarray, "_ _ *channels"], scale: float
+) -> Float[np.ndarray, "_ _ *channels"]:
+    """A picture or mask scaled by a factor of 1 or less."""
+    if scale == 1.0:
+        return pixels
+    height, width = pixels.shape[:2]
+    return resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def level_pictures(pictures: Pictures, level: Level) -> Pictures:
+    """The pictures and masks of a solve at the size of one level."""
+    masks = pictures.masks
+    if masks is not None:
+        masks = Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
+    content, *styles = (
+        scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
+    )
+    return Pictures(content, styles, masks)
+
+
+def level_problem(
+    weights: Weights,
+    pictures: Pictures,
+    options: Options,
+    level: Level,
+    start: OtherPixels | None = None,
+) -> Problem:
+    """The problem of one level of the pyramid.
+
+    Args:
+        weights: the network's weights.
+        pictures: at full size.
+        options: those of the whole pyramid.
+        level: one of `pyramid_levels(options, ...)`.
+        start: the solution of the level before, or a picture to start the coarsest level from;
+            the one that `options` names unless given.
+
+    Raises:
+        InputError: as in `make_problem`.
+    """
+    content, styles, masks = level_pictures(pictures, level)
+    start = start_picture(options, content, styles, start)
+    return make_problem(weights, content, styles, level_options(options, level), start, masks)
