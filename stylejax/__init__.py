@@ -16,32 +16,58 @@ from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import layer_table
 from stylejax.networks.vgg import Vgg
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.solvers.jaxopt_lbfgs import lbfgs
-from stylejax.solvers.optax_methods import adam, optax_lbfgs
-from stylejax.solvers.solver import Solver
-from stylejax.transfer.parameterization import image_from_latent, latent_from_image
-from stylejax.transfer.presets import network_options, preset_options
-from stylejax.transfer.problem import latent_objective
-from stylejax.transfer.transfer import Result, style_transfer
+from stylejax.solvers import (
+    Method,
+    Solver,
+    SolverState,
+    Step,
+    Trace,
+    adam,
+    chunks_of_about,
+    lbfgs,
+    optax_lbfgs,
+)
+from stylejax.sweep import BatchProgress, style_sweep
+from stylejax.transfer import (
+    Problem,
+    Progress,
+    Result,
+    image_from_latent,
+    latent_from_image,
+    latent_objective,
+    make_problem,
+    network_options,
+    preset_options,
+    reconstruct,
+    style_transfer,
+)
 from stylejax.weights.read import Weights, read_weights
 
 __all__ = [
+    "BatchProgress",
     "DenseNet",
     "InputError",
     "LossOptions",
     "LossTerms",
     "LossWeights",
+    "Method",
     "Objective",
     "Options",
     "Picture",
     "PictureOptions",
+    "Problem",
+    "Progress",
     "Result",
     "Solver",
     "SolverOptions",
+    "SolverState",
+    "Step",
     "Targets",
+    "Trace",
     "Vgg",
     "Weights",
     "adam",
+    "chunks_of_about",
     "content_loss",
     "feature_extractor",
     "gram_matrix",
@@ -51,13 +77,16 @@ __all__ = [
     "layer_table",
     "lbfgs",
     "make_objective",
+    "make_problem",
     "network_options",
     "optax_lbfgs",
     "preset_options",
     "read_picture",
     "read_weights",
+    "reconstruct",
     "sample_picture",
     "style_loss",
+    "style_sweep",
     "style_transfer",
     "total_variation",
     "total_variation_power",

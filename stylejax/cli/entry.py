@@ -39,11 +39,10 @@ from stylejax.errors import InputError
 from stylejax.images.samples import sample_picture
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.options import NetworkName, Options
-from stylejax.runs.batches import SweepObserver
 from stylejax.runs.metadata import network_like, options_like, read_record
 from stylejax.runs.reconstruction import FigureRequest, run_reconstruction
 from stylejax.runs.request import Request
-from stylejax.runs.sweep import SweepRequest, SweepSummary, run_sweep
+from stylejax.runs.sweep import SweepObserver, SweepRequest, SweepSummary, run_sweep
 from stylejax.runs.transfer import Observer, Summary, run_transfer
 from stylejax.sweep.combinations import MOST_UNASKED, as_lists, make_combinations
 from stylejax.transfer.presets import PRESETS, network_options, preset_options

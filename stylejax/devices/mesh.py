@@ -1,10 +1,13 @@
-"""Several devices: over how many a picture is spread, and what a program has them exchange."""
+"""Several devices: how many share a picture, where arrays lie, and what programs exchange."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 
+import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PyTree
 
 from stylejax.devices.memory import Device
 from stylejax.errors import InputError
@@ -31,6 +34,31 @@ def devices_for_height(devices: Sequence[Device], height: int, *, asked: bool) -
             f"{ROWS_A_DEVICE} for each device; give {most} or less, or a larger --size"
         )
     return list(devices[:most])
+
+
+def places_on(devices: Sequence[Device], axis: str) -> tuple[NamedSharding, NamedSharding]:
+    """Two ways to lie on several devices: whole on each of them, and split along the first axis.
+
+    `axis` is what the devices' own axis is called; arrays for one program must agree on it.
+    """
+    mesh = Mesh(np.asarray(devices), (axis,))
+    return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(axis))
+
+
+def placed(tree: PyTree, places: PyTree[NamedSharding]) -> PyTree:
+    """A pytree's arrays, each at its place; `places` is one for all, or a pytree like `tree`.
+
+    What lies there already is not moved. The others go by way of the host: a process cannot copy
+    from its own device to those of other processes.
+    """
+    if isinstance(places, NamedSharding):
+        place = places
+        places = jax.tree.map(lambda leaf: place, tree)
+    lies = lambda leaf, place: getattr(leaf, "sharding", None) == place
+    move = lambda leaf, place: (
+        leaf if lies(leaf, place) else jax.device_put(jax.device_get(leaf), place)
+    )
+    return jax.tree.map(move, tree, places)
 
 
 _COLLECTIVE = re.compile(

@@ -22,11 +22,14 @@ Fetch = Callable[[PyTree], PyTree]
 """Brings a pytree's arrays to the host."""
 
 
+Program = jax.stages.Wrapped | jax.stages.Compiled
+
+
 class Programs(NamedTuple):
     """`init` and `advance` of a solver, compiled ahead or when first called."""
 
-    init: Callable[..., SolverState]
-    advance: Callable[..., tuple[SolverState, Trace]]
+    init: Program
+    advance: Program
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def chunks_of_about(seconds: float) -> Pace:
 
 
 def take_steps(
-    advance: Callable[..., tuple[SolverState, Trace]],
+    advance: Program,
     state: SolverState,
     iterations: int,
     args: tuple,

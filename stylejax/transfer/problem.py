@@ -1,27 +1,28 @@
 """One solve on arrays: the objective, its targets and weights, and where it starts."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
 from stylejax.images.io import resize
 from stylejax.images.masks import Masks
-from stylejax.losses.objective import LossWeights, Objective, Targets, make_objective
+from stylejax.losses.objective import LossTerms, LossWeights, Objective, Targets, make_objective
 from stylejax.networks.features import folded_variables
 from stylejax.options import Options, Parameterization, check_options, normalized_shares
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
 from stylejax.solvers.optax_methods import adam, optax_lbfgs
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import UNLIMITED, Method, SolverState
-from stylejax.transfer.parameterization import image_from_latent, latent_from_image
+from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks
+from stylejax.transfer.parameterization import Latent, image_from_latent, latent_from_image
 from stylejax.transfer.pyramid import Level, level_options
 from stylejax.transfer.start import start_picture
-from stylejax.types import OtherPixels, Pixels, Variables
+from stylejax.types import OtherPixels, Pixels, Scalar, Variables
 from stylejax.weights.read import Weights
 
 _image_from_latent = jax.jit(image_from_latent, static_argnames="parameterization")
@@ -39,21 +40,40 @@ class Problem(NamedTuple):
     """A solver of an objective, and its arguments; `start` is the latent picture to begin with.
 
     `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
-    `parameterization` says how latent pictures are to be read.
+    `parameterization` says how latent pictures are to be read, `programs` are the solver's, where
+    they have been compiled ahead.
     """
 
     objective: Objective
     solver: Solver
-    start: Any
+    start: Float[Array, "_ width 3"] | Float[np.ndarray, "_ width 3"]
     arguments: tuple[Variables, Targets, LossWeights]
     height: int
     parameterization: Parameterization = "fourier"
+    programs: Programs | None = None
+
+    def compiled(self) -> "Problem":
+        """The same problem, its programs compiled ahead."""
+        return self._replace(programs=self.solver.compile(self.start, *self.arguments))
+
+    def shapes(self) -> SolverState:
+        """Shapes, types and places of the solver's state."""
+        return self.solver.shapes(self.start, *self.arguments)
+
+    def steps(
+        self, iterations: int, state: SolverState | None = None, *, pace: Pace = longest_chunks
+    ) -> Iterator[Step]:
+        """Solve step by step, from the start or from a saved state on (`Solver.steps`)."""
+        begin = self.start if state is None else state
+        return self.solver.steps(
+            begin, iterations, *self.arguments, pace=pace, programs=self.programs
+        )
 
     def image(self, state: SolverState) -> Pixels:
         """The picture that a state stands for."""
         return self.image_of(on_host(state.params))
 
-    def image_of(self, latent: Any) -> Pixels:
+    def image_of(self, latent: Float[np.ndarray, "_ width 3"]) -> Pixels:
         """The picture that latent numbers on the host stand for."""
         return np.asarray(
             _image_from_latent(latent[: self.height], parameterization=self.parameterization)
@@ -90,30 +110,34 @@ def loss_weights(options: Options, styles: int) -> LossWeights:
 
 def latent_objective(
     objective: Objective, *, parameterization: Parameterization = "fourier"
-) -> Callable[..., tuple[Any, Any]]:
+) -> Callable[..., tuple[Scalar, LossTerms]]:
     """The objective as a function of the latent picture."""
 
-    def loss(latent: Any, variables: Variables, targets: Targets, weights: LossWeights) -> Any:
+    def loss(
+        latent: Latent, variables: Variables, targets: Targets, weights: LossWeights
+    ) -> tuple[Scalar, LossTerms]:
         image = image_from_latent(latent, parameterization=parameterization)
         return objective(image, variables, targets, weights)
 
     return loss
 
 
-def make_problem(
-    weights: Weights,
-    content: Pixels,
-    styles: Sequence[OtherPixels],
-    options: Options,
-    start: Pixels,
-    masks: Masks | None = None,
-) -> Problem:
-    """Compute the targets and put together what is to be solved.
+class LoadedObjective(NamedTuple):
+    """An objective, and the network's numbers that it is computed with, folded and on the device.
+
+    Made once for all problems of a run: neither depends on pictures, sizes or weights.
+    """
+
+    objective: Objective
+    variables: Variables
+
+
+def load_objective(weights: Weights, options: Options) -> LoadedObjective:
+    """Make the objective that the options describe, and send the network to the device.
 
     Raises:
-        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
+        InputError: a layer is unknown or named twice, or there is none.
     """
-    check_options(options, len(styles))
     loss = options.loss
     objective = make_objective(
         weights,
@@ -126,14 +150,39 @@ def make_problem(
         style_loss=loss.style_loss,
         strip_rows=loss.strip_rows,
     )
-    variables = jax.device_put(
-        folded_variables(
-            weights.variables,
-            (*loss.content_layers, *loss.style_layers),
-            architecture=weights.architecture,
-            epsilon=weights.epsilon,
-        )
+    variables = folded_variables(
+        weights.variables,
+        (*loss.content_layers, *loss.style_layers),
+        architecture=weights.architecture,
+        epsilon=weights.epsilon,
     )
+    return LoadedObjective(objective, jax.device_put(variables))
+
+
+def make_problem(
+    network: Weights | LoadedObjective,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    options: Options,
+    start: Pixels,
+    masks: Masks | None = None,
+) -> Problem:
+    """Compute the targets and put together what is to be solved.
+
+    Args:
+        network: the network's weights, or the objective that was made of them.
+        content: the content picture.
+        styles: the style pictures, each of its own size.
+        options: of this one solve.
+        start: the picture to start from.
+        masks: of regions with a style of their own.
+
+    Raises:
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
+    """
+    check_options(options, len(styles))
+    loaded = network if isinstance(network, LoadedObjective) else load_objective(network, options)
+    objective, variables = loaded
     pictures = [jnp.asarray(picture) for picture in (content, *styles)]
     # What runs once is done sooner where a CPU's compiler does not try to make it fast.
     on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
@@ -179,7 +228,7 @@ def level_pictures(pictures: Pictures, level: Level) -> Pictures:
 
 
 def level_problem(
-    weights: Weights,
+    network: Weights | LoadedObjective,
     pictures: Pictures,
     options: Options,
     level: Level,
@@ -188,7 +237,7 @@ def level_problem(
     """The problem of one level of the pyramid.
 
     Args:
-        weights: the network's weights.
+        network: the network's weights, or the objective that was made of them.
         pictures: at full size.
         options: those of the whole pyramid.
         level: one of `pyramid_levels(options, ...)`.
@@ -200,4 +249,4 @@ def level_problem(
     """
     content, styles, masks = level_pictures(pictures, level)
     start = start_picture(options, content, styles, start)
-    return make_problem(weights, content, styles, level_options(options, level), start, masks)
+    return make_problem(network, content, styles, level_options(options, level), start, masks)

@@ -1,34 +1,84 @@
-"""One style transfer on arrays, in one call.
+"""One style transfer on arrays, in one call. Nothing here touches a file or the terminal."""
 
-Nothing here touches a file, a terminal or a clock. `style_transfer` does the whole job for
-callers that want one call; the command line drives `make_problem` and `Problem.solver` itself, to
-show progress and to save between steps.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from stylejax.errors import InputError
 from stylejax.images.color import colors_after, colors_before
 from stylejax.images.io import cover_and_crop
 from stylejax.images.masks import Masks
-from stylejax.options import Options, check_options
-from stylejax.solvers.state import CHUNK, has_ended
-from stylejax.transfer.history import History, extend_history, start_history
+from stylejax.options import Options, PreserveColor, check_options
+from stylejax.solvers.steps import chunks_of_about
+from stylejax.transfer.history import History
+from stylejax.transfer.interrupt import interruptible
+from stylejax.transfer.levels import Progress, solve_levels
 from stylejax.transfer.presets import network_options
-from stylejax.transfer.problem import Pictures, level_problem
+from stylejax.transfer.problem import Pictures, Problem, level_problem, load_objective
 from stylejax.transfer.pyramid import pyramid_levels
-from stylejax.types import Image, OtherImage, Pixels
+from stylejax.types import Image, OtherImage, OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
+
+Callback = Callable[[Progress], object]
+"""Is told of a solve's progress, and returns something true to end it."""
+
+SECONDS_BETWEEN_LOOKS = 0.7
+"""How long an interrupt waits for an answer, about."""
 
 
 class Result(NamedTuple):
-    """A solved picture, how it came about, and whether the loss became non-finite on the way."""
+    """A solved picture, how it came about, and how it ended.
+
+    Where `failed`, the loss became non-finite and `image` is the last good picture; where
+    `stopped`, a callback or an interrupt ended the solve early and `image` is the picture so far.
+    """
 
     image: Pixels
     history: History
     failed: bool
+    stopped: bool = False
+
+
+def finished_picture(image: OtherPixels, content: Pixels, preserve: PreserveColor) -> Pixels:
+    """The result that a level's solution stands for: of the content's size, in its final colors."""
+    return colors_after(preserve, cover_and_crop(image, *content.shape[:2]), content)
+
+
+def solved_result(
+    steps: Iterator[Progress], callback: Callback | None = None, every: int = 1
+) -> Result:
+    """Run through a solve to its end, or to where the callback or an interrupt asks for one."""
+    progress, stopped = None, False
+    with interruptible() as interrupted:
+        for progress in steps:
+            if callback is not None and progress.step.taken > 0:
+                stopped = progress.iteration % every == 0 and bool(callback(progress))
+            if stopped or interrupted():
+                stopped = not progress.done
+                break
+        assert progress is not None
+        return Result(progress.picture(), progress.history, bool(progress.step.failed), stopped)
+
+
+def _transfer_steps(
+    weights: Weights,
+    options: Options,
+    pictures: Pictures,
+    content: Pixels,
+    start: OtherPixels | None,
+    every: int,
+) -> Iterator[Progress]:
+    levels = pyramid_levels(options, *content.shape[:2])
+    network = load_objective(weights, options)
+
+    def prepare(number: int, image: OtherPixels | None) -> Problem:
+        begin = start if number == 1 else image
+        return level_problem(network, pictures, options, levels[number - 1], begin)
+
+    finish = lambda image: finished_picture(image, content, options.picture.preserve_color)
+    pace = chunks_of_about(SECONDS_BETWEEN_LOOKS)
+    return solve_levels(levels, prepare, finish, pace=pace, every=every)
 
 
 def style_transfer(
@@ -39,9 +89,12 @@ def style_transfer(
     options: Options | None = None,
     init: OtherImage | None = None,
     masks: Masks | None = None,
-    on_progress: Callable[[History], None] | None = None,
+    callback: Callback | None = None,
+    every: int = 1,
 ) -> Result:
     """Solve for the picture with the content of one picture and the style of others.
+
+    An interrupt (Ctrl-C, a notebook's stop button) ends the solve with the picture so far.
 
     Args:
         content: the content picture, height x width x 3 in [0, 1]; the result has its size.
@@ -52,34 +105,21 @@ def style_transfer(
         init: the picture to start from, in place of the one that `options` names.
         masks: of the content picture, each of its size, and of the style pictures, each of its
             picture's: style n goes where content mask n is white.
-        on_progress: called with the history so far, about every 16 iterations.
+        callback: called with a `Progress` after each iteration, of whatever level; where it
+            returns something true, the solve ends there.
+        every: call it after every so many iterations only.
 
     Raises:
         InputError: an option is out of range or names an unknown layer, or the masks do not fit.
     """
+    if every < 1:
+        raise InputError(f"every is {every}: give 1 or more")
     weights = read_weights() if weights is None else weights
     options = network_options(weights.architecture.network) if options is None else options
     content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
-    image = None if init is None else np.asarray(init, np.float32)
     check_options(options, len(painted))
-    preserve = options.picture.preserve_color
-    pictures = Pictures(*colors_before(preserve, content, painted), masks)
-    history: History = {}
-    failed = False
-    for number, level in enumerate(pyramid_levels(options, *content.shape[:2]), start=1):
-        problem = level_problem(weights, pictures, options, level, image)
-        fresh = problem.solver.init(problem.start, *problem.arguments)
-        state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
-        history = history or start_history(state)
-        while (left := level.iterations - int(state.iteration)) > 0 and not has_ended(state):
-            before = int(state.iteration)
-            state, trace = problem.solver.advance(state, min(left, CHUNK), *problem.arguments)
-            history = extend_history(history, trace, int(state.iteration) - before, number)
-            if on_progress is not None:
-                on_progress(history)
-        image, failed = problem.image(state), bool(state.failed)
-        if failed:
-            break
-    assert image is not None
-    image = colors_after(preserve, cover_and_crop(image, *content.shape[:2]), content)
-    return Result(image, history, failed)
+    colored = colors_before(options.picture.preserve_color, content, painted)
+    start = None if init is None else np.asarray(init, np.float32)
+    at = every if callback is not None else 0
+    steps = _transfer_steps(weights, options, Pictures(*colored, masks), content, start, at)
+    return solved_result(steps, callback, every)
