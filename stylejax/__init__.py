@@ -28,13 +28,35 @@ from stylejax.networks import (
     network_layers,
 )
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.solvers.solver import Solver, adam, lbfgs, optax_lbfgs
-from stylejax.transfer.parameterization import image_from_latent, latent_from_image
-from stylejax.transfer.presets import network_options, preset_options
-from stylejax.transfer.transfer import Result, latent_objective, style_transfer
+from stylejax.solvers import (
+    Method,
+    Solver,
+    SolverState,
+    Step,
+    Trace,
+    adam,
+    chunks_of_about,
+    lbfgs,
+    optax_lbfgs,
+)
+from stylejax.sweep import BatchProgress, style_sweep
+from stylejax.transfer import (
+    Problem,
+    Progress,
+    Result,
+    image_from_latent,
+    latent_from_image,
+    latent_objective,
+    make_problem,
+    network_options,
+    preset_options,
+    reconstruct,
+    style_transfer,
+)
 from stylejax.weights.read import Weights, read_weights
 
 __all__ = [
+    "BatchProgress",
     "DenseNet",
     "Form",
     "InputError",
@@ -43,21 +65,28 @@ __all__ = [
     "LossTerms",
     "LossWeights",
     "Masks",
+    "Method",
     "Moments",
     "Network",
     "Objective",
     "Options",
     "Picture",
     "PictureOptions",
+    "Problem",
+    "Progress",
     "Result",
     "Solver",
     "SolverOptions",
+    "SolverState",
+    "Step",
     "Targets",
     "Term",
+    "Trace",
     "Vgg",
     "View",
     "Weights",
     "adam",
+    "chunks_of_about",
     "content_loss",
     "feature_extractor",
     "feature_moments",
@@ -68,14 +97,17 @@ __all__ = [
     "layer_table",
     "lbfgs",
     "make_objective",
+    "make_problem",
     "network_layers",
     "network_options",
     "optax_lbfgs",
     "preset_options",
     "read_picture",
     "read_weights",
+    "reconstruct",
     "sample_picture",
     "style_loss",
+    "style_sweep",
     "style_transfer",
     "total_variation",
     "total_variation_power",

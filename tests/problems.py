@@ -30,6 +30,11 @@ def rosenbrock(x):
     return value, {"first": x[0]}
 
 
+def hills(x):
+    """Neither convex nor bounded in slope: waves on a bowl."""
+    return jnp.sum(0.05 * jnp.square(x) + jnp.cos(3.0 * x) * jnp.sin(jnp.roll(x, 1))), {"x": x}
+
+
 def picture(height=48, width=64, seed=0):
     """Smooth color gradients with some grain: float32, height x width x 3, in [0, 1]."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)

@@ -37,14 +37,10 @@ def test_public_functions_are_annotated_and_take_options_by_keyword(function):
 def test_style_transfer_in_one_call():
     content, style = picture(40, 56), picture(64, 64, seed=3)[..., ::-1].copy()
     options = Options(loss=SHALLOW, solve=SolverOptions(iterations=5))
-    seen = []
-    result = stylejax.style_transfer(
-        jnp.asarray(content), [style], options=options, on_progress=seen.append
-    )
-    assert result.image.shape == content.shape and not result.failed
+    result = stylejax.style_transfer(jnp.asarray(content), [style], options=options)
+    assert result.image.shape == content.shape and not result.failed and not result.stopped
     assert 0.0 <= result.image.min() and result.image.max() <= 1.0
     assert list(result.history["iteration"]) == [0, 1, 2, 3, 4, 5]
-    assert seen and seen[-1].keys() == result.history.keys()
     before, after = result.history["loss"][[0, -1]]
     assert after < 0.5 * before
 

@@ -92,7 +92,7 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
                 if name.split(".")[0] in users:
                     users[name.split(".")[0]].add(module_name(path))
     assert users == {
-        "jaxopt": {"solvers.solver"},
+        "jaxopt": {"solvers.jaxopt_lbfgs"},
         "flax": {"networks.densenet", "networks.vgg"},
         "tyro": {"cli.parse"},
         "rich": {"cli.display"},

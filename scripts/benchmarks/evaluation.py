@@ -28,9 +28,8 @@ import numpy as np
 from benchmarks.solver import read_problem, sample_pairs
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.read import read_picture
-from stylejax.solvers.solver import has_ended
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.transfer import Problem
+from stylejax.transfer.problem import Problem
 
 STEPS = 4
 """Iterations in one turn."""
@@ -52,21 +51,19 @@ def _problem(arguments: argparse.Namespace) -> Problem:
 
 def our_evaluations(arguments: argparse.Namespace) -> tuple[list[float], Turn]:
     """Our first loss and gradient norm, and a turn: some iterations, in seconds an evaluation."""
-    problem = _problem(arguments)
-    fixed = problem.arguments
     # As `stylejax transfer` does it.
     release_freed_memory()
-    init, advance = problem.solver.compile(problem.start, *fixed)
+    problem = _problem(arguments).compiled()
     release_freed_memory()
-    state, _ = advance(init(problem.start, *fixed), np.int32(0), *fixed)
-    first = [float(state.value), float(state.gradient_norm)]
+    steps = problem.steps(sys.maxsize, pace=lambda step: STEPS)
+    start = next(steps)
+    first, before = [float(start.value), float(start.state.gradient_norm)], 1
 
     def turn() -> float:
-        nonlocal state
-        began, before = time.perf_counter(), int(state.evaluations)
-        state, _ = advance(state, np.int32(STEPS), *fixed)
-        taken = int(state.evaluations) - before
-        return (time.perf_counter() - began) / taken
+        nonlocal before
+        step = next(steps)
+        taken, before = int(step.evaluations) - before, int(step.evaluations)
+        return step.seconds / taken
 
     return first, turn
 
@@ -106,14 +103,10 @@ def torch_evaluations(arguments: argparse.Namespace) -> tuple[list[float], Turn]
 
 def solve_ours(arguments: argparse.Namespace, said: Said) -> None:
     """Our solve; the loss is said after the first iteration and each turn."""
-    problem = _problem(arguments)
-    init, advance = problem.solver.compile(problem.start, *problem.arguments)
-    state = init(problem.start, *problem.arguments)
-    steps = 1
-    while int(state.iteration) < arguments.iterations and not has_ended(state):
-        state, _ = advance(state, np.int32(steps), *problem.arguments)
-        said(float(state.value))
-        steps = STEPS
+    pace = lambda step: STEPS if step.iteration > 0 else 1
+    for step in _problem(arguments).compiled().steps(arguments.iterations, pace=pace):
+        if step.taken > 0:
+            said(float(step.value))
 
 
 def solve_torch(arguments: argparse.Namespace, said: Said) -> None:

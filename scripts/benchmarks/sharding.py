@@ -15,22 +15,26 @@ import jax
 import numpy as np
 
 from benchmarks.solver import read_problem, sample_pairs
+from stylejax.devices.mesh import communication
+from stylejax.solvers.steps import Program
 from stylejax.sweep.lanes import program_bytes
-from stylejax.transfer.sharding import communication, over_rows
-from stylejax.transfer.transfer import Problem
+from stylejax.transfer.problem import Problem
+from stylejax.transfer.sharding import over_rows
 
 ITERATIONS = 3
 
 
-def _solved(problem: Problem) -> tuple[Any, dict[str, Any]]:
+def _solved(problem: Problem) -> tuple[Program, dict[str, np.ndarray]]:
     """The picture after some iterations, with loss, gradient norm and compiled program."""
-    init, advance = problem.solver.compile(problem.start, *problem.arguments)
-    state, _ = advance(init(problem.start, *problem.arguments), np.int32(0), *problem.arguments)
-    first = float(state.value), float(state.gradient_norm)
-    state, _ = advance(state, np.int32(ITERATIONS), *problem.arguments)
-    return advance, {
-        "first": np.asarray([*first, float(state.value)]),
-        "image": problem.image(state),
+    problem = problem.compiled()
+    assert problem.programs is not None
+    steps = problem.steps(ITERATIONS)
+    first = next(steps)
+    numbers = [float(first.value), float(first.state.gradient_norm)]
+    last = next(steps)
+    return problem.programs.advance, {
+        "first": np.asarray([*numbers, float(last.value)]),
+        "image": problem.image(last.state),
     }
 
 
@@ -41,9 +45,10 @@ def benchmark_sharding(arguments: argparse.Namespace) -> dict[str, Any]:
     problem = read_problem(*sample_pairs()[0], size, arguments.weights)
     plain_program, plain = _solved(problem)
     program, sharded = _solved(over_rows(problem, devices))
+    assert isinstance(program, jax.stages.Compiled)
     difference = np.abs(sharded["first"] - plain["first"]) / plain["first"]
     bytes_plain, bytes_sharded = program_bytes(plain_program), program_bytes(program)
-    exchanged = communication(program.as_text())
+    exchanged = communication(program.as_text() or "")
     changes = np.abs(sharded["image"] - plain["image"])
     report = {
         "size": size,

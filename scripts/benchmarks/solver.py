@@ -25,9 +25,11 @@ import numpy as np
 from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.options import Options, PictureOptions
-from stylejax.solvers.solver import CHUNK, Solver, has_ended, optax_lbfgs
+from stylejax.solvers.optax_methods import optax_lbfgs
+from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
-from stylejax.transfer.transfer import Problem, make_problem, start_picture
+from stylejax.transfer.problem import Problem, make_problem
+from stylejax.transfer.start import start_picture
 from stylejax.weights.read import read_weights
 
 MARKS = (20, 40, 80)
@@ -86,20 +88,18 @@ def counted(problem: Problem) -> tuple[Callable[[Any], tuple[float, np.ndarray]]
 def ours(problem: Problem, evaluations: int) -> Losses:
     """The loss after each evaluation: that of the last iteration that had ended by then."""
     losses: Losses = []
-    fresh = problem.solver.init(problem.start, *problem.arguments)
-    state, _ = problem.solver.advance(fresh, 0, *problem.arguments)
-    while len(losses) < evaluations and not has_ended(state):
-        losses += [float(state.value)] * (int(state.evaluations) - len(losses))
-        state, _ = problem.solver.advance(state, 1, *problem.arguments)
+    # An iteration takes an evaluation or more.
+    for step in problem.steps(evaluations, pace=lambda step: 1):
+        losses += [float(step.value)] * (int(step.evaluations) - len(losses))
+        if len(losses) >= evaluations:
+            break
     return losses
 
 
 def final_loss(problem: Problem, solver: Solver) -> float:
     """Where a solver of this package ends."""
-    state = solver.init(problem.start, *problem.arguments)
-    while (left := ITERATIONS - int(state.iteration)) > 0 and not has_ended(state):
-        state, _ = solver.advance(state, min(left, CHUNK), *problem.arguments)
-    return float(state.value)
+    *_, last = problem._replace(solver=solver).steps(ITERATIONS)
+    return float(last.value)
 
 
 def final_losses(problem: Problem) -> dict[str, float]:
@@ -200,23 +200,23 @@ def loop_times(problem: Problem) -> dict[str, float]:
     """Seconds of an evaluation alone and inside the solver's loop, taken by turns."""
     evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
     jax.block_until_ready(evaluate(problem.start, *problem.arguments))
-    state = problem.solver.init(problem.start, *problem.arguments)
-    state, _ = problem.solver.advance(state, 1, *problem.arguments)
-    alone, inside = [], []
-    while int(state.iteration) < ITERATIONS:
-        began, before = time.perf_counter(), int(state.evaluations)
-        state, _ = problem.solver.advance(state, 4, *problem.arguments)
-        taken = int(state.evaluations) - before
-        inside.append((time.perf_counter() - began) / taken)
+    alone, inside, before, iterations = [], [], 0, 0
+    # The first iteration warms up.
+    for step in problem.steps(ITERATIONS, pace=lambda step: 4 if step.iteration > 0 else 1):
+        taken, before = int(step.evaluations) - before, int(step.evaluations)
+        iterations = int(step.iteration)
+        if iterations <= 1:
+            continue
+        inside.append(step.seconds / taken)
         if len(alone) < REPEATS:
             began = time.perf_counter()
-            jax.block_until_ready(evaluate(state.params, *problem.arguments))
+            jax.block_until_ready(evaluate(step.state.params, *problem.arguments))
             alone.append(time.perf_counter() - began)
     return {
         "seconds_standalone": float(np.median(alone)),
         "seconds_in_loop": float(np.median(inside)),
         "loop_over_standalone": float(np.median(inside) / np.median(alone)),
-        "evaluations_per_iteration": int(state.evaluations) / int(state.iteration),
+        "evaluations_per_iteration": before / iterations,
     }
 
 

@@ -15,38 +15,28 @@ import numpy as np
 
 from benchmarks.solver import sample_pairs
 from stylejax.images.read import read_picture
+from stylejax.losses.weights import LossWeights
 from stylejax.options import Options, PictureOptions, SolverOptions
-from stylejax.solvers.solver import CHUNK, Solver, is_over
+from stylejax.solvers.solver import Solver
 from stylejax.sweep.lanes import lane_weights, over_lanes
+from stylejax.transfer.problem import Pictures, Problem, level_problem
 from stylejax.transfer.pyramid import Level, pyramid_levels
-from stylejax.transfer.transfer import Pictures, Problem, level_problem
 from stylejax.weights.read import read_weights
 
 LIGHTEST, HEAVIEST = 5.0, 80.0
 REPEATS = 3
 
 
-def _solve(advance: Any, states: Any, arguments: tuple[Any, ...], level: Level) -> Any:
-    """All steps of a level; states of one lane or of many."""
-    while True:
-        iteration, ended = jax.device_get((states.iteration, is_over(states)))
-        going = ~ended & (iteration < level.iterations)
-        if not going.any():
-            return states
-        behind = level.iterations - int(np.min(iteration[going]))
-        states, _ = advance(states, np.int32(min(CHUNK, behind)), *arguments)
-
-
 class _Contest:
     """One level, compiled for all weightings at once and for one at a time."""
 
-    def __init__(self, problem: Problem, level: Level, weights: Any, lanes: int) -> None:
+    def __init__(self, problem: Problem, level: Level, weights: LossWeights, lanes: int) -> None:
         self.problem, self.level, self.weights, self.lanes = problem, level, weights, lanes
-        solver = over_lanes(problem, jax.devices()[:1])
+        self.solver = over_lanes(problem, jax.devices()[:1])
         self.starts = np.stack([problem.start] * lanes)
         self.shared = problem.arguments[:2]
         began = time.perf_counter()
-        self.together = solver.compile(self.starts, *self.shared, weights)
+        self.together = self.solver.compile(self.starts, *self.shared, weights)
         self.seconds_compile_together = time.perf_counter() - began
         fresh = Solver(problem.solver.fun, problem.solver.method)
         began = time.perf_counter()
@@ -56,21 +46,22 @@ class _Contest:
     def vmapped(self) -> tuple[float, np.ndarray]:
         """Seconds for all lanes as one program, and their losses."""
         began = time.perf_counter()
-        init, advance = self.together
-        states = init(self.starts, *self.shared, self.weights)
-        states = _solve(advance, states, (*self.shared, self.weights), self.level)
-        return time.perf_counter() - began, np.asarray(states.value)
+        arguments = (*self.shared, self.weights)
+        steps = self.solver.steps(
+            self.starts, self.level.iterations, *arguments, programs=self.together
+        )
+        *_, last = steps
+        return time.perf_counter() - began, last.value
 
     def separate(self) -> tuple[float, np.ndarray]:
         """Seconds for the lanes one after the other, and their losses."""
         began = time.perf_counter()
-        init, advance = self.alone
         losses = []
         for lane in range(self.lanes):
             weights = jax.tree.map(lambda leaf, lane=lane: leaf[lane], self.weights)
-            arguments = (*self.shared, weights)
-            states = _solve(advance, init(self.problem.start, *arguments), arguments, self.level)
-            losses.append(float(states.value))
+            one = self.problem._replace(arguments=(*self.shared, weights), programs=self.alone)
+            *_, last = one.steps(self.level.iterations)
+            losses.append(float(last.value))
         return time.perf_counter() - began, np.asarray(losses)
 
 

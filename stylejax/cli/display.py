@@ -19,10 +19,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from stylejax.runs.batches import SweepProgress
-from stylejax.runs.sweep import SweepSummary
+from stylejax.runs.sweep import SweepProgress, SweepSummary
 from stylejax.runs.transfer import Summary
 from stylejax.transfer.history import History
+from stylejax.transfer.levels import Progress as SolveProgress
 
 LINES_WITHOUT_TERMINAL = 10
 
@@ -60,10 +60,11 @@ class ProgressDisplay(_Display):
         super().__init__(iterations)
         self.iterations, self.shown = iterations, 0
 
-    def progress(self, history: History, rate: float, left: float) -> None:
-        """Show the state after the last look at the solver; seconds an iteration, seconds left."""
-        done = int(history["iteration"][-1])
-        details = f"{_terms(history)}  {rate:.2f} s/it  {left:.0f} s left"
+    def progress(self, progress: SolveProgress) -> None:
+        """Show the state after the last look at the solver."""
+        done, terms = progress.iteration, _terms(progress.history)
+        rate, left = progress.seconds_an_iteration, progress.seconds_left
+        details = f"{terms}  {rate:.2f} s/it  {left:.0f} s left"
         self.bar.update(self.task, completed=done, details=details)
         if not self.console.is_terminal:
             share = LINES_WITHOUT_TERMINAL * done // self.iterations

@@ -46,10 +46,9 @@ from stylejax.cli.parse import parse
 from stylejax.devices.hosts import is_first_process, join_processes
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
-from stylejax.runs.batches import SweepObserver
 from stylejax.runs.metadata import read_record
 from stylejax.runs.reconstruction import run_reconstruction
-from stylejax.runs.sweep import run_sweep
+from stylejax.runs.sweep import SweepObserver, run_sweep
 from stylejax.runs.transfer import Observer, run_transfer
 from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights

@@ -6,17 +6,25 @@ written to a temporary file and renamed, so what lies under its name is always w
 
 import io
 import json
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from stylejax.devices.hosts import as_first_process_says
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.solvers.solver import SolverState
+from stylejax.runs.metadata import Record
+from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History
+
+SECONDS_BETWEEN_CHECKPOINTS = 5.0
+CHECKPOINT_SHARE = 0.05
+"""Largest share of the time that checkpoints may take."""
 
 
 class Checkpoint(NamedTuple):
@@ -36,7 +44,7 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.checkpoint.npz")
 
 
-def save_checkpoint(path: Path, settings: dict[str, Any], checkpoint: Checkpoint) -> None:
+def save_checkpoint(path: Path, settings: Record, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all, in place of an earlier one.
 
     Raises:
@@ -52,7 +60,7 @@ def save_checkpoint(path: Path, settings: dict[str, Any], checkpoint: Checkpoint
     replace_file(path, content.getbuffer())
 
 
-def _difference(saved: dict[str, Any], settings: dict[str, Any], prefix: str = "") -> str | None:
+def _difference(saved: Record, settings: Record, prefix: str = "") -> str | None:
     """The first entry in which two settings differ, in words."""
     for key in sorted(saved.keys() | settings.keys()):
         before, now = saved.get(key), settings.get(key)
@@ -64,7 +72,7 @@ def _difference(saved: dict[str, Any], settings: dict[str, Any], prefix: str = "
     return None
 
 
-def load_checkpoint(path: Path, settings: dict[str, Any]) -> Checkpoint:
+def load_checkpoint(path: Path, settings: Record) -> Checkpoint:
     """Read a checkpoint back.
 
     Args:
@@ -101,11 +109,11 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> Checkpoint:
 
 
 def restore_state(leaves: list[np.ndarray], template: SolverState) -> SolverState:
-    """The state that the leaves of a checkpoint stand for.
+    """The state that the leaves of a checkpoint stand for, on the devices that it belongs to.
 
     Args:
         leaves: `Checkpoint.state` as it was read.
-        template: a state of the same structure and shapes (`jax.eval_shape` of `Solver.init`).
+        template: a state's structure, shapes and places (`Solver.shapes`).
 
     Raises:
         InputError: they do not fit.
@@ -114,9 +122,29 @@ def restore_state(leaves: list[np.ndarray], template: SolverState) -> SolverStat
     kinds = lambda arrays: [(array.shape, array.dtype) for array in arrays]
     if kinds(leaves) != kinds(expected):
         raise InputError("--resume: the checkpoint is of another version; run without --resume")
-    return jax.tree.unflatten(structure, leaves)
+    place = lambda leaf, like: (
+        leaf if like.sharding is None else jax.device_put(leaf, like.sharding)
+    )
+    return jax.tree.map(place, jax.tree.unflatten(structure, leaves), template)
 
 
 def remove_checkpoint(path: Path) -> None:
     """Delete a checkpoint whose run has ended."""
     path.unlink(missing_ok=True)
+
+
+class CheckpointClock:
+    """Says when to save: some seconds apart, and taking no more than a share of the time."""
+
+    def __init__(self) -> None:
+        """Start counting."""
+        self.due = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+
+    def look(self, save: Callable[[], None]) -> None:
+        """Save where it is time to; the first process's clock counts for all."""
+        began = time.monotonic()
+        (due,) = as_first_process_says(began >= self.due)
+        if due:
+            save()
+            pause = (time.monotonic() - began) / CHECKPOINT_SHARE
+            self.due = time.monotonic() + max(pause, SECONDS_BETWEEN_CHECKPOINTS)

@@ -20,6 +20,7 @@ from stylejax.devices.memory import (
     fitting_strip_rows,
     fixed_memory,
 )
+from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before, luminance_of
 from stylejax.images.files import check_writable
@@ -32,9 +33,8 @@ from stylejax.options import check_bounds, check_options
 from stylejax.runs.metadata import Record, file_entry, make_record
 from stylejax.runs.request import Request
 from stylejax.transfer.history import check_plotting
+from stylejax.transfer.problem import Pictures
 from stylejax.transfer.pyramid import Level, pyramid_levels
-from stylejax.transfer.sharding import devices_for_height
-from stylejax.transfer.transfer import Pictures
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights

@@ -1,10 +1,10 @@
 """The figure of `stylejax reconstruct`, from picture files to one labeled picture file.
 
-This is the rim, as `run.py` is that of a transfer: disk is touched here, the terminal only through
-the function that the caller passes.
+This is the rim, as `transfer.py` beside it: disk is touched here, the terminal only through the
+function that the caller passes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import jax
@@ -34,7 +34,7 @@ _ROWS: dict[Kind, str] = {
     "style": "style: texture of all layers up to each",
 }
 _PICTURES_KEPT = 23
-"""Arrays of the picture's size in the solver's state (`device.estimated_memory`)."""
+"""Arrays of the picture's size in the solver's state (`estimated_memory`)."""
 
 
 def _check(request: FigureRequest) -> None:
@@ -62,27 +62,60 @@ def _check_memory(
         check_memory(needed, available_memory(device), request.size, fixed)
 
 
-def _tell(
-    on_progress: Callable[[str, int, int], None], what: str, before: int, total: int, taken: int
-) -> None:
-    on_progress(what, before + taken, total)
+Observer = Callable[[str, int, int], None]
+"""Is told what is being solved, and the iterations done and in all."""
+
+
+def _reconstructed(
+    request: FigureRequest,
+    files: Mapping[Kind, PictureFile],
+    weights: Weights,
+    layers: Sequence[str],
+    observer: Observer,
+) -> tuple[list[list[OtherPixels | None]], bool]:
+    """The rows of the figure, and whether every loss stayed finite."""
+    total = request.iterations * len(layers) * len(request.pictures)
+    rows: list[list[OtherPixels | None]] = []
+    done, finite = 0, True
+    for kind, file in files.items():
+        pixels = decode_picture(file, request.size).pixels
+        rows.append([pixels])
+        for index, layer in enumerate(layers):
+            tell = partial(observer, f"{kind}, {layer}")
+            tell(done, total)
+            solved = reconstruct(
+                pixels,
+                [layer] if kind == "content" else layers[: index + 1],
+                weights,
+                kind=kind,
+                iterations=request.iterations,
+                seed=request.seed,
+                callback=lambda progress, tell=tell, done=done: tell(
+                    done + progress.iteration, total
+                ),
+            )
+            if solved.stopped:
+                raise KeyboardInterrupt
+            rows[-1].append(solved.image)
+            done, finite = done + request.iterations, finite and not solved.failed
+    return rows, finite
 
 
 def run_reconstruction(
-    request: FigureRequest,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    request: FigureRequest, observer: Observer = lambda what, done, total: None
 ) -> bool:
     """Write the figure that a request asks for.
 
     Args:
         request: what it shows.
-        on_progress: called with what is being solved, and the iterations done and in all.
+        observer: is told how far it is.
 
     Returns:
         Whether every loss stayed finite.
 
     Raises:
         InputError: something in the request cannot be used; nothing has been written then.
+        KeyboardInterrupt: on Ctrl-C, for half a figure is none.
     """
     _check(request)
     device = find_devices(request.device)[0]
@@ -93,27 +126,10 @@ def run_reconstruction(
     layers = request.layers or FIGURE_LAYERS[weights.architecture.network]
     canonical_layers(layers, weights.architecture)
     _check_memory(request, files, layers, weights, device)
-    total = request.iterations * len(layers) * len(request.pictures)
-    rows: list[list[OtherPixels | None]] = []
-    done, finite = 0, True
-    for kind, file in files.items():
-        pixels = decode_picture(file, request.size).pixels
-        rows.append([pixels])
-        for index, layer in enumerate(layers):
-            tell = partial(_tell, on_progress, f"{kind}, {layer}", done, total)
-            tell(0)
-            with jax.default_device(device):
-                solved = reconstruct(
-                    pixels,
-                    [layer] if kind == "content" else layers[: index + 1],
-                    weights,
-                    kind=kind,
-                    iterations=request.iterations,
-                    seed=request.seed,
-                    on_progress=tell,
-                )
-            rows[-1].append(solved.image)
-            done, finite = done + request.iterations, finite and not solved.failed
+    with jax.default_device(device):
+        # Sent to the device once for all pictures.
+        weights = weights._replace(variables=jax.device_put(weights.variables))
+        rows, finite = _reconstructed(request, files, weights, layers, observer)
     labels = [_ROWS[kind] for kind in request.pictures]
     sheet = draw_contact_sheet(rows, labels, ["picture", *layers], longest=request.size)
     write_picture(request.output, sheet)

@@ -1,35 +1,60 @@
 """A whole sweep from files to a folder: every combination of a grid, as many at once as fit.
 
-This is the rim, as `run.py` is that of a single picture: disk and clock are touched here, the
-terminal only through the observer that the caller passes.
+This is the rim, as `transfer.py` beside it is that of a single picture: disk and clock are touched
+here, the terminal only through the observer that the caller passes.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from stylejax.devices.hosts import is_first_process, on_host
+from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
+from stylejax.devices.memory import available_memory
 from stylejax.errors import InputError
-from stylejax.images.files import check_writable, replace_file
-from stylejax.images.read import read_picture
-from stylejax.images.write import write_picture
-from stylejax.runs.batches import BatchSolver, Solved, SweepObserver
-from stylejax.runs.checkpoint import remove_checkpoint
-from stylejax.runs.metadata import read_record, record_text
-from stylejax.runs.prepare import prepare
+from stylejax.images.files import check_writable
+from stylejax.runs.checkpoint import (
+    Checkpoint,
+    CheckpointClock,
+    checkpoint_path,
+    load_checkpoint,
+    remove_checkpoint,
+    restore_state,
+    save_checkpoint,
+)
+from stylejax.runs.metadata import Record, record_with_options
+from stylejax.runs.prepare import Prepared, ReadPictures, prepare, read_pictures
 from stylejax.runs.request import SweepRequest
-from stylejax.runs.transfer import write_result
-from stylejax.sweep.combinations import Combination, combination_name
-from stylejax.sweep.tables import Row, make_row, results_csv, results_json, sweep_sheet
-from stylejax.transfer.history import TERMS
+from stylejax.runs.sweep_folder import SHEET, SweepFolder
+from stylejax.runs.transfer import agreed_pace
+from stylejax.sweep.combinations import Combination, Combinations, combination_name
+from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
+from stylejax.sweep.tables import Row
+from stylejax.transfer.transfer import finished_picture
 
-SHEET_SIDE = 256
-"""Pixels of the longer side of a picture on the contact sheet, at most."""
-SHEET, CSV, JSON = "contact-sheet.png", "results.csv", "results.json"
+
+class SweepProgress(NamedTuple):
+    """How far a batch of lanes is: `iterations` and `losses` of each lane, in the order of `names`.
+
+    `seconds_left` are those of the whole sweep.
+    """
+
+    names: tuple[str, ...]
+    iterations: Sequence[int]
+    losses: Sequence[float]
+    seconds_left: float
+
+
+class SweepObserver(NamedTuple):
+    """What a sweep tells while it goes on, and what it asks (`transfer.Observer`)."""
+
+    stage: Callable[[str], None] = lambda text: None
+    log: Callable[[str], None] = lambda text: None
+    progress: Callable[[SweepProgress], None] = lambda progress: None
+    stop: Callable[[], bool] = lambda: False
 
 
 class SweepSummary(NamedTuple):
@@ -45,79 +70,106 @@ class SweepSummary(NamedTuple):
     stopped: bool
 
 
-def _results(solved: Solved) -> list[dict[str, int | float]]:
-    """What is stored in each lane's picture."""
-    states = on_host(solved.states)
-    terms = {"loss": states.value, **{name: getattr(states.aux, name) for name in TERMS}}
-    counts = {"iterations": solved.iterations, "evaluations": solved.evaluations}
-    return [
-        {name: int(column[n]) for name, column in counts.items()}
-        | {name: float(column[n]) for name, column in terms.items()}
-        for n in range(len(states.value))
-    ]
+class _Batches:
+    """Solves batches with a look at the clock between steps, and suspends them in a checkpoint."""
 
+    def __init__(
+        self, prepared: Prepared, read: ReadPictures, grid: Combinations, observer: SweepObserver
+    ) -> None:
+        self.prepared, self.grid, self.observer = prepared, grid, observer
+        options = prepared.request.options
+        preserve = options.picture.preserve_color
+        self.solver = SweepSolver(
+            prepared.weights,
+            read.pictures,
+            options,
+            prepared.levels,
+            prepared.devices,
+            lambda image: finished_picture(image, read.colors, preserve),
+            start=read.start,
+            stage=observer.stage,
+        )
+        self.checkpoint = checkpoint_path(prepared.request.output / "sweep")
+        self.clock = CheckpointClock()
+        self.work, self.to_do, self.seconds, self.solving = 0.0, 0.0, 0.0, 0.0
 
-class _Folder:
-    """The pictures and tables of a sweep; what is there already is found again."""
+    def fit(self, left: int) -> None:
+        """Find the size of the batches, if lanes are left.
 
-    def __init__(self, request: SweepRequest, solver: BatchSolver) -> None:
-        self.folder, self.grid, self.solver = request.first.output, request.grid, solver
-        self.rows: dict[str, Row] = {}
+        Of all lanes, whether finished or not: so a sweep that goes on has the batches it had.
+        """
+        if not left:
+            self.solver.size = 0
+            return
+        prepared, lanes = self.prepared, len(self.grid.lanes)
+        count, free = len(prepared.devices), available_memory(prepared.device)
+        room = memory_room(prepared.device, count)
+        needed = self.solver.fit(lanes, max(1, int(room / prepared.needed) * count), room)
+        self.observer.log(
+            f"{lanes} combinations, {self.solver.size} at once: {needed / 1e9:.2f} GB of "
+            f"{free / 1e9:.1f} GB" + (f" on each of {count} devices" if count > 1 else "")
+        )
+        batches = -(-left // self.solver.size)
+        self.to_do = batches * sum(level.iterations * level.scale**2 for level in prepared.levels)
 
-    def path(self, lane: Combination) -> Path:
-        return self.folder / f"{combination_name(self.grid, lane)}.png"
+    def solve(self, lanes: Sequence[Combination]) -> BatchProgress | None:
+        """The end of a batch; None where the observer asked to stop."""
+        making, began, progress = self.solver.making, time.monotonic(), None
+        steps = self.solver.steps(
+            [lane.options for lane in lanes], pace=agreed_pace, suspended=self._suspended(lanes)
+        )
+        for progress in steps:
+            if progress.step.taken.any():
+                self._tell(lanes, progress)
+                self.clock.look(lambda now=progress: self._suspend(now, lanes))
+            if not progress.done and as_first_process_says(self.observer.stop())[0]:
+                self._suspend(progress, lanes)
+                return None
+        self.solving += time.monotonic() - began - (self.solver.making - making)
+        return progress
 
-    def keep_finished(self) -> None:
-        """Take over the pictures that this very sweep has made before."""
-        try:
-            known = {row["picture"]: row for row in json.loads((self.folder / JSON).read_text())}
-        except (OSError, ValueError, KeyError, TypeError):
-            known = {}
-        for lane in self.grid.lanes:
-            path = self.path(lane)
-            try:
-                settings = read_record(path)
-                result = settings.pop("result")
-            except (InputError, KeyError):
-                continue
-            if settings == self.solver.settings(lane):
-                self.rows[path.name] = make_row(
-                    path.name, lane.options, result, known.get(path.name, {})
-                )
+    def _tell(self, lanes: Sequence[Combination], progress: BatchProgress) -> None:
+        """Hand progress to the observer."""
+        level = self.prepared.levels[progress.level - 1]
+        self.work += int(progress.step.taken.max()) * level.scale**2
+        self.seconds += progress.step.seconds
+        self.observer.progress(
+            SweepProgress(
+                tuple(combination_name(self.grid, lane) for lane in lanes),
+                progress.iterations.tolist(),
+                progress.losses.tolist(),
+                self.seconds * max(self.to_do / self.work - 1.0, 0.0),
+            )
+        )
 
-    def write(
-        self, lanes: Sequence[Combination], solved: Solved, timings: Mapping[str, float]
-    ) -> list[str]:
-        """Write a batch's pictures and the tables so far; names of the pictures that failed."""
-        images, results = self.solver.images(solved), _results(solved)
-        failed = np.asarray(on_host(solved.states.failed))
+    def _of_batch(self, lanes: Sequence[Combination]) -> Record:
+        """What a checkpoint of a batch belongs to."""
+        records = [record_with_options(self.prepared.settings, lane.options) for lane in lanes]
+        return {"lanes": records, "size": self.solver.size}
+
+    def _suspend(self, progress: BatchProgress, lanes: Sequence[Combination]) -> None:
+        states = on_host(progress.step.state)
         if is_first_process():
-            for lane, image, result in zip(lanes, images, results, strict=False):
-                path, settings = self.path(lane), self.solver.settings(lane)
-                text = record_text(settings, result)
-                write_result(path, image, self.solver.read, lane.options.picture, text)
-                self.rows[path.name] = make_row(path.name, lane.options, result, timings)
-            self.write_tables()
-        paths = [self.path(lane).name for lane in lanes]
-        return [name for name, bad in zip(paths, failed, strict=False) if bad]
+            iterations, evaluations = progress.spent
+            spent = {"iterations": iterations, "evaluations": evaluations}
+            suspended = Checkpoint(progress.level, states, spent)
+            save_checkpoint(self.checkpoint, self._of_batch(lanes), suspended)
 
-    def sorted_rows(self) -> list[Row]:
-        names = [self.path(lane).name for lane in self.grid.lanes]
-        return [self.rows[name] for name in names if name in self.rows]
-
-    def write_tables(self) -> None:
-        rows = self.sorted_rows()
-        replace_file(self.folder / JSON, results_json(rows).encode())
-        replace_file(self.folder / CSV, results_csv(rows).encode())
-
-    def write_sheet(self) -> None:
-        pictures = [
-            read_picture(self.path(lane), SHEET_SIDE).pixels
-            if self.path(lane).name in self.rows
-            else None
-            for lane in self.grid.lanes
-        ]
-        write_picture(self.folder / SHEET, sweep_sheet(self.grid, pictures, SHEET_SIDE))
+    def _suspended(self, lanes: Sequence[Combination]) -> SuspendedBatch | None:
+        """The batch as a killed sweep left it, where this one goes on and it was on this one."""
+        if not self.prepared.request.resume:
+            return None
+        try:
+            level, leaves, spent = load_checkpoint(self.checkpoint, self._of_batch(lanes))
+        except InputError:
+            # Of another batch, or none: only finished pictures are kept then.
+            return None
+        assert isinstance(leaves, list)
+        return SuspendedBatch(
+            level,
+            np.stack([spent["iterations"], spent["evaluations"]]),
+            lambda problem: restore_state(leaves, problem.shapes()),
+        )
 
 
 def _check_folder(request: SweepRequest) -> None:
@@ -128,6 +180,29 @@ def _check_folder(request: SweepRequest) -> None:
     for path in request.first.inputs:
         if path.resolve().parent == folder.resolve() and path.suffix.lower() == ".png":
             raise InputError(f"{path}: lies in the folder of the results; name another folder")
+
+
+def _solve_batches(
+    batches: _Batches, folder: SweepFolder, left: Sequence[Combination]
+) -> tuple[list[str], bool]:
+    """Solve and write what is left; the pictures that failed, and whether it was stopped."""
+    batches.fit(len(left))
+    failed, size, before = [], batches.solver.size, (0.0, 0.0)
+    for first in range(0, len(left), size or 1):
+        lanes = left[first : first + size]
+        solved = batches.solve(lanes)
+        if solved is None:
+            return failed, True
+        now = batches.solver.compiling, batches.solving
+        compiling, solving = (after - start for after, start in zip(now, before, strict=True))
+        before = now
+        timings = {
+            "seconds": solving / len(lanes),
+            "seconds_compile": compiling / len(lanes),
+            "lanes": len(lanes),
+        }
+        failed += folder.write(lanes, solved, timings)
+    return failed, False
 
 
 def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> SweepSummary:
@@ -141,42 +216,27 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
     _check_folder(request)
     prepared = prepare(request.first, by_rows=False)
     with jax.default_device(prepared.device):
-        solver = BatchSolver(prepared, request.grid, observer)
-        folder = _Folder(request, solver)
+        read = read_pictures(prepared)
+        batches = _Batches(prepared, read, request.grid, observer)
+        folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)
         if request.first.resume:
             folder.keep_finished()
-        kept, failed, stopped = len(folder.rows), [], False
+        kept = len(folder.rows)
         if is_first_process():
             folder.folder.mkdir(exist_ok=True)
-        batches = solver.batches_of(
-            [lane for lane in request.grid.lanes if folder.path(lane).name not in folder.rows]
-        )
-        before = 0.0, 0.0
-        for lanes in batches:
-            solved = solver.batch(lanes)
-            if solved is None:
-                stopped = True
-                break
-            compiling, solving = solver.compiling - before[0], solver.solving - before[1]
-            before = solver.compiling, solver.solving
-            timings = {
-                "seconds": solving / len(lanes),
-                "seconds_compile": compiling / len(lanes),
-                "lanes": len(lanes),
-            }
-            failed += folder.write(lanes, solved, timings)
+        failed, stopped = _solve_batches(batches, folder, folder.unfinished())
         if is_first_process():
             folder.write_tables()
             folder.write_sheet()
             if not stopped:
-                remove_checkpoint(solver.checkpoint)
+                remove_checkpoint(batches.checkpoint)
     return SweepSummary(
         folder.folder,
         tuple(folder.sorted_rows()),
         kept,
-        solver.size,
-        solver.compiling,
-        solver.solving,
+        batches.solver.size,
+        batches.solver.compiling,
+        batches.solving,
         tuple(failed),
         stopped,
     )

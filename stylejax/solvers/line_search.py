@@ -9,11 +9,11 @@ phi(t) = f(x + t d) is theirs.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
@@ -24,7 +24,7 @@ BRACKET_GUARD = 0.1
 """Share of the bracket at each end into which interpolation may not put a trial."""
 MOST_EVALUATIONS = 20
 
-ValueAndGrad = Callable[[Any], tuple[tuple[Float[Array, ""], Any], Any]]
+ValueAndGrad = Callable[[PyTree], tuple[tuple[Float[Array, ""], PyTree], PyTree]]
 
 
 class Point(NamedTuple):
@@ -43,10 +43,10 @@ class SearchResult(NamedTuple):
     """
 
     step: Float[Array, ""]
-    params: Any
+    params: PyTree
     value: Float[Array, ""]
-    aux: Any
-    grad: Any
+    aux: PyTree
+    grad: PyTree
     evaluations: Int[Array, ""]
     failed: Bool[Array, ""]
 
@@ -62,18 +62,18 @@ class Search(NamedTuple):
     low: Point
     high: Point
     width: Float[Array, ""]
-    aux: Any
-    grad: Any
+    aux: PyTree
+    grad: PyTree
     evaluations: Int[Array, ""]
     done: Bool[Array, ""]
 
 
-def tree_vdot(left: Any, right: Any) -> Float[Array, ""]:
+def tree_vdot(left: PyTree, right: PyTree) -> Float[Array, ""]:
     """Inner product of two pytrees of arrays."""
     return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, left, right))
 
 
-def tree_where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+def tree_where(condition: Bool[Array, ""], yes: PyTree, no: PyTree) -> PyTree:
     """`jnp.where` over the leaves of two pytrees."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
@@ -116,9 +116,9 @@ def _next_trial(search: Search, low: Point, high: Point, trial: Point) -> Float[
 
 def begin_search(
     value: Float[Array, ""],
-    aux: Any,
-    grad: Any,
-    direction: Any,
+    aux: PyTree,
+    grad: PyTree,
+    direction: PyTree,
     initial_step: Float[Array, ""],
 ) -> Search:
     """A search that has not evaluated yet; arguments as in `strong_wolfe`."""
@@ -138,15 +138,15 @@ def begin_search(
     )
 
 
-def _step_to(params: Any, direction: Any, step: Float[Array, ""]) -> Any:
+def _step_to(params: PyTree, direction: PyTree, step: Float[Array, ""]) -> PyTree:
     return jax.tree.map(lambda x, d: x + step * d, params, direction)
 
 
 def advance_search(
     search: Search,
     value_and_grad: ValueAndGrad,
-    params: Any,
-    direction: Any,
+    params: PyTree,
+    direction: PyTree,
     *,
     max_evaluations: int = MOST_EVALUATIONS,
 ) -> Search:
@@ -181,7 +181,7 @@ def advance_search(
     )
 
 
-def search_result(search: Search, params: Any, direction: Any) -> SearchResult:
+def search_result(search: Search, params: PyTree, direction: PyTree) -> SearchResult:
     """What a search has found so far; arguments as in `strong_wolfe`."""
     low = search.low
     moved = low.step > 0.0
@@ -200,11 +200,11 @@ def search_result(search: Search, params: Any, direction: Any) -> SearchResult:
 
 def strong_wolfe(
     value_and_grad: ValueAndGrad,
-    params: Any,
-    direction: Any,
+    params: PyTree,
+    direction: PyTree,
     value: Float[Array, ""],
-    aux: Any,
-    grad: Any,
+    aux: PyTree,
+    grad: PyTree,
     initial_step: Float[Array, ""],
     *,
     max_evaluations: int = MOST_EVALUATIONS,

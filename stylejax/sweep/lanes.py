@@ -4,32 +4,37 @@ Lanes have their own weights, seed and start and share pictures, network and tar
 devices each has some of the lanes, and no lane needs anything of another.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding
+from jaxtyping import PyTree
 
-from stylejax.losses.objective import LossWeights
+from stylejax.devices.hosts import on_host
+from stylejax.devices.memory import Device
+from stylejax.devices.mesh import placed, places_on
+from stylejax.losses.weights import LossWeights
 from stylejax.options import Options
-from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.solver import Solver
+from stylejax.solvers.state import CHUNK, SolverState
+from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks, take_steps
+from stylejax.transfer.problem import Problem, loss_weights
 from stylejax.transfer.pyramid import Level, level_options
-from stylejax.transfer.transfer import Problem, loss_weights
 
 _LANES = "lanes"
-_SHARED, _APART = PartitionSpec(), PartitionSpec(_LANES)
 
 
 @dataclass(frozen=True)
 class LaneSolver:
     """A solver whose params and some of whose arguments have a leading axis of lanes.
 
-    `init` and `advance` are those of `Solver`, over all lanes. Every lane takes the same number of
-    iterations unless it has ended, and costs as many evaluations as the slowest of its device.
+    `init`, `advance`, `compile` and `steps` are those of `Solver`, over all lanes. Every lane takes
+    the same number of iterations unless it has ended, and costs as many evaluations as the slowest
+    of its device.
 
     Attributes:
         solver: of a single lane.
@@ -39,16 +44,16 @@ class LaneSolver:
 
     solver: Solver
     apart: tuple[bool, ...]
-    devices: tuple[Any, ...]
+    devices: tuple[Device, ...]
 
     @cached_property
-    def init(self) -> Any:
+    def init(self) -> jax.stages.Wrapped:
         """`init(params, *args)`: the states before the first step; nothing is evaluated."""
         begin = lambda params, *args: self.solver.begin(params, args)
         return jax.jit(self._over_lanes(begin, (True, *self.apart)))
 
     @cached_property
-    def advance(self) -> Any:
+    def advance(self) -> jax.stages.Wrapped:
         """`advance(states, iterations, *args)`: further iterations of all lanes, and their traces.
 
         The states given are donated.
@@ -61,34 +66,55 @@ class LaneSolver:
         lanes = jax.vmap(function, [0 if each else None for each in apart])
         if len(self.devices) == 1:
             return lanes
-        places = tuple(_APART if each else _SHARED for each in apart)
+        whole, split = self._places
         return jax.shard_map(
-            lanes, mesh=self._mesh, in_specs=places, out_specs=_APART, check_vma=False
+            lanes,
+            mesh=split.mesh,
+            in_specs=tuple(split.spec if each else whole.spec for each in apart),
+            out_specs=split.spec,
+            check_vma=False,
         )
 
     @property
-    def _mesh(self) -> Mesh:
-        return Mesh(np.asarray(self.devices), (_LANES,))
+    def _places(self) -> tuple[NamedSharding, NamedSharding]:
+        return places_on(self.devices, _LANES)
 
-    def place(self, tree: Any, *, apart: bool) -> Any:
+    def place(self, tree: PyTree, *, apart: bool) -> PyTree:
         """Arrays on the devices: each lane's on its own, or all on every one."""
         if len(self.devices) == 1:
             return jax.device_put(tree, self.devices[0])
-        place = NamedSharding(self._mesh, _APART if apart else _SHARED)
-        return jax.device_put(jax.device_get(tree), place)
+        return placed(tree, self._places[apart])
 
-    def compile(self, params: Any, *args: Any) -> tuple[Any, Any]:
+    def shapes(self, params: PyTree, *args: PyTree) -> SolverState:
+        """The states' shapes, types and places, for arguments like these."""
+        states = jax.eval_shape(self.init, params, *args)
+        if len(self.devices) == 1:
+            return states
+        apart = self._places[True]
+        at = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=apart)
+        return jax.tree.map(at, states)
+
+    def compile(self, params: PyTree, *args: PyTree) -> Programs:
         """`init` and `advance`, compiled for arguments like these but not run."""
         init = self.init.lower(params, *args).compile()
-        states = jax.eval_shape(self.init, params, *args)
-        if len(self.devices) > 1:
-            place = NamedSharding(self._mesh, _APART)
-            placed = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
-            states = jax.tree.map(placed, states)
-        return init, self.advance.lower(states, np.int32(1), *args).compile()
+        states = self.shapes(params, *args)
+        return Programs(init, self.advance.lower(states, np.int32(1), *args).compile())
+
+    def steps(
+        self,
+        starts: PyTree,
+        iterations: int,
+        *args: PyTree,
+        pace: Pace = longest_chunks,
+        programs: Programs | None = None,
+    ) -> Iterator[Step]:
+        """Solve all lanes chunk by chunk (`Solver.steps`); what a step says is of each lane."""
+        programs = programs or Programs(self.init, self.advance)
+        states = starts if isinstance(starts, SolverState) else programs.init(starts, *args)
+        return take_steps(programs.advance, states, iterations, args, pace=pace, fetch=on_host)
 
 
-def over_lanes(problem: Problem, devices: Sequence[Any]) -> LaneSolver:
+def over_lanes(problem: Problem, devices: Sequence[Device]) -> LaneSolver:
     """The solver of a problem over lanes that have weights and a start of their own."""
     return LaneSolver(problem.solver, (False, False, True), tuple(devices))
 
@@ -99,9 +125,11 @@ def lane_weights(lanes: Sequence[Options], level: Level, styles: int) -> LossWei
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
 
 
-def program_bytes(compiled: Any) -> int:
+def program_bytes(program: Program) -> int:
     """Bytes that a compiled program takes on each device, by XLA's own account."""
-    of = compiled.memory_analysis()
+    assert isinstance(program, jax.stages.Compiled), "compile it first"
+    of = program.memory_analysis()
+    assert of is not None
     aliased = of.alias_size_in_bytes
     return of.temp_size_in_bytes + of.argument_size_in_bytes + of.output_size_in_bytes - aliased
 

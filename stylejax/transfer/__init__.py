@@ -1,4 +1,35 @@
-"""Pictures as arrays, weights and options come in.
+"""Pictures and options come in, the solved picture and how it came about go out. Arrays only.
 
-The solved picture goes out with its history, and no file, clock or terminal is touched on the way.
+In the order in which one reads: `parameterization`, `start`, `pyramid` and `presets` (what is
+solved for), `history`, `problem` (one solve), `sharding` (over several devices), `levels` (from
+coarse to fine, step by step), `transfer` and `reconstruction` (the whole, in one call).
 """
+
+from stylejax.transfer.history import History, history_csv, history_plot
+from stylejax.transfer.levels import Progress
+from stylejax.transfer.parameterization import image_from_latent, latent_from_image
+from stylejax.transfer.presets import network_options, preset_options
+from stylejax.transfer.problem import Pictures, Problem, latent_objective, make_problem
+from stylejax.transfer.pyramid import Level, pyramid_levels
+from stylejax.transfer.reconstruction import reconstruct
+from stylejax.transfer.transfer import Result, style_transfer
+
+__all__ = [
+    "History",
+    "Level",
+    "Pictures",
+    "Problem",
+    "Progress",
+    "Result",
+    "history_csv",
+    "history_plot",
+    "image_from_latent",
+    "latent_from_image",
+    "latent_objective",
+    "make_problem",
+    "network_options",
+    "preset_options",
+    "pyramid_levels",
+    "reconstruct",
+    "style_transfer",
+]

@@ -9,13 +9,14 @@ import csv
 import io
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array, PyTree
 
 from stylejax.errors import InputError
-from stylejax.solvers.solver import SolverState, Trace
+from stylejax.losses.weights import LossTerms
+from stylejax.solvers.state import SolverState, Trace
 
 History = dict[str, np.ndarray]
 
@@ -23,7 +24,7 @@ TERMS = ("content", "style", "total_variation")
 """The terms that add up to the loss."""
 
 
-def _loss_columns(value: Any, terms: Any) -> Iterator[tuple[str, Any]]:
+def _loss_columns(value: Array | np.ndarray, terms: LossTerms) -> Iterator[tuple[str, PyTree]]:
     yield "loss", value
     for name in TERMS:
         yield name, getattr(terms, name)
@@ -54,9 +55,9 @@ def spent_before(history: History, level: int) -> int:
     return int(history["evaluations"][history["level"] < level].sum())
 
 
-def extend_history(history: History, trace: Trace, steps: int, level: int = 1) -> History:
-    """The history with the first `steps` rows of a level's trace added (the rest was not run)."""
-    new = {name: column[:steps] for name, column in _columns(trace).items()}
+def extend_history(history: History, trace: Trace, level: int = 1) -> History:
+    """The history with the iterations of a level's trace added."""
+    new, steps = _columns(trace), len(trace.value)
     before = history["evaluations"].sum()
     # The trace counts from the start of its level.
     counted = new["evaluations"] + spent_before(history, level)

@@ -1,15 +1,14 @@
 """What a network's layers hold of a picture: the two rows of figure 1 of Gatys et al. (2015).
 
 Each reconstruction is solved for from noise by the objective of a transfer, with one of its two
-weights at 0. Nothing here touches a file, a terminal or a clock.
+weights at 0. Nothing here touches a file or the terminal.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from stylejax.losses.objective import make_objective
 from stylejax.options import (
@@ -19,9 +18,15 @@ from stylejax.options import (
     PictureOptions,
     SolverOptions,
 )
-from stylejax.solvers.solver import CHUNK, Solver, has_ended, lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.solver import Solver
+from stylejax.solvers.steps import longest_chunks
+from stylejax.transfer.levels import solve_levels
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.transfer import Problem, latent_objective, start_picture
+from stylejax.transfer.problem import Problem, latent_objective
+from stylejax.transfer.pyramid import pyramid_levels
+from stylejax.transfer.start import start_picture
+from stylejax.transfer.transfer import Callback, Result, solved_result
 from stylejax.types import Pixels
 from stylejax.weights.read import Weights
 
@@ -38,13 +43,6 @@ TV_WEIGHTS: Mapping[Kind, float] = {"content": 5.0, "style": 1.0}
 """By eye on the bundled weights: less leaves deep layers burnt colors, more grays shallow ones."""
 
 
-class Reconstruction(NamedTuple):
-    """A solved picture, and whether the loss became non-finite on the way."""
-
-    image: Pixels
-    failed: bool
-
-
 def reconstruct(
     picture: Pixels,
     layers: Sequence[str],
@@ -55,8 +53,8 @@ def reconstruct(
     tv_weight: float | None = None,
     seed: int = 0,
     parameterization: Parameterization = "fourier",
-    on_progress: Callable[[int], None] | None = None,
-) -> Reconstruction:
+    callback: Callback | None = None,
+) -> Result:
     """Solve for a picture that some layers cannot tell from the given one.
 
     Args:
@@ -70,17 +68,33 @@ def reconstruct(
             the content, or for noise; that of `TV_WEIGHTS` unless given.
         seed: of the noise that the solve starts from.
         parameterization: of the picture, as in a transfer.
-        on_progress: called with the iterations so far, about every 16.
+        callback: called with a `Progress` about every 16 iterations; where it returns something
+            true, the solve ends there. So it does at an interrupt (Ctrl-C).
 
     Raises:
         InputError: a layer is unknown or named twice, or there is none.
     """
+    solve = SolverOptions(iterations=iterations, levels=1, parameterization=parameterization)
+    options = Options(picture=PictureOptions(init="noise", seed=seed), solve=solve)
     tv_weight = TV_WEIGHTS[kind] if tv_weight is None else tv_weight
-    objective = make_objective(weights, layers, layers, style_loss="gram")
-    options = Options(
-        picture=PictureOptions(init="noise", seed=seed),
-        solve=SolverOptions(parameterization=parameterization),
+    problem = _problem(picture, layers, weights, kind, tv_weight, options)
+    levels = pyramid_levels(options, *picture.shape[:2])
+    steps = solve_levels(
+        levels, lambda number, image: problem, lambda image: image, pace=longest_chunks
     )
+    return solved_result(steps, callback)
+
+
+def _problem(
+    picture: Pixels,
+    layers: Sequence[str],
+    weights: Weights,
+    kind: Kind,
+    tv_weight: float,
+    options: Options,
+) -> Problem:
+    """The objective of a transfer with one of its two weights at 0, and noise to start from."""
+    objective = make_objective(weights, layers, layers, style_loss="gram")
     start = start_picture(options, picture, [])
     # The relative form measures style from the content picture on: that is the noise here.
     content = picture if kind == "content" else start
@@ -94,13 +108,8 @@ def reconstruct(
             tv_weight=jnp.float32(tv_weight),
         ),
     )
+    parameterization = options.solve.parameterization
     loss = latent_objective(objective, parameterization=parameterization)
     solver = Solver(loss, lbfgs(lower_bound=0.0))
     latent = latent_from_image(start, parameterization=parameterization)
-    problem = Problem(objective, solver, latent, arguments, latent.shape[0], parameterization)
-    state = solver.init(problem.start, *arguments)
-    while (left := iterations - int(state.iteration)) > 0 and not has_ended(state):
-        state, _ = solver.advance(state, np.int32(min(left, CHUNK)), *arguments)
-        if on_progress is not None:
-            on_progress(int(state.iteration))
-    return Reconstruction(problem.image(state), bool(state.failed))
+    return Problem(objective, solver, latent, arguments, latent.shape[0], parameterization)

@@ -6,65 +6,49 @@ feature map with their neighbors (a halo) at each convolution, and Gram matrices
 over the devices. The functions stay as they are; only where their arguments lie is said here.
 """
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array, PyTree
 
 from stylejax.devices.memory import Device
-from stylejax.errors import InputError
+from stylejax.devices.mesh import ROWS_A_DEVICE, placed, places_on
+from stylejax.losses.weights import LossTerms
 from stylejax.solvers.solver import Solver
-from stylejax.transfer.parameterization import image_from_latent
-from stylejax.transfer.transfer import Problem
-
-ROWS_A_DEVICE = 32
-"""Fewest rows of the picture that a device is given: four of the feature maps of stride 8."""
+from stylejax.transfer.parameterization import Latent, image_from_latent
+from stylejax.transfer.problem import Problem
+from stylejax.types import Scalar, Variables
 
 _ROWS = "rows"
 
 
-def devices_for_height(devices: Sequence[Device], height: int, *, asked: bool) -> list[Device]:
-    """As many of the devices as a picture can be split over.
-
-    Args:
-        devices: those that there are.
-        height: of the picture, in pixels.
-        asked: whether all of them must be used.
-
-    Raises:
-        InputError: they must be, and the picture is too small.
-    """
-    most = max(1, height // ROWS_A_DEVICE)
-    if asked and len(devices) > most:
-        raise InputError(
-            f"--devices {len(devices)}: {height} rows of pixels are too few to split, "
-            f"{ROWS_A_DEVICE} for each device; give {most} or less, or a larger --size"
-        )
-    return list(devices[:most])
+def spread_variables(variables: Variables, devices: Sequence[Device]) -> Variables:
+    """The network's numbers on all devices, for the problems of all levels (`over_rows`)."""
+    return placed(variables, places_on(devices, _ROWS)[0])
 
 
-def over_rows(problem: Problem, devices: Sequence[Device]) -> Problem:
+def over_rows(
+    problem: Problem, devices: Sequence[Device], variables: Variables | None = None
+) -> Problem:
     """The same problem with its picture in bands of rows over the devices.
 
     A picture too small for that is solved on the first device, or where there are several processes
     by all of them alike. The latent picture gets rows below it until every device has as many;
-    they take no part in the loss.
+    they take no part in the loss. `variables` are the network's, where `spread_variables` has put
+    them on the devices already.
     """
     height, count = problem.start.shape[0], len(devices)
     split = height >= count * ROWS_A_DEVICE
     if not split and jax.process_count() == 1:
         return problem
-    mesh = Mesh(np.asarray(devices), (_ROWS,))
-    everywhere, bands = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (_ROWS,)))
+    everywhere, bands = places_on(devices, _ROWS)
     below = -height % count if split else 0
     start = np.pad(problem.start, ((0, below), (0, 0), (0, 0)))
 
-    def loss(latent: Any, *arguments: Any) -> Any:
+    def loss(latent: Latent, *arguments: PyTree) -> tuple[Scalar, LossTerms]:
         # The Fourier transform sees the whole picture, there and back; the network its bands.
         at = jax.lax.with_sharding_constraint
         latent = at(latent[:height], everywhere)
@@ -72,44 +56,24 @@ def over_rows(problem: Problem, devices: Sequence[Device]) -> Problem:
         image = at(image, everywhere)
         return problem.objective(at(image, bands) if split else image, *arguments)
 
-    def of_state(leaf: Any) -> NamedSharding:
+    def of_state(leaf: jax.ShapeDtypeStruct) -> NamedSharding:
         if not split or leaf.shape[-3:] != start.shape:
             return everywhere
-        return NamedSharding(mesh, PartitionSpec(*[None] * (leaf.ndim - 3), _ROWS))
+        return NamedSharding(bands.mesh, PartitionSpec(*[None] * (leaf.ndim - 3), _ROWS))
 
-    def of_content(leaf: Any) -> NamedSharding:
+    def of_content(leaf: Array) -> NamedSharding:
         return bands if split and leaf.shape[0] % count == 0 else everywhere
 
-    variables, targets, weights = jax.tree.map(lambda leaf: everywhere, problem.arguments)
-    content = jax.tree.map(of_content, problem.arguments[1].content)
-    places = (variables, targets._replace(content=content), weights)
-    # By way of the host: a process cannot copy from its own device to those of others.
-    arguments = jax.device_put(jax.device_get(problem.arguments), places)
+    network, targets, weights = problem.arguments
+    places = jax.tree.map(lambda leaf: everywhere, targets)
+    places = places._replace(content=jax.tree.map(of_content, targets.content))
+    arguments = (
+        placed(network if variables is None else variables, everywhere),
+        placed(targets, places),
+        placed(weights, everywhere),
+    )
     solver = Solver(loss, problem.solver.method, problem.solver.budget)
     state = jax.eval_shape(solver.init, start, *arguments)
     solver = replace(solver, placement=(jax.tree.map(of_state, state), everywhere))
-    start = jax.device_put(start, bands if split else everywhere)
+    start = placed(start, bands if split else everywhere)
     return problem._replace(solver=solver, start=start, arguments=arguments)
-
-
-_COLLECTIVE = re.compile(
-    r"= (.*?) (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
-)
-_SHAPE = re.compile(r"\b[a-z]+(\d+)\[([\d,]*)\]")
-
-
-def communication(compiled: str) -> dict[str, int]:
-    """Bytes that each device receives for each kind of collective, from a program's compiled text.
-
-    A collective inside a loop is counted once: what is counted for a solver's step is one
-    evaluation with all that belongs to it.
-    """
-    found: Counter[str] = Counter()
-    for line in compiled.splitlines():
-        match = _COLLECTIVE.search(line)
-        if match is None:
-            continue
-        for bits, shape in _SHAPE.findall(match[1]):
-            items = np.prod([int(side) for side in shape.split(",") if side], dtype=np.int64)
-            found[match[2]] += int(items) * int(bits) // 8
-    return dict(found)

@@ -21,7 +21,7 @@ from stylejax.errors import InputError
 from stylejax.losses.objective import make_objective
 from stylejax.networks import DENSENET121, VGG19, folded_variables
 from stylejax.solvers.solver import Solver, lbfgs
-from stylejax.transfer.transfer import latent_objective
+from stylejax.transfer.problem import latent_objective
 from stylejax.weights.names import expected_shapes, variables_from_state_dict
 from stylejax.weights.read import read_weights
 
@@ -105,6 +105,7 @@ def compiled_bytes(architecture, layer, side, pairs):
     arguments = (folded, targets, objective.weights())
     state = jax.eval_shape(solver.init, picture, *arguments)
     account = solver.advance.lower(state, 1, *arguments).compile().memory_analysis()
+    assert account is not None
     return account.temp_size_in_bytes + account.argument_size_in_bytes
 
 

@@ -15,7 +15,7 @@ from stylejax.losses.moments import gram_loss
 from stylejax.losses.reader import Reader
 from stylejax.losses.variation import total_variation
 from stylejax.options import LossOptions, Options
-from stylejax.transfer.transfer import loss_weights
+from stylejax.transfer.problem import loss_weights
 
 LAYERS = (("two",), ("one", "two"))
 CONTENT, STYLE, OTHER = (jnp.asarray(picture(40, 36, seed)) for seed in range(3))

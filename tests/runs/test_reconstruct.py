@@ -10,7 +10,8 @@ from stylejax.images.write import write_picture
 from stylejax.losses.gram import gram_matrix
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import ARCHITECTURES, layer_table
-from stylejax.transfer.reconstruction import FIGURE_LAYERS, Reconstruction, reconstruct
+from stylejax.transfer.reconstruction import FIGURE_LAYERS, reconstruct
+from stylejax.transfer.transfer import Result
 from stylejax.weights.read import read_weights
 
 LAYERS = ["input", "conv1_relu"]
@@ -89,7 +90,7 @@ def test_content_is_shown_layer_by_layer_and_style_by_growing_sets(
 
     def stub(pixels, layers, weights, *, kind, **options):
         asked.append((kind, tuple(layers)))
-        return Reconstruction(np.full_like(pixels, len(asked) / 5), failed=False)
+        return Result(np.full_like(pixels, len(asked) / 5), {}, failed=False)
 
     monkeypatch.setattr("stylejax.runs.reconstruction.reconstruct", stub)
     assert main(["reconstruct", "--content", "photo.jpg", "--style", "photo.jpg", *given]) == 0

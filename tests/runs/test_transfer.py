@@ -16,7 +16,9 @@ from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record
-from stylejax.runs.transfer import Observer, Request, run_transfer, snapshot_path
+from stylejax.runs.prepare import snapshot_path
+from stylejax.runs.request import Request
+from stylejax.runs.transfer import Observer, run_transfer
 
 # The stem alone compiles in a second; the whole network is run by test_cli's end-to-end tests.
 SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_relu"))
@@ -130,9 +132,9 @@ def test_a_pyramid_is_interrupted_at_any_level_and_resumes_to_the_same_bytes(
 KILLED = """
 import sys
 from pathlib import Path
-import stylejax.runs.transfer
-stylejax.runs.transfer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
-stylejax.runs.transfer.CHECKPOINT_SHARE = float("inf")
+import stylejax.runs.checkpoint
+stylejax.runs.checkpoint.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+stylejax.runs.checkpoint.CHECKPOINT_SHARE = float("inf")
 from stylejax.cli.entry import main
 main(sys.argv[1:])
 """

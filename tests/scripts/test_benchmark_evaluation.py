@@ -7,7 +7,7 @@ from problems import picture
 
 from stylejax.options import Options, SolverOptions
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.transfer import make_problem
+from stylejax.transfer.problem import make_problem
 from stylejax.weights.read import read_weights
 
 

@@ -6,9 +6,10 @@ import pytest
 from benchmarks import solver as benchmark_solver
 
 from stylejax.images.samples import sample_picture
-from stylejax.solvers.solver import Solver, lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
-from stylejax.transfer.transfer import Problem
+from stylejax.transfer.problem import Problem
 
 TARGET = np.random.default_rng(0).uniform(0.2, 0.8, (8, 8, 3)).astype(np.float32)
 

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import scipy.optimize
 from jaxopt._src.lbfgs import inv_hessian_product
-from problems import quadratic, rosenbrock
+from problems import hills, quadratic, rosenbrock
 
-from stylejax.solvers.solver import CHUNK, Solver, adam, has_ended, lbfgs, optax_lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.solver import CHUNK, Solver
+from stylejax.solvers.state import has_ended
 
 METHODS = {"lbfgs": lbfgs, "optax-lbfgs": optax_lbfgs, "adam": adam}
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -24,11 +27,6 @@ def spectrum(condition, size=50):
     basis = np.linalg.qr(rng.normal(size=(size, size)))[0]
     matrix = basis @ np.diag(np.geomspace(1.0, condition, size)) @ basis.T
     return matrix.astype(np.float32), rng.normal(size=size).astype(np.float32)
-
-
-def hills(x):
-    """Neither convex nor bounded in slope: waves on a bowl."""
-    return jnp.sum(0.05 * jnp.square(x) + jnp.cos(3.0 * x) * jnp.sin(jnp.roll(x, 1))), {"x": x}
 
 
 def floats(*values):
@@ -259,7 +257,8 @@ def test_new_values_compile_nothing_anew(method):
     before = len(traces)
     state = run(solver, np.ones(5, np.float32), 6, 2 * matrix, -target, split=(3, 1))
     assert len(traces) == before
-    assert solver.init._cache_size() == solver.advance._cache_size() == 1
+    sizes = [program._cache_size() for program in (solver.init, solver.advance)]  # pyright: ignore
+    assert sizes == [1, 1]
     # Neither does a state that was saved and read back.
     solver.advance(jax.device_get(state), 2, matrix, target)
     assert len(traces) == before

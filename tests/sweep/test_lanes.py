@@ -17,14 +17,26 @@ def test_each_lane_is_solved_as_on_its_own():
     single = Solver(quadratic)
     lanes = LaneSolver(single, (False, True), (jax.devices()[0],))
     starts = np.zeros((3, 6), np.float32)
-    init, advance = lanes.compile(starts, MATRIX, TARGETS)
-    states, traces = advance(init(starts, MATRIX, TARGETS), np.int32(4), MATRIX, TARGETS)
-    assert states.params.shape == (3, 6) and traces.value.shape[0] == 3
+    programs = lanes.compile(starts, MATRIX, TARGETS)
+    first, last = lanes.steps(starts, 4, MATRIX, TARGETS, programs=programs)
+    assert first.evaluations.tolist() == [1, 1, 1] and first.taken.tolist() == [0, 0, 0]
+    assert last.params().shape == (3, 6) and last.trace.value.shape == (3, 4)
     for lane in range(3):
-        fresh = single.init(starts[lane], MATRIX, TARGETS[lane])
-        alone, _ = single.advance(fresh, 4, MATRIX, TARGETS[lane])
-        np.testing.assert_allclose(states.params[lane], alone.params, rtol=1e-5, atol=1e-6)
-        assert states.evaluations[lane] == alone.evaluations
+        *_, alone = single.steps(starts[lane], 4, MATRIX, TARGETS[lane])
+        np.testing.assert_allclose(last.params()[lane], alone.params(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(last.trace.value[lane], alone.trace.value, rtol=1e-4)
+        assert last.evaluations[lane] == alone.evaluations
+
+
+def test_lanes_end_one_by_one_and_the_last_one_ends_all():
+    # The first lane starts at its minimum, the second has some way to go.
+    starts, targets = np.zeros((2, 6), np.float32), np.stack([np.zeros(6), TARGETS[0]])
+    lanes = LaneSolver(Solver(quadratic), (False, True), (jax.devices()[0],))
+    steps = list(lanes.steps(starts, 5, MATRIX, targets.astype(np.float32), pace=lambda step: 2))
+    assert [step.iteration.tolist() for step in steps] == [[0, 0], [0, 2], [0, 4], [0, 5]]
+    assert [step.taken.tolist() for step in steps] == [[0, 0], [0, 2], [0, 2], [0, 1]]
+    assert steps[-1].converged.tolist()[0] and not steps[-1].failed.any()
+    assert [step.done for step in steps] == [False, False, False, True]
 
 
 def test_weights_are_stacked_leaf_by_leaf():

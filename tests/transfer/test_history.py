@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from stylejax.losses.objective import LossTerms
-from stylejax.solvers.solver import Solver, lbfgs
+from stylejax.losses.weights import LossTerms
+from stylejax.solvers.solver import Solver
 from stylejax.transfer.history import extend_history, history_csv, history_plot, start_history
 
 # JAX keeps dictionaries in the order of their keys.
@@ -48,14 +48,12 @@ def terms_of(x, variation_weight):
 @cache
 def solve(variation_weight=2.0):
     """The history over chunks of 4, 1 and 7 steps, and the states at their ends."""
-    solver = Solver(terms_of, lbfgs())
-    fresh = solver.init(np.linspace(-3, 2, 6, dtype=np.float32), variation_weight)
-    state, _ = solver.advance(fresh, 0, variation_weight)
-    history, states = start_history(state), [jax.device_get(state)]
-    for steps in (4, 1, 7):
-        state, trace = solver.advance(state, steps, variation_weight)
-        states.append(jax.device_get(state))
-        history = extend_history(history, trace, steps)
+    start, chunks = np.linspace(-3, 2, 6, dtype=np.float32), iter((4, 1, 7))
+    history, states = {}, []
+    steps = Solver(terms_of).steps(start, 12, variation_weight, pace=lambda step: next(chunks))
+    for step in steps:
+        history = extend_history(history, step.trace) if history else start_history(step.state)
+        states.append(jax.device_get(step.state))
     return history, states
 
 
@@ -86,16 +84,22 @@ def test_terms_add_up():
         np.testing.assert_allclose(layers, history[kind], rtol=1e-5)
 
 
-def test_rows_that_were_not_run_are_left_out():
-    solver = Solver(terms_of, lbfgs())
-    state, _ = solver.advance(solver.init(np.ones(3, np.float32), 1.0), 0, 1.0)
-    history = start_history(state)
-    state, trace = solver.advance(state, 2, 1.0)
-    assert len(trace.value) > 2
-    assert extend_history(history, trace, 2)["iteration"].tolist() == [0, 1, 2]
-    none = extend_history(history, trace, 0)
+def test_the_start_of_a_level_adds_no_row():
+    history, _ = solve()
+    start = next(Solver(terms_of).steps(np.ones(6, np.float32), 3, 2.0))
+    none = extend_history(history, start.trace, level=2)
     assert list(none) == list(history)
     assert all(np.array_equal(none[name], history[name]) for name in history)
+
+
+def test_the_evaluations_of_a_level_are_counted_from_its_start():
+    history, _ = solve()
+    spent, rows = history["evaluations"].sum(), len(history["loss"])
+    for step in Solver(terms_of).steps(np.ones(6, np.float32), 3, 2.0, pace=lambda step: 2):
+        history = extend_history(history, step.trace, level=2)
+        assert history["evaluations"].sum() == spent + (step.evaluations if step.taken else 0)
+    assert history["iteration"][rows:].tolist() == [rows, rows + 1, rows + 2]
+    assert history["level"].tolist() == [1] * rows + [2, 2, 2]
 
 
 def test_csv_reads_back_the_same_numbers():

@@ -25,7 +25,7 @@ from stylejax.transfer.parameterization import (
     unbounded,
     without_grid,
 )
-from stylejax.transfer.transfer import latent_objective
+from stylejax.transfer.problem import latent_objective
 from stylejax.weights.read import read_weights
 
 HALF_A_LEVEL = 1.0 / 510.0

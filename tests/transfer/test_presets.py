@@ -15,7 +15,9 @@ from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import ARCHITECTURES, canonical_layers
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions, check_options
 from stylejax.transfer.presets import PRESETS, PresetName, network_options, preset_options
-from stylejax.transfer.transfer import make_problem, start_picture, style_transfer
+from stylejax.transfer.problem import make_problem
+from stylejax.transfer.start import start_picture
+from stylejax.transfer.transfer import style_transfer
 from stylejax.weights.read import read_weights
 
 CONTENT, STYLE, IMAGE = picture(32, 48, 0), picture(32, 48, 1), picture(32, 48, 2)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from problems import picture
 
+from stylejax.devices.mesh import communication, devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import read_record
-from stylejax.transfer.sharding import communication, devices_for_height
 
 SHALLOW = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]
 
@@ -33,8 +33,9 @@ def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
         from problems import picture
         from stylejax.options import LossOptions, Options
         from stylejax.sweep.lanes import program_bytes
-        from stylejax.transfer.sharding import communication, over_rows
-        from stylejax.transfer.transfer import make_problem
+        from stylejax.devices.mesh import communication
+        from stylejax.transfer.sharding import over_rows
+        from stylejax.transfer.problem import make_problem
         from stylejax.weights.read import read_weights
 
         loss = LossOptions(content_layers=("pool1",), style_layers=("input", "pool1"))
@@ -46,20 +47,19 @@ def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
         for name, problem in {"plain": plain, "bands": bands}.items():
             evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
             (value, _), gradient = evaluate(problem.start, *problem.arguments)
-            program = problem.solver.compile(problem.start, *problem.arguments)[1]
-            fresh = problem.solver.init(problem.start, *problem.arguments)
-            state, _ = problem.solver.advance(fresh, 3, *problem.arguments)
+            program = problem.compiled().programs.advance
+            *_, last = problem.steps(3)
             found[name] = {
                 "value": float(value),
                 "gradient": np.asarray(gradient)[:259].tolist(),
-                "solved": float(state.value),
-                "image": problem.image(state).shape,
+                "solved": float(last.value),
+                "image": problem.image(last.state).shape,
                 "bytes": program_bytes(program),
                 "exchanged": communication(program.as_text()),
             }
         even = make_problem(read_weights(), content[:256], [style], Options(loss=loss), start[:256])
         even = over_rows(even, jax.devices())
-        found["even"] = program_bytes(even.solver.compile(even.start, *even.arguments)[1])
+        found["even"] = program_bytes(even.compiled().programs.advance)
         print(json.dumps(found))
     """
     done = run_on_devices(

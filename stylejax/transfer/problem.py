@@ -1,0 +1,249 @@
+"""One solve on arrays: the objective, its targets and weights, and where it starts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from stylejax.devices.hosts import on_host
+from stylejax.images.masks import Masks
+from stylejax.images.scaling import resize
+from stylejax.losses.objective import Objective, make_objective
+from stylejax.losses.targets import Targets
+from stylejax.losses.weights import LossTerms, LossWeights
+from stylejax.networks.features import folded_variables
+from stylejax.options import Options, Parameterization, check_options, normalized_shares
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.solver import Solver
+from stylejax.solvers.state import UNLIMITED, Method, SolverState
+from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks
+from stylejax.transfer.parameterization import Latent, image_from_latent, latent_from_image
+from stylejax.transfer.pyramid import Level, level_options
+from stylejax.transfer.start import start_picture
+from stylejax.types import OtherPixels, Pixels, Scalar, Variables
+from stylejax.weights.read import Weights
+
+_image_from_latent = jax.jit(image_from_latent, static_argnames="parameterization")
+
+
+class Pictures(NamedTuple):
+    """What a picture is solved from, at full size: content, styles, and masks where there are."""
+
+    content: Pixels
+    styles: Sequence[OtherPixels]
+    masks: Masks | None = None
+
+
+class Problem(NamedTuple):
+    """A solver of an objective, and its arguments; `start` is the latent picture to begin with.
+
+    `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
+    `parameterization` says how latent pictures are to be read, `programs` are the solver's, where
+    they have been compiled ahead.
+    """
+
+    objective: Objective
+    solver: Solver
+    start: Float[Array, "_ width 3"] | Float[np.ndarray, "_ width 3"]
+    arguments: tuple[Variables, Targets, LossWeights]
+    height: int
+    parameterization: Parameterization = "fourier"
+    programs: Programs | None = None
+
+    def compiled(self) -> "Problem":
+        """The same problem, its programs compiled ahead."""
+        return self._replace(programs=self.solver.compile(self.start, *self.arguments))
+
+    def shapes(self) -> SolverState:
+        """Shapes, types and places of the solver's state."""
+        return self.solver.shapes(self.start, *self.arguments)
+
+    def steps(
+        self, iterations: int, state: SolverState | None = None, *, pace: Pace = longest_chunks
+    ) -> Iterator[Step]:
+        """Solve step by step, from the start or from a saved state on (`Solver.steps`)."""
+        begin = self.start if state is None else state
+        return self.solver.steps(
+            begin, iterations, *self.arguments, pace=pace, programs=self.programs
+        )
+
+    def image(self, state: SolverState) -> Pixels:
+        """The picture that a state stands for."""
+        return self.image_of(on_host(state.params))
+
+    def image_of(self, latent: Float[np.ndarray, "_ width 3"]) -> Pixels:
+        """The picture that latent numbers on the host stand for."""
+        return np.asarray(
+            _image_from_latent(latent[: self.height], parameterization=self.parameterization)
+        )
+
+
+def solver_method(options: Options) -> Method:
+    """The optimizer that the options name."""
+    solve = options.solve
+    if solve.solver == "adam":
+        return adam(solve.learning_rate)
+    if solve.solver == "optax-lbfgs":
+        return optax_lbfgs(solve.lbfgs_history)
+    # No term of the loss is negative, and no weight.
+    return lbfgs(solve.lbfgs_history, lower_bound=0.0)
+
+
+def loss_weights(options: Options, styles: int) -> LossWeights:
+    """The weights pytree that the options describe, for a number of style pictures."""
+    loss = options.loss
+    per_layer = lambda layers, given: {
+        name: jnp.float32(share)
+        for name, share in zip(layers, normalized_shares(given, len(layers)), strict=True)
+    }
+    return LossWeights(
+        content_weight=jnp.float32(loss.content_weight),
+        style_weight=jnp.float32(loss.style_weight),
+        tv_weight=jnp.float32(loss.tv_weight),
+        content_layer_weights=per_layer(loss.content_layers, loss.content_layer_weights),
+        style_layer_weights=per_layer(loss.style_layers, loss.style_layer_weights),
+        style_blend=jnp.asarray(normalized_shares(loss.style_blend, styles), jnp.float32),
+    )
+
+
+def latent_objective(
+    objective: Objective, *, parameterization: Parameterization = "fourier"
+) -> Callable[..., tuple[Scalar, LossTerms]]:
+    """The objective as a function of the latent picture."""
+
+    def loss(
+        latent: Latent, variables: Variables, targets: Targets, weights: LossWeights
+    ) -> tuple[Scalar, LossTerms]:
+        image = image_from_latent(latent, parameterization=parameterization)
+        return objective(image, variables, targets, weights)
+
+    return loss
+
+
+class LoadedObjective(NamedTuple):
+    """An objective, and the network's numbers that it is computed with, folded and on the device.
+
+    Made once for all problems of a run: neither depends on pictures, sizes or weights.
+    """
+
+    objective: Objective
+    variables: Variables
+
+
+def load_objective(weights: Weights, options: Options) -> LoadedObjective:
+    """Make the objective that the options describe, and send the network to the device.
+
+    Raises:
+        InputError: a layer is unknown or named twice, or there is none.
+    """
+    loss = options.loss
+    objective = make_objective(
+        weights,
+        loss.content_layers,
+        loss.style_layers,
+        pooling=loss.pooling,
+        precision=loss.precision,
+        loss_form=loss.loss_form,
+        tv_form=loss.tv_form,
+        style_loss=loss.style_loss,
+        strip_rows=loss.strip_rows,
+    )
+    variables = folded_variables(weights, (*loss.content_layers, *loss.style_layers))
+    return LoadedObjective(objective, jax.device_put(variables))
+
+
+def make_problem(
+    network: Weights | LoadedObjective,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    options: Options,
+    start: Pixels,
+    masks: Masks | None = None,
+) -> Problem:
+    """Compute the targets and put together what is to be solved.
+
+    Args:
+        network: the network's weights, or the objective that was made of them.
+        content: the content picture.
+        styles: the style pictures, each of its own size.
+        options: of this one solve.
+        start: the picture to start from.
+        masks: of regions with a style of their own.
+
+    Raises:
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
+    """
+    check_options(options, len(styles))
+    loaded = network if isinstance(network, LoadedObjective) else load_objective(network, options)
+    objective, variables = loaded
+    pictures = [jnp.asarray(picture) for picture in (content, *styles)]
+    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
+    on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
+    targets = objective.targets(
+        variables,
+        pictures[0],
+        pictures[1:],
+        masks,
+        {"xla_backend_optimization_level": 0} if on_cpu else None,
+    )
+    budget = options.solve.evaluations or UNLIMITED
+    parameterization = options.solve.parameterization
+    latent_loss = latent_objective(objective, parameterization=parameterization)
+    return Problem(
+        objective=objective,
+        solver=Solver(latent_loss, solver_method(options), budget),
+        start=latent_from_image(start, parameterization=parameterization),
+        arguments=(variables, targets, loss_weights(options, len(styles))),
+        height=start.shape[0],
+        parameterization=parameterization,
+    )
+
+
+def scale_picture(
+    pixels: Float[np.ndarray, "_ _ *channels"], scale: float
+) -> Float[np.ndarray, "_ _ *channels"]:
+    """A picture or mask scaled by a factor of 1 or less."""
+    if scale == 1.0:
+        return pixels
+    height, width = pixels.shape[:2]
+    return resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def level_pictures(pictures: Pictures, level: Level) -> Pictures:
+    """The pictures and masks of a solve at the size of one level."""
+    masks = pictures.masks
+    if masks is not None:
+        masks = Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
+    content, *styles = (
+        scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
+    )
+    return Pictures(content, styles, masks)
+
+
+def level_problem(
+    network: Weights | LoadedObjective,
+    pictures: Pictures,
+    options: Options,
+    level: Level,
+    start: OtherPixels | None = None,
+) -> Problem:
+    """The problem of one level of the pyramid.
+
+    Args:
+        network: the network's weights, or the objective that was made of them.
+        pictures: at full size.
+        options: those of the whole pyramid.
+        level: one of `pyramid_levels(options, ...)`.
+        start: the solution of the level before, or a picture to start the coarsest level from;
+            the one that `options` names unless given.
+
+    Raises:
+        InputError: as in `make_problem`.
+    """
+    content, styles, masks = level_pictures(pictures, level)
+    start = start_picture(options, content, styles, start)
+    return make_problem(network, content, styles, level_options(options, level), start, masks)
