@@ -50,6 +50,7 @@ class DenseNet(nn.Module):
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
         """Map a normalized batch to `{layer: feature map}`; nothing past the last one is run."""
+        # Dense blocks of which only the result is asked for are one function.
         whole: set[int] = set()
         if not self.training and not self.is_initializing():
             whole = whole_blocks(self.layers, self.architecture)
@@ -102,12 +103,14 @@ def _convolution(network: DenseNet, layer: Layer) -> nn.Module:
     """A submodule's name is its key in torchvision's state dict, so weights need no map."""
     if layer.window == 1:
         # A matrix product over channels, which XLA's CPU backend runs faster as one.
-        return nn.Dense(layer.channels, use_bias=False, dtype=network.dtype, name=layer.module)
+        return nn.Dense(
+            layer.channels, use_bias=layer.has_bias, dtype=network.dtype, name=layer.module
+        )
     kernels = network_kernels(network.kernels)
     return nn.Conv(
         layer.channels,
         (layer.window, layer.window),
-        use_bias=False,
+        use_bias=layer.has_bias,
         dtype=network.dtype,
         conv_general_dilated=lambda x, kernel, *_, **__: kernels.convolution(x, kernel, layer.step),
         name=layer.module,

@@ -48,6 +48,7 @@ class Vgg(nn.Module):
                     x = nn.Conv(
                         layer.channels,
                         (layer.window, layer.window),
+                        use_bias=layer.has_bias,
                         dtype=self.dtype,
                         conv_general_dilated=lambda x, kernel, *_, **__: kernels.convolution(
                             x, kernel
