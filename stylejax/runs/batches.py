@@ -22,7 +22,7 @@ from stylejax.runs.checkpoint import (
     save_checkpoint,
 )
 from stylejax.runs.metadata import Record, record_with_options
-from stylejax.runs.request import Prepared, read_pictures
+from stylejax.runs.prepare import Prepared, read_pictures
 from stylejax.runs.transfer import CheckpointClock, next_steps
 from stylejax.solvers.solver import SolverState, is_over
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
@@ -97,7 +97,7 @@ class BatchSolver:
     def __init__(self, prepared: Prepared, grid: Combinations, observer: SweepObserver):
         """Read the pictures; nothing is compiled before there is something to solve."""
         self.prepared, self.grid, self.observer = prepared, grid, observer
-        self.read = read_pictures(prepared.request)
+        self.read = read_pictures(prepared)
         self.checkpoint = checkpoint_path(prepared.request.output / "sweep")
         self.clock = CheckpointClock()
         self.levels: dict[int, _Level] = {}

@@ -6,7 +6,6 @@ terminal only through the observer that the caller passes.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +15,15 @@ import numpy as np
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.batches import BatchSolver, Solved, SweepObserver
 from stylejax.runs.checkpoint import remove_checkpoint
 from stylejax.runs.metadata import read_record, record_text
-from stylejax.runs.request import Request, prepare
+from stylejax.runs.prepare import prepare
+from stylejax.runs.request import SweepRequest
 from stylejax.runs.transfer import write_result
-from stylejax.sweep.combinations import Combination, Combinations, combination_name
+from stylejax.sweep.combinations import Combination, combination_name
 from stylejax.sweep.tables import Row, make_row, results_csv, results_json, sweep_sheet
 from stylejax.transfer.history import TERMS
 
@@ -42,17 +43,6 @@ class SweepSummary(NamedTuple):
     seconds_solve: float
     failed: tuple[str, ...]
     stopped: bool
-
-
-@dataclass(frozen=True)
-class SweepRequest:
-    """What a sweep is asked to do.
-
-    `first` is the request of the grid's first combination, with the folder for its output.
-    """
-
-    first: Request
-    grid: Combinations
 
 
 def _results(solved: Solved) -> list[dict[str, int | float]]:

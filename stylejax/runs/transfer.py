@@ -16,7 +16,8 @@ from stylejax.devices.hosts import as_first_process_says, is_first_process, on_h
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.color import colors_after
 from stylejax.images.files import replace_file
-from stylejax.images.io import cover_and_crop, write_picture
+from stylejax.images.scaling import cover_and_crop
+from stylejax.images.write import write_picture
 from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
     Checkpoint,
@@ -27,15 +28,15 @@ from stylejax.runs.checkpoint import (
     save_checkpoint,
 )
 from stylejax.runs.metadata import record_text
-from stylejax.runs.request import (
+from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
-    Request,
     check_outputs,
     prepare,
     read_pictures,
     snapshot_path,
 )
+from stylejax.runs.request import Request
 from stylejax.solvers.solver import CHUNK, SolverState, has_ended
 from stylejax.transfer.history import (
     TERMS,
@@ -292,7 +293,7 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     prepared = prepare(request)
     checkpoint = checkpoint_path(request.output)
     with jax.default_device(prepared.device):
-        read = read_pictures(request)
+        read = read_pictures(prepared)
         saver = _Saver(prepared, read)
         suspended = Checkpoint(1, None, {})
         if request.resume:

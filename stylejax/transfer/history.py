@@ -30,6 +30,8 @@ def _loss_columns(value: Any, terms: Any) -> Iterator[tuple[str, Any]]:
     for kind, layers in (("content", terms.content_layers), ("style", terms.style_layers)):
         for name, term in layers.items():
             yield f"{kind}:{name}", term
+    for name, term in terms.terms.items():
+        yield f"term:{name}", term
 
 
 def _columns(state: SolverState | Trace) -> History:

@@ -76,7 +76,7 @@ def reconstruct(
         InputError: a layer is unknown or named twice, or there is none.
     """
     tv_weight = TV_WEIGHTS[kind] if tv_weight is None else tv_weight
-    objective = make_objective(weights, layers, layers)
+    objective = make_objective(weights, layers, layers, style_loss="gram")
     options = Options(
         picture=PictureOptions(init="noise", seed=seed),
         solve=SolverOptions(parameterization=parameterization),
@@ -89,9 +89,9 @@ def reconstruct(
         variables,
         objective.targets(variables, jnp.asarray(content), [jnp.asarray(picture)]),
         objective.weights(
-            content=jnp.float32(kind == "content"),
-            style=jnp.float32(kind == "style"),
-            total_variation=jnp.float32(tv_weight),
+            content_weight=jnp.float32(kind == "content"),
+            style_weight=jnp.float32(kind == "style"),
+            tv_weight=jnp.float32(tv_weight),
         ),
     )
     loss = latent_objective(objective, parameterization=parameterization)

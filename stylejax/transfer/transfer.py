@@ -16,8 +16,8 @@ from jaxtyping import Float
 from stylejax.devices.hosts import on_host
 from stylejax.errors import InputError
 from stylejax.images.color import colors_after, colors_before
-from stylejax.images.io import cover_and_crop, resize
 from stylejax.images.masks import Masks
+from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.losses.objective import LossWeights, Objective, Targets, make_objective
 from stylejax.networks.features import folded_variables
 from stylejax.options import STARTS, Options, Parameterization, check_options, normalized_shares
@@ -107,11 +107,11 @@ def loss_weights(options: Options, styles: int) -> LossWeights:
         for name, share in zip(layers, normalized_shares(given, len(layers)), strict=True)
     }
     return LossWeights(
-        content=jnp.float32(loss.content_weight),
-        style=jnp.float32(loss.style_weight),
-        total_variation=jnp.float32(loss.tv_weight),
-        content_layers=per_layer(loss.content_layers, loss.content_layer_weights),
-        style_layers=per_layer(loss.style_layers, loss.style_layer_weights),
+        content_weight=jnp.float32(loss.content_weight),
+        style_weight=jnp.float32(loss.style_weight),
+        tv_weight=jnp.float32(loss.tv_weight),
+        content_layer_weights=per_layer(loss.content_layers, loss.content_layer_weights),
+        style_layer_weights=per_layer(loss.style_layers, loss.style_layer_weights),
         style_blend=jnp.asarray(normalized_shares(loss.style_blend, styles), jnp.float32),
     )
 
@@ -176,18 +176,13 @@ def make_problem(
         loss.style_layers,
         pooling=loss.pooling,
         precision=loss.precision,
-        form=loss.loss_form,
-        total_variation_form=loss.tv_form,
+        loss_form=loss.loss_form,
+        tv_form=loss.tv_form,
         style_loss=loss.style_loss,
         strip_rows=loss.strip_rows,
     )
     variables = jax.device_put(
-        folded_variables(
-            weights.variables,
-            (*loss.content_layers, *loss.style_layers),
-            architecture=weights.architecture,
-            epsilon=weights.epsilon,
-        )
+        folded_variables(weights, (*loss.content_layers, *loss.style_layers))
     )
     pictures = [jnp.asarray(picture) for picture in (content, *styles)]
     # What runs once is done sooner where a CPU's compiler does not try to make it fast.

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from problems import NARROW_VGG16, NARROW_VGG19, picture, random_weights, write_vgg
 
-from stylejax.cli.entry import main, parse
+from stylejax.cli.commands import Transfer
+from stylejax.cli.entry import main
+from stylejax.cli.parse import parse
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.networks.layers import VGG19, layer_table
 from stylejax.options import Options, flatten_options, options_from_flat
 from stylejax.transfer.presets import preset_options
@@ -29,6 +32,12 @@ KEYS = {
     "seconds_compile",
     "seconds_solve",
 }
+
+
+def parsed(arguments):
+    command = parse(arguments)
+    assert isinstance(command, Transfer)
+    return command
 
 
 @pytest.fixture
@@ -98,10 +107,10 @@ def test_the_settings_are_shown_and_can_be_repeated(pair, tmp_path, capsys):
 def test_what_is_given_goes_before_what_is_repeated(pair, tmp_path):
     given = [*SHALLOW, "--iterations", "2", "--quiet"]
     assert main(["transfer", *pair, "-o", "first.png", "--style-weight", "7.5", *given]) == 0
-    command = parse(["transfer", "-o", "new.png", "--like=first.png", "--seed", "9"])
+    command = parsed(["transfer", "-o", "new.png", "--like=first.png", "--seed", "9"])
     assert command.options.loss.style_weight == 7.5 and command.options.picture.seed == 9
     assert [str(path) for path in (command.content, *command.styles)] == pair
-    command = parse(["transfer", *pair, "-o", "new.png", "--style-weight", "2"])
+    command = parsed(["transfer", *pair, "-o", "new.png", "--style-weight", "2"])
     assert command.options.loss.style_weight == 2.0
 
 
@@ -113,7 +122,7 @@ def test_options_survive_their_flat_form():
 
 
 def test_several_styles_and_comma_separated_values(pair):
-    command = parse(
+    command = parsed(
         ["transfer", *pair, "third.jpg", "-o", "o.png", "--style-blend", "3,1"]
         + ["--style-layers", "conv1_relu,features.transition1.relu", "--style-layer-weights=2,1"]
     )
@@ -157,7 +166,7 @@ FEW = ["--size", "64", "--evaluations", "4", "--iterations", "3", "--lbfgs-histo
 def test_a_preset_gives_what_is_not_given(pair, vgg_files, capsys, preset, file):
     weights = ["--weights", f"{file}.safetensors"] if file else []
     arguments = [*pair, "-o", "out.png", "--preset", preset, *weights, "--style-weight", "3"]
-    command = parse(["transfer", *arguments])
+    command = parsed(["transfer", *arguments])
     expected = preset_options(preset)
     assert command.options.loss.style_weight == 3.0
     assert command.options.picture == expected.picture and command.options.solve == expected.solve
@@ -181,10 +190,10 @@ def test_a_picture_made_with_vgg_is_repeated_with_the_same_weights(pair, vgg_fil
 
 
 def test_the_weight_file_decides_on_network_and_defaults(pair, vgg_files):
-    command = parse(["transfer", *pair, "-o", "out.png", "--weights=vgg16.safetensors"])
+    command = parsed(["transfer", *pair, "-o", "out.png", "--weights=vgg16.safetensors"])
     assert command.options.loss.content_layers == ("relu4_2",)
-    assert command.options.loss.pooling == "average" and command.run.network is None
-    command = parse(["demo", "--weights", "vgg16.safetensors", "--pooling", "max"])
+    assert command.options.loss.pooling == "average" and command.network is None
+    command = parsed(["demo", "--weights", "vgg16.safetensors", "--pooling", "max"])
     assert command.options.loss.content_layers == ("relu4_2",)
     assert command.options.loss.pooling == "max"
 
@@ -270,7 +279,7 @@ def test_help_is_there_and_gives_defaults(capsys, command):
     if command in (["transfer"], ["demo"]):
         for option in ("--style-weight", "--tv-weight", "--device", "--save-every", "--resume"):
             assert option in shown
-        assert "(default: 512)" in shown and "0 or more" in shown
+        assert "(32 or more; default: 512)" in shown and "(0 or more; default: 20.0)" in shown
 
 
 def test_a_loss_that_is_not_finite_exits_1_and_says_so(pair, tmp_path, capsys):

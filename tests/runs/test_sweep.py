@@ -10,7 +10,8 @@ import pytest
 from problems import picture, random_weights
 
 from stylejax.cli.entry import main
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record
 

@@ -11,7 +11,8 @@ import pytest
 from problems import picture, random_weights
 
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record

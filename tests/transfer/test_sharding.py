@@ -12,7 +12,8 @@ import pytest
 from problems import picture
 
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.metadata import read_record
 from stylejax.transfer.sharding import communication, devices_for_height
 

@@ -1,4 +1,9 @@
-"""The same arguments come in as for the plain functions of the networks and losses.
+"""The functions of networks and losses, tuned: safe to skip when reading.
 
-The same numbers go out, sooner or in less memory, so that a reader may pass this package by.
+In come feature maps or a picture, out come the same values and gradients as of the plain forms; the
+keyword `kernels` chooses between the two.
 """
+
+from stylejax.networks.kernels.choice import NetworkKernels, chosen_kernels, network_kernels
+
+__all__ = ["NetworkKernels", "chosen_kernels", "network_kernels"]
