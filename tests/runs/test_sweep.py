@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
@@ -21,7 +21,8 @@ SMALL += ["--iterations", "6", "--quiet"]
 
 
 @pytest.fixture
-def pair(tmp_path):
+def pair(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEJAX_WEIGHTS", str(random_weights()))
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     write_picture(content, picture(60, 80, seed=1))
     write_picture(style, picture(90, 70, seed=2)[..., ::-1])
