@@ -2,3 +2,26 @@
 
 Out goes whether it fits, and which device and which process has which part of it.
 """
+
+from stylejax.devices.hosts import as_first_process_says, is_first_process, join_processes, on_host
+from stylejax.devices.memory import (
+    available_memory,
+    check_memory,
+    estimated_memory,
+    find_devices,
+    fitting_strip_rows,
+)
+from stylejax.devices.mesh import devices_for_height
+
+__all__ = [
+    "as_first_process_says",
+    "available_memory",
+    "check_memory",
+    "devices_for_height",
+    "estimated_memory",
+    "find_devices",
+    "fitting_strip_rows",
+    "is_first_process",
+    "join_processes",
+    "on_host",
+]

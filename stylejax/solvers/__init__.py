@@ -1,7 +1,7 @@
-"""A function of a pytree and a start come in; states, step by step, go out. No pictures here.
+"""A function of a pytree comes in, and a place to start from.
 
-In the order in which one reads: `line_search`, `state`, `jaxopt_lbfgs` and `optax_methods` (two
-functions make a method), `steps` (the one loop) and `solver`.
+Out go states, step by step, the parameters that minimize it, and the trace of how it went; nothing
+here knows of pictures.
 """
 
 from stylejax.solvers.jaxopt_lbfgs import lbfgs

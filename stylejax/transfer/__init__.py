@@ -1,8 +1,7 @@
-"""Pictures and options come in, the solved picture and how it came about go out. Arrays only.
+"""Pictures as arrays, weights and options come in.
 
-In the order in which one reads: `parameterization`, `start`, `pyramid` and `presets` (what is
-solved for), `history`, `problem` (one solve), `sharding` (over several devices), `levels` (from
-coarse to fine, step by step), `transfer` and `reconstruction` (the whole, in one call).
+Out goes the solved picture with its history, level by level from coarse to fine; no file and no
+terminal is touched on the way.
 """
 
 from stylejax.transfer.history import History, history_csv, history_plot
