@@ -11,7 +11,7 @@ blocks that style and content are read from learn together. Normalized by its ow
 can hide that it runs away on a picture unlike the others: `settle` takes that hiding-place away.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -112,18 +112,23 @@ def _head(key: PRNGKeyArray, inputs: int, outputs: int, paired: int = 0) -> dict
     return {"kernel": kernel, "bias": jnp.zeros(outputs)}
 
 
+def init_heads(keys: Sequence[PRNGKeyArray]) -> dict[str, dict[str, Array]]:
+    """Heads of random numbers: a key for each tap, and one for the teacher's classes."""
+    table = layer_table()
+    *of_taps, of_logits = keys
+    heads = {
+        tap: _head(key, table[tap].channels, CHANNELS[output], PAIRED[tap])
+        for key, (tap, output) in zip(of_taps, TAPS.items(), strict=True)
+    }
+    return heads | {LOGITS: _head(of_logits, table["relu"].channels, CHANNELS[LOGITS])}
+
+
 def init_student(key: PRNGKeyArray) -> Student:
     """A student of random numbers, with heads."""
     network_key, *head_keys = jax.random.split(key, 2 + len(TAPS))
     network = DenseNet(("relu",), training=True)
     variables: Any = jax.jit(network.init)(network_key, jnp.zeros((1, 64, 64, 3)))
-    table = layer_table()
-    heads = {
-        tap: _head(head_key, table[tap].channels, CHANNELS[output], PAIRED[tap])
-        for head_key, (tap, output) in zip(head_keys, TAPS.items(), strict=False)
-    }
-    heads[LOGITS] = _head(head_keys[-1], table["relu"].channels, CHANNELS[LOGITS])
-    return Student(variables["params"], variables["batch_stats"], heads)
+    return Student(variables["params"], variables["batch_stats"], init_heads(head_keys))
 
 
 def normalized(pictures: Crops) -> Crops:

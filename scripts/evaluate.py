@@ -35,12 +35,15 @@ import numpy as np
 from judges import JUDGED_LAYERS, Judge, read_judge
 from measures import color_distance, content_distance, grid_energy, style_distance
 
+from stylejax.cli.commands import Transfer
 from stylejax.cli.entry import main as stylejax_main
-from stylejax.cli.entry import parse
+from stylejax.cli.parse import parse
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.io import check_output, read_picture, resize, write_picture
+from stylejax.images.read import read_picture, read_picture_file
+from stylejax.images.scaling import resize
+from stylejax.images.write import check_output, write_picture
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import Options
 from stylejax.runs.metadata import make_record, read_record
@@ -117,7 +120,8 @@ def plan(pair: Pair, method: Method, given: argparse.Namespace) -> Job:
     arguments = ["transfer", str(content), str(style), "-o", str(output), *method.options]
     arguments += ["--size", str(given.size)]
     command = parse(arguments)
-    weights = _read_weights(find_weights(command.run.weights), network=command.run.network)
+    assert isinstance(command, Transfer)
+    weights = _read_weights(find_weights(command.weights), network=command.network)
     return Job(arguments, content, style, output, command.options, weights)
 
 
@@ -146,7 +150,8 @@ def is_made(job: Job) -> bool:
     """Whether the job's picture is there already, made with the same inputs and options."""
     if not job.output.is_file():
         return False
-    asked = make_record(job.options, job.content, (job.style,), job.weights, "any")
+    content, style = read_picture_file(job.content), read_picture_file(job.style)
+    asked = make_record(job.options, content, [style], job.weights, "any")
     found = read_record(job.output)
     same = ("stylejax", "content", "styles", "weights", "options")
     return all(asked[key] == found.get(key) for key in same)

@@ -109,7 +109,8 @@ def activation_statistics(student: Student, pictures: Array) -> dict[str, dict[s
 
     The last is of the diagonal of the Gram matrix: how far one channel dominates it.
     """
-    features, _ = student_taps(student, pictures, _TAP_NAMES, False, jnp.float32)
+    taps_of = jax.jit(student_taps, static_argnums=(2, 3, 4))
+    features, _ = taps_of(student, pictures, _TAP_NAMES, False, jnp.float32)
     found = {}
     for tap, values in features.items():
         energy = jnp.mean(jnp.square(values), (0, 1, 2))

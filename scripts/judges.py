@@ -13,7 +13,7 @@ import jax
 from googlenet import GoogLeNet, read_googlenet
 
 from stylejax.networks.features import feature_extractor
-from stylejax.weights.read import default_weights, read_tensors, read_weights
+from stylejax.weights.read import default_weights, read_names, read_weights
 from stylejax.weights.zoo import find_weights
 
 JUDGED_LAYERS = {
@@ -41,7 +41,7 @@ def read_judge(path: Path | None) -> Judge:
         InputError: the file is missing or damaged.
     """
     path = default_weights() if path is None else find_weights(path) or path
-    keys, _ = read_tensors(path, names_only=True)
+    keys, _ = read_names(path)
     if any(key.startswith("inception_3a") for key in keys):
         module = GoogLeNet(JUDGED_LAYERS["googlenet"])
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from stylejax.losses.terms import gram_matrix, style_loss
+from stylejax.losses.gram import gram_matrix, style_loss
 from stylejax.types import FeatureMap, OtherPixels, Pixels, Scalar
 
 FeatureMaps = Mapping[str, Array]

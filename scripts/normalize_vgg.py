@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.io import read_picture
+from stylejax.images.read import read_picture
 from stylejax.networks.layers import VGG19, VggArchitecture
 from stylejax.weights.names import state_dict_from_variables
 from stylejax.weights.read import Weights, read_weights

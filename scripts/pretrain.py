@@ -38,6 +38,8 @@ SAVE_SECONDS = 120.0
 REPORT_SECONDS = 20.0
 AVERAGING = 0.998
 LONGEST_STEP = 10.0
+SAMPLE = 512
+"""Pictures from which the deviations of the teacher's channels are taken."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def read_material(options: Options, photographs: np.ndarray) -> Material:
     tiles = np.concatenate([photographs, painted_tiles(options.painted, options.seed)])
     teacher = read_googlenet(options.teacher)
     key = jax.random.key(options.seed)
-    sample = jax.jit(crops, static_argnums=(2, 3))(key, photographs[::20], 512, options.size)
+    sample = jax.jit(crops, static_argnums=(2, 3))(key, photographs[::20], SAMPLE, options.size)
     deviations = jax.jit(distillation.channel_deviations)(teacher, sample)
     return _everywhere(Material(jnp.asarray(tiles), teacher, deviations))
 

@@ -1,20 +1,32 @@
-"""Neural style transfer as a pure JAX optimization problem."""
+"""Neural style transfer as a pure JAX optimization problem: pictures in, one picture out.
+
+Everything on the way is a function of arrays and pytrees that can be called, differentiated and
+mapped by itself.
+"""
 
 from stylejax.errors import InputError
-from stylejax.images.io import Picture, read_picture, write_picture
+from stylejax.images.masks import Masks
+from stylejax.images.read import Picture, read_picture
 from stylejax.images.samples import sample_picture
-from stylejax.losses.objective import LossTerms, LossWeights, Objective, Targets, make_objective
-from stylejax.losses.terms import (
-    content_loss,
-    gram_matrix,
-    style_loss,
-    total_variation,
-    total_variation_power,
+from stylejax.images.write import write_picture
+from stylejax.losses.content import content_loss
+from stylejax.losses.forms import Form
+from stylejax.losses.gram import gram_matrix, style_loss
+from stylejax.losses.moments import Moments, feature_moments
+from stylejax.losses.objective import Objective, make_objective
+from stylejax.losses.targets import Targets, Term, View
+from stylejax.losses.variation import total_variation, total_variation_power
+from stylejax.losses.wasserstein import wasserstein_loss
+from stylejax.losses.weights import LossTerms, LossWeights
+from stylejax.networks import (
+    DenseNet,
+    Layer,
+    Network,
+    Vgg,
+    feature_extractor,
+    layer_table,
+    network_layers,
 )
-from stylejax.networks.densenet import DenseNet
-from stylejax.networks.features import feature_extractor
-from stylejax.networks.layers import layer_table
-from stylejax.networks.vgg import Vgg
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.solvers import (
     Method,
@@ -46,11 +58,16 @@ from stylejax.weights.read import Weights, read_weights
 __all__ = [
     "BatchProgress",
     "DenseNet",
+    "Form",
     "InputError",
+    "Layer",
     "LossOptions",
     "LossTerms",
     "LossWeights",
+    "Masks",
     "Method",
+    "Moments",
+    "Network",
     "Objective",
     "Options",
     "Picture",
@@ -63,13 +80,16 @@ __all__ = [
     "SolverState",
     "Step",
     "Targets",
+    "Term",
     "Trace",
     "Vgg",
+    "View",
     "Weights",
     "adam",
     "chunks_of_about",
     "content_loss",
     "feature_extractor",
+    "feature_moments",
     "gram_matrix",
     "image_from_latent",
     "latent_from_image",
@@ -78,6 +98,7 @@ __all__ = [
     "lbfgs",
     "make_objective",
     "make_problem",
+    "network_layers",
     "network_options",
     "optax_lbfgs",
     "preset_options",
@@ -90,5 +111,6 @@ __all__ = [
     "style_transfer",
     "total_variation",
     "total_variation_power",
+    "wasserstein_loss",
     "write_picture",
 ]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stylejax.images.io import read_picture
+from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.solver import read_problem, sample_pairs
 from stylejax.devices.memory import release_freed_memory
-from stylejax.images.io import read_picture
+from stylejax.images.read import read_picture
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.problem import Problem
 

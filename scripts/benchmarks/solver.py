@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import jaxopt
 import numpy as np
 
-from stylejax.images.io import read_picture
+from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.options import Options, PictureOptions
 from stylejax.solvers.optax_methods import optax_lbfgs

@@ -14,8 +14,8 @@ import jax
 import numpy as np
 
 from benchmarks.solver import sample_pairs
-from stylejax.images.io import read_picture
-from stylejax.losses.objective import LossWeights
+from stylejax.images.read import read_picture
+from stylejax.losses.weights import LossWeights
 from stylejax.options import Options, PictureOptions, SolverOptions
 from stylejax.solvers.solver import Solver
 from stylejax.sweep.lanes import lane_weights, over_lanes
@@ -79,7 +79,9 @@ def benchmark_sweep(arguments: argparse.Namespace) -> dict[str, Any]:
     for level in pyramid_levels(options, *content.shape[:2]):
         problem = level_problem(network, pictures, options, level)
         weights = lane_weights([options] * lanes, level, 1)
-        weights = weights._replace(style=np.geomspace(LIGHTEST, HEAVIEST, lanes, dtype=np.float32))
+        weights = weights._replace(
+            style_weight=np.geomspace(LIGHTEST, HEAVIEST, lanes, dtype=np.float32)
+        )
         contest = _Contest(problem, level, weights, lanes)
         together, alone = [], []
         for _ in range(arguments.repeats):

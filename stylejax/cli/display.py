@@ -1,9 +1,12 @@
-"""What a run shows on the terminal: a progress bar, or now and then a line where there is none."""
+"""What a run shows on the terminal: its progress and its end.
+
+Progress is a bar, or now and then a line where there is no terminal to draw on.
+"""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import (
@@ -16,7 +19,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from stylejax.runs.sweep import SweepProgress
+from stylejax.runs.sweep import SweepProgress, SweepSummary
+from stylejax.runs.transfer import Summary
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
 
@@ -29,7 +33,7 @@ def _terms(history: History) -> str:
 
 
 class _Display:
-    """A bar on standard error that says what is being done; a context manager around the work."""
+    """A bar on standard error that says what is being done; `bar` is drawn while one is in it."""
 
     def __init__(self, total: int | None) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -42,20 +46,6 @@ class _Display:
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("starting", total=total, details="")
-
-    def __enter__(self) -> Any:
-        """Start drawing."""
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop drawing."""
-        self.bar.stop()
 
     def stage(self, text: str) -> None:
         """Say what is being done."""
@@ -167,3 +157,80 @@ def figure_display() -> Iterator[Callable[[str, int, int], None]]:
 
     with bar:
         yield show
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """How a transfer ended, for a reader."""
+    history = summary.history
+    spent = f"{history['iteration'][-1]} iterations, {summary.evaluations} evaluations"
+    yield f"{summary.output}"
+    yield f"  loss     {history['loss'][0]:.5g} -> {history['loss'][-1]:.5g} ({spent})"
+    yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
+    several = f"{summary.devices} x " if summary.devices > 1 else ""
+    yield f"  device   {several}{summary.device} ({summary.device_kind})"
+    if summary.converged:
+        yield "  Nothing lowers the loss any further: ended before the last iteration."
+    if not summary.weights.trained:
+        yield "  These weights are random, for tests only: no style is seen; give --weights."
+
+
+def summary_json(summary: Summary) -> str:
+    """How a transfer ended, for a program: one line."""
+    history = summary.history
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            "weights": summary.weights.name,
+            "device": summary.device,
+            "iterations": int(history["iteration"][-1]),
+            "evaluations": summary.evaluations,
+            "loss_initial": float(history["loss"][0]),
+            "loss_final": float(history["loss"][-1]),
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
+
+
+def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
+    """How a sweep of so many combinations ended, for a reader."""
+    seconds = f"{summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    kept = f", {summary.kept} of them from before" if summary.kept else ""
+    yield f"{summary.folder}"
+    yield f"  pictures {len(summary.rows)} of {combinations}{kept}; {summary.lanes_at_once} at once"
+    yield f"  seconds  {seconds}"
+    yield "  tables   contact-sheet.png, results.csv, results.json"
+
+
+def sweep_json(summary: SweepSummary) -> str:
+    """How a sweep ended, for a program: one line."""
+    return json.dumps(
+        {
+            "output": str(summary.folder),
+            "pictures": len(summary.rows),
+            "kept": summary.kept,
+            "lanes_at_once": summary.lanes_at_once,
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
+
+
+def print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows with their columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print_text("  ".join(cells).rstrip())
+
+
+def print_text(text: str) -> None:
+    """Print a result on standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Print what went wrong on standard error."""
+    sys.stderr.write(f"stylejax: {text}\n")

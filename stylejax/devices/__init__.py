@@ -1,1 +1,4 @@
-"""What there is to compute on comes out: devices, their memory, meshes of them, other processes."""
+"""The devices and processes that JAX sees come in, and the size of what is to be computed.
+
+Out goes whether it fits, and which device and which process has which part of it.
+"""

@@ -3,6 +3,7 @@
 import ctypes
 import math
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,22 +12,31 @@ import psutil
 from stylejax.errors import InputError
 from stylejax.losses.strips import Strips, layer_strips
 from stylejax.networks.features import frame_padding
-from stylejax.networks.layers import AnyArchitecture, VggArchitecture, canonical_layer, layer_table
+from stylejax.networks.kernels.folding import whole_blocks
+from stylejax.networks.layers import (
+    AnyArchitecture,
+    Architecture,
+    Layer,
+    canonical_layer,
+    layers_run,
+)
 from stylejax.options import DeviceName
-from stylejax.weights.names import expected_shapes
+from stylejax.weights.names import parameter_shapes
 
 Device = Any
 """A device of JAX, whose class pyright takes for a variable."""
 
-# XLA's own account of the compiled solve, on CPU at 256, 512 and 1024 px, is below these lines, at
-# 1024 px by a quarter at most. Of DenseNet the stem and the first block are what is held at once,
-# however deep the layers; of VGG it grows with the bytes of all feature maps up to the deepest
-# (five layers of VGG-19 with maximum pooling).
-_STEM_BYTES_A_PIXEL, _DENSENET_BYTES_A_PIXEL = 450.0, 1000.0
-_VGG_BYTES_A_PIXEL, _VGG_SHARE_OF_MAPS = 1210.0, 0.34
-_FIXED_BYTES = 64e6
-# Where the network sees a picture in parts, so much is held of the whole of it.
-_WHOLE_BYTES_A_PIXEL = 80.0
+# With these numbers and the architecture's sizes the estimate lies above XLA's own account of the
+# compiled solve, on CPU at 1024 px by at most a third (docs/scaling.md). A share of the feature
+# maps is held until the gradient has gone through them; at work beside them are a few maps of the
+# largest size (what a convolution adds up from its parts, gradients). Parameters are there as they
+# are, as the gradient reads them, and as the compiler lays them out.
+_SHARE_OF_MAPS_HELD = 0.62
+_MAPS_AT_WORK = 6.0
+_COPIES_OF_PARAMETERS = 4.0
+_PICTURES_AT_WORK = 5.0
+"""Arrays of the picture's size beside those that the solver keeps, among them its spectrum."""
+_FLOAT_BYTES = 4
 _SHARE_OF_MEMORY = 0.7
 """Of a device's memory, what a picture may take that is not cut into strips."""
 
@@ -91,7 +101,7 @@ def total_memory(device: Device) -> int:
 def estimated_memory(
     height: int,
     width: int,
-    layers: tuple[str, ...],
+    layers: Sequence[str],
     pictures_kept: int,
     architecture: AnyArchitecture,
     devices: int = 1,
@@ -109,30 +119,55 @@ def estimated_memory(
         devices: how many the picture is spread over.
         strip_rows: the rows of a strip, where the network sees the picture in strips.
     """
-    table = layer_table(architecture)
     run = _layers_run(layers, architecture)
-    stride = table[run[-1]].stride
+    stride = max(layer.stride for layer in run)
     rows = _strips(layers, architecture, strip_rows).cut(height, 1).rows
     padded = math.prod(side + sum(frame_padding(side, stride)) for side in (rows, width))
-    a_pixel = _DENSENET_BYTES_A_PIXEL if stride > 2 else _STEM_BYTES_A_PIXEL
-    if isinstance(architecture, VggArchitecture):
-        maps = sum(4 * table[name].channels / table[name].stride ** 2 for name in run)
-        a_pixel = _VGG_BYTES_A_PIXEL + _VGG_SHARE_OF_MAPS * maps
-    growing = (padded * a_pixel + 12 * height * width * pictures_kept) / devices
-    if devices > 1 or rows < height:
-        growing += _WHOLE_BYTES_A_PIXEL * height * width
+    held = sum(_bytes_a_pixel(layer) for layer in _maps_held(layers, architecture))
+    largest = max(_bytes_a_pixel(layer) for layer in run)
+    of_maps = padded * (_SHARE_OF_MAPS_HELD * held + _MAPS_AT_WORK * largest)
+    # Content is compared at the deepest layer, as a rule.
+    of_target = height * width * _bytes_a_pixel(run[-1])
+    picture = height * width * _FLOAT_BYTES * 3
+    growing = (of_maps + of_target + picture * pictures_kept) / devices
+    growing += picture * _PICTURES_AT_WORK
     return round(growing + fixed_memory(layers, architecture))
 
 
-def _strips(layers: tuple[str, ...], architecture: AnyArchitecture, rows: int) -> Strips:
-    table = layer_table(architecture)
-    return layer_strips(rows, [table[canonical_layer(layer, architecture)] for layer in layers])
+def _bytes_a_pixel(layer: Layer) -> float:
+    """Bytes of a layer's map for each pixel of the picture."""
+    return _FLOAT_BYTES * layer.channels / layer.stride**2
+
+
+def _names(layers: Sequence[str], architecture: AnyArchitecture) -> list[str]:
+    return [canonical_layer(layer, architecture) for layer in layers]
+
+
+def _layers_run(layers: Sequence[str], architecture: AnyArchitecture) -> list[Layer]:
+    """All layers up to the deepest of the given ones."""
+    return list(layers_run(_names(layers, architecture), architecture.layers).values())
+
+
+def _maps_held(layers: Sequence[str], architecture: AnyArchitecture) -> Iterator[Layer]:
+    """The maps that the gradient needs: of a whole dense block its bottlenecks and its result."""
+    whole: set[int] = set()
+    if isinstance(architecture, Architecture):
+        whole = whole_blocks(_names(layers, architecture), architecture)
+    run = _layers_run(layers, architecture)
+    for layer, following in zip(run, [*run[1:], run[0]], strict=True):
+        is_bottleneck, is_result = following.window > 1, following.block != layer.block
+        if layer.block not in whole or is_bottleneck or is_result:
+            yield layer
+
+
+def _strips(layers: Sequence[str], architecture: AnyArchitecture, rows: int) -> Strips:
+    return layer_strips(rows, [architecture.layers[name] for name in _names(layers, architecture)])
 
 
 def fitting_strip_rows(
     height: int,
     width: int,
-    layers: tuple[str, ...],
+    layers: Sequence[str],
     pictures_kept: int,
     architecture: AnyArchitecture,
     device: Device,
@@ -154,24 +189,13 @@ def fitting_strip_rows(
     return next((-(-height // n) for n in counts if needed(-(-height // n)) <= limit), least)
 
 
-def _layers_run(layers: tuple[str, ...], architecture: AnyArchitecture) -> list[str]:
-    """Canonical names of all layers up to the deepest of the given ones."""
-    names = list(layer_table(architecture))
-    last = max(names.index(canonical_layer(layer, architecture)) for layer in layers)
-    return names[: last + 1]
-
-
-def fixed_memory(layers: tuple[str, ...], architecture: AnyArchitecture) -> float:
+def fixed_memory(layers: Sequence[str], architecture: AnyArchitecture) -> float:
     """Bytes of `estimated_memory` that do not grow with the picture."""
-    if not isinstance(architecture, VggArchitecture):
-        return _FIXED_BYTES
-    # Float32 kernels, once as they are and once as their gradients read them.
-    table, shapes = layer_table(architecture), expected_shapes(architecture)
-    keys = (f"{table[name].torchvision}.weight" for name in _layers_run(layers, architecture))
-    return _FIXED_BYTES + 2 * 4 * sum(math.prod(shapes[key]) for key in keys if key in shapes)
+    shapes = parameter_shapes(_layers_run(layers, architecture))
+    return _COPIES_OF_PARAMETERS * _FLOAT_BYTES * sum(map(math.prod, shapes.values()))
 
 
-def check_memory(needed: int, available: int, longest: int, fixed: float = _FIXED_BYTES) -> None:
+def check_memory(needed: int, available: int, longest: int, fixed: float = 0.0) -> None:
     """Refuse a run that memory cannot hold; `fixed` of the bytes needed stay whatever the size.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stylejax.errors import InputError
-from stylejax.images.io import fitted_size, resize
+from stylejax.images.scaling import fitted_size, resize
 from stylejax.types import OtherPixels, Pixels
 
 LONGEST_SIDE = 8192

@@ -78,6 +78,7 @@ def layer_mask(
 
 def layer_masks(
     masks: Sequence[Mask], receptive_field: int, height: int, width: int
-) -> Float[np.ndarray, "regions {height} {width}"]:
+) -> Float[np.ndarray, "{height} {width} regions"]:
     """`layer_mask` of several regions."""
-    return np.stack([layer_mask(mask, receptive_field, height, width) for mask in masks])
+    each = [layer_mask(mask, receptive_field, height, width) for mask in masks]
+    return np.stack(each, axis=-1)

@@ -1,178 +1,92 @@
-"""The objective: content, style and total variation of one picture, weighted and summed.
+"""The objective: content, style, total variation and further terms of one picture, in one sum.
 
-`Objective` holds structure only (which layers, which form); everything with a number in it is an
-argument: `loss(image, variables, targets, weights)`. So a new target, a changed weight or another
-placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to name.
+`Objective` holds structure only (which layers, which functions); everything with a number in it is
+an argument: `loss(image, variables, targets, weights)`. So a new target, a changed weight or
+another placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to name.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.errors import InputError
-from stylejax.images.masks import Mask, Masks, check_masks, layer_masks
-from stylejax.losses.strips import (
-    Cut,
-    Strip,
-    Strips,
-    join_strips,
-    layer_strips,
-    list_strips,
-    scan_strips,
-)
-from stylejax.losses.terms import (
-    FORMS,
-    STYLE_LOSSES,
-    TOTAL_VARIATIONS,
-    Moments,
-    Sizes,
-    content_loss,
-    content_spread,
-    feature_moments,
-)
-from stylejax.networks.features import FeatureExtractor, feature_extractor
-from stylejax.networks.layers import Layer, canonical_layer, canonical_layers, layer_table
-from stylejax.options import (
-    LossForm,
-    LossOptions,
-    Pooling,
-    Precision,
-    StyleLoss,
-    TotalVariationForm,
-)
-from stylejax.types import FeatureMap, Features, Image, OtherImage, Scalar, Variables
-from stylejax.weights.read import Weights
-
-Number = float | Float[Array, "..."]
+from stylejax.images.masks import Masks, check_masks
+from stylejax.losses.content import ContentDistance, content_loss
+from stylejax.losses.forms import Form, style_term
+from stylejax.losses.gram import GramMatrix
+from stylejax.losses.moments import Moments, StyleDistance, layer_moments
+from stylejax.losses.named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
+from stylejax.losses.reader import Beside, Reader, Seen, make_reader
+from stylejax.losses.targets import Regions, Targets, Term, as_term
+from stylejax.losses.variation import Regularizer
+from stylejax.losses.weights import LossTerms, LossWeights, Number
+from stylejax.networks.layers import AnyNetwork
+from stylejax.options import Kernels, LossOptions, Pooling, Precision
+from stylejax.types import Features, Image, OtherImage, Scalar, Variables
 
 _DEFAULTS = LossOptions()
 
-# Below this share of the style's own Gram energy, content and style count as the same texture: the
-# relative form divides by no less, so a picture styled by itself gives 0 and not 0 / 0.
-_SMALLEST_REFERENCE = 1e-4
 
-
-def _positive(unit: Float[Array, "*parts"]) -> Float[Array, "*parts"]:
-    """The unit, or 1 where it is 0: the features are all 0 there, and no share of them is known."""
-    return jnp.where(unit > 0.0, unit, 1.0)
-
-
-def _sizes(stride: int, channels: int, image: OtherImage) -> Sizes:
-    height, width = image.shape[:2]
-    return Sizes(channels, -(-height // stride) * -(-width // stride), height * width)
-
-
-class LossWeights(NamedTuple):
-    """Every weight of the loss: a pytree of numbers, to be traced, swept and differentiated.
-
-    `content`, `style` and `total_variation` weigh the three terms. The layers' weights multiply
-    each layer's term; `style_blend` mixes the Gram matrices of several style pictures. Those three
-    conventionally sum to 1 each; `Objective.weights` makes them so.
-    """
-
-    content: Number
-    style: Number
-    total_variation: Number
-    content_layers: Mapping[str, Number]
-    style_layers: Mapping[str, Number]
-    style_blend: Float[Array, " styles"]
-
-
-class Regions(NamedTuple):
-    """Regions of the picture, each with a style of its own.
-
-    `weights` are those of the positions of each style layer's feature map, with a sum of 1 for each
-    region; `areas` the regions' shares of the picture.
-    """
-
-    weights: Mapping[str, Float[Array, "regions _ _"]]
-    areas: Float[Array, " regions"]
-
-
-class Targets(NamedTuple):
-    """What a picture is compared with; computed once for a pair of pictures.
-
-    `content` holds the content picture's feature maps, `style` the moments of the style pictures'
-    feature maps with a leading axis of pictures, `content_moments` those of the content picture at
-    the style layers, from which the relative form takes its unit (with a leading axis of regions
-    where there are `regions`: region n is compared with style picture n).
-    """
-
-    content: Mapping[str, FeatureMap]
-    style: Mapping[str, Moments]
-    content_moments: Mapping[str, Moments]
-    regions: Regions | None = None
-
-
-class _Statistics(NamedTuple):
-    """All that the loss asks of the network: content distances and the style layers' moments."""
-
-    distances: Mapping[str, Scalar]
-    moments: Mapping[str, Moments]
-
-
-class LossTerms(NamedTuple):
-    """The loss taken apart: `content` + `style` + `total_variation` is the loss.
-
-    The layers' entries add up to `content` and `style`; all weights are multiplied in.
-    """
-
-    content: Scalar
-    style: Scalar
-    total_variation: Scalar
-    content_layers: Mapping[str, Scalar]
-    style_layers: Mapping[str, Scalar]
+def _sum(terms: Mapping[str, Scalar]) -> Scalar:
+    return jnp.sum(jnp.stack(list(terms.values())))
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of equation 7 in Gatys et al. (2015), plus total variation.
+    """The loss of equation 7 in Gatys et al. (2015), plus total variation and further terms.
 
     Attributes:
-        extract: the network, giving at least the layers below.
+        reader: the network, giving at least the layers below.
         content_layers: where content is compared (equation 1).
-        style_layers: where Gram matrices are compared (equations 3 to 5).
-        geometry: each layer's name, and its stride and receptive field.
-        form: `paper` leaves each layer's term as in the paper. `relative` divides a content
-            term by the variance of the content's feature maps and a style term by its value at the
-            content picture, so that a weight means the same for every pair and every size. `mean`
-            and `sum` are ways of published programs (`losses.FORMS`).
-        total_variation_form: which total variation (`losses.TOTAL_VARIATIONS`).
-        style_loss: what is compared at the style layers (`losses.STYLE_LOSSES`).
-        strips: what large pictures are cut into, so that the network sees a part at a time.
+        style_layers: where moments are compared (equations 3 to 5).
+        content_loss: of a feature map and that of the content picture.
+        style_loss: of a layer's moments and those of the style.
+        regularizer: of the picture; its weight is `tv_weight`.
+        form: what a layer's losses are divided by.
+        gram_matrix: its textbook form or a tuned one.
+        terms: further terms by their names.
     """
 
-    extract: FeatureExtractor
+    reader: Reader
     content_layers: tuple[str, ...]
     style_layers: tuple[str, ...]
-    geometry: tuple[tuple[str, Layer], ...]
-    form: LossForm = "relative"
-    total_variation_form: TotalVariationForm = "power"
-    style_loss: StyleLoss = "gram"
-    strips: Strips = Strips()
+    content_loss: ContentDistance
+    style_loss: StyleDistance
+    regularizer: Regularizer
+    form: Form
+    gram_matrix: GramMatrix
+    terms: tuple[tuple[str, Term], ...] = ()
 
     def weights(
         self,
         *,
-        content: Number = _DEFAULTS.content_weight,
-        style: Number = _DEFAULTS.style_weight,
-        total_variation: Number = _DEFAULTS.tv_weight,
+        content_weight: Number = _DEFAULTS.content_weight,
+        style_weight: Number = _DEFAULTS.style_weight,
+        tv_weight: Number = _DEFAULTS.tv_weight,
+        term_weights: Mapping[str, Number] | None = None,
         styles: int = 1,
+        **others: Number | Mapping[str, Number],
     ) -> LossWeights:
-        """Weights that treat all layers of a kind, and all of `styles` style pictures, alike."""
+        """Weights that treat all layers of a kind, and all of `styles` style pictures, alike.
+
+        Further terms weigh 1 unless `term_weights` says otherwise. `others` are other fields of
+        `LossWeights`, or former names.
+        """
         alike = lambda layers: {name: jnp.float32(1.0 / len(layers)) for name in layers}
-        return LossWeights(
-            content=content,
-            style=style,
-            total_variation=total_variation,
-            content_layers=alike(self.content_layers),
-            style_layers=alike(self.style_layers),
+        weights = LossWeights(
+            content_weight=content_weight,
+            style_weight=style_weight,
+            tv_weight=tv_weight,
+            content_layer_weights=alike(self.content_layers),
+            style_layer_weights=alike(self.style_layers),
             style_blend=jnp.full(styles, 1.0 / styles, jnp.float32),
+            term_weights={name: 1.0 for name, _ in self.terms} | dict(term_weights or {}),
         )
+        return weights._replace(**others)
 
     def targets(
         self,
@@ -180,7 +94,7 @@ class Objective:
         content: Image,
         styles: Sequence[OtherImage],
         masks: Masks | None = None,
-        compiler_options: dict[str, Any] | None = None,
+        compiler_options: dict[str, int] | None = None,
     ) -> Targets:
         """Compute the targets from a content picture and style pictures of any sizes.
 
@@ -191,239 +105,191 @@ class Objective:
         """
         if not styles:
             raise InputError("no style picture: give at least one")
-
-        features_and_moments = jax.jit(
-            self._features_and_moments, compiler_options=compiler_options
-        )
-        of_styles: list[Any] = [None] * len(styles)
-        regions = None
+        regions, of_styles = None, [{} for _ in styles]
         if masks is not None:
             check_masks(masks, len(styles))
+            carried = partial(self.reader.carried_masks, self.style_layers, variables)
             areas = jnp.asarray([mask.mean() for mask in masks.content], jnp.float32)
-            regions = Regions(self._carried(variables, content, masks.content), areas)
-            for index, mask in enumerate(masks.styles):
-                of_styles[index] = self._carried(variables, styles[index], [mask])
-        of_content = None if regions is None else regions.weights
-        features, content_moments = features_and_moments(variables, content, of_content)
-        moments = [
-            features_and_moments(variables, style, weights)[1]
-            for style, weights in zip(styles, of_styles, strict=True)
-        ]
+            regions = Regions(carried(content, masks.content), areas)
+            if masks.styles:
+                of_styles = list(map(carried, styles, [[mask] for mask in masks.styles]))
+        compiled = partial(jax.jit, compiler_options=compiler_options)
+        keep = (*self.content_layers, *self._layers_of_terms)
+        see = compiled(partial(self._see, content={}, keep=keep))
+        of_content = see(variables, content, regions.weights if regions else {})
+        seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
         # The moments of a masked style picture have an axis of one region already.
         join = jnp.concatenate if masks is not None and masks.styles else jnp.stack
-        style = jax.tree.map(lambda *each: join(each), *moments)
-        return Targets(features, style, content_moments, regions)
+        style = jax.tree.map(lambda *each: join(each), *(each.moments for each in seen))
+        content_units, style_units = compiled(self._units)(content, of_content, style)
 
-    def _features_and_moments(
-        self, variables: Variables, image: OtherImage, weights: Any
-    ) -> tuple[dict[str, FeatureMap], dict[str, Moments]]:
-        """Feature maps at the content layers, and the moments of the style layers."""
-        if self.strips.count(image.shape[0]) > 1:
-            return self._assembled(variables, image, weights)
-        features = self.extract(variables, image)
-        kept = {name: features[name] for name in self.content_layers}
-        return kept, self._moments(features, weights)
+        def of_term(term: Term) -> PyTree:
+            pictures = zip((content, *styles), (of_content, *seen), strict=True)
+            first, *rest = (term.view(picture, each.maps) for picture, each in pictures)
+            return term.target(first, rest)
 
-    def _carried(
-        self, variables: Variables, image: OtherImage, masks: Sequence[Mask]
-    ) -> dict[str, Array]:
-        """The masks of a picture, carried to each style layer."""
-        shapes = jax.eval_shape(self.extract, variables, image)
-        fields = {name: layer.receptive_field for name, layer in self.geometry}
-        return {
-            name: jnp.asarray(layer_masks(masks, fields[name], *shapes[name].shape[:2]))
-            for name in self.style_layers
-        }
+        return Targets(
+            {name: of_content.maps[name] for name in self.content_layers},
+            content_units,
+            style,
+            style_units,
+            of_content.moments,
+            regions,
+            {name: of_term(term) for name, term in self.terms},
+        )
 
     def __call__(
         self, image: Image, variables: Variables, targets: Targets, weights: LossWeights
     ) -> tuple[Scalar, LossTerms]:
         """The loss of a picture and its terms (for `jax.value_and_grad(..., has_aux=True)`)."""
-        statistics = self._statistics(image, variables, targets)
-        content = {
-            name: weights.content * weights.content_layers[name] * term
-            for name, term in self._content_terms(statistics.distances, targets, image).items()
-        }
-        style = {
-            name: weights.style * weights.style_layers[name] * term
-            for name, term in self._style_terms(
-                statistics.moments, targets, image, weights.style_blend
-            ).items()
-        }
-        variation = TOTAL_VARIATIONS[self.total_variation_form]
+        regions = targets.regions.weights if targets.regions else {}
+        seen = self._see(variables, image, regions, targets.content, self._layers_of_terms)
+        content = {}
+        for name in self.content_layers:
+            weight = weights.content_weight * weights.content_layer_weights[name]
+            content[name] = weight * (seen.distances[name] / targets.content_units[name])
+        style = {}
+        for name in self.style_layers:
+            weight = weights.style_weight * weights.style_layer_weights[name]
+            ours = seen.moments[name]
+            style[name] = weight * self._style_term(name, ours, targets, weights, image)
+        further = {}
+        for name, term in self.terms:
+            value = term.value(term.view(image, seen.maps), targets.terms[name])
+            further[name] = weights.term_weights[name] * value
         terms = LossTerms(
-            content=jnp.sum(jnp.stack(list(content.values()))),
-            style=jnp.sum(jnp.stack(list(style.values()))),
-            total_variation=weights.total_variation * variation(image),
+            content=_sum(content),
+            style=_sum(style),
+            total_variation=weights.tv_weight * self.regularizer(image),
             content_layers=content,
             style_layers=style,
+            terms=further,
         )
-        return terms.content + terms.style + terms.total_variation, terms
+        loss = terms.content + terms.style + terms.total_variation
+        return loss + _sum(further) if further else loss, terms
 
-    def _moments(self, features: Features, weights: Any = None) -> dict[str, Moments]:
-        """Moments of the style layers; of several regions where `weights` has such."""
-        if weights is None:
-            return {name: feature_moments(features[name]) for name in self.style_layers}
-        of_regions = jax.vmap(feature_moments, (None, 0))
-        return {name: of_regions(features[name], weights[name]) for name in self.style_layers}
+    @property
+    def _layers_of_terms(self) -> tuple[str, ...]:
+        return tuple(name for _, term in self.terms for name in term.layers)
 
-    def _statistics(self, image: Image, variables: Variables, targets: Targets) -> _Statistics:
-        """What the loss compares, of the whole picture or summed over its strips."""
-        regions = None if targets.regions is None else targets.regions.weights
-
-        def of_strip(strip: Strip) -> tuple[_Statistics, tuple[()]]:
-            features, moments = self._of_strip(variables, image, regions, strip)
-            distances = {}
-            for name in self.content_layers:
-                own = strip.own_rows(targets.content[name], self._cut(name, image))
-                distances[name] = content_loss(features[name], own)
-            return _Statistics(distances, moments), ()
-
-        if self.strips.count(image.shape[0]) > 1:
-            return scan_strips(of_strip, list_strips(self.strips, image.shape[0]))[0]
-        features = self.extract(variables, image)
-        distances = {
-            name: content_loss(features[name], targets.content[name])
-            for name in self.content_layers
-        }
-        return _Statistics(distances, self._moments(features, regions))
-
-    def _cut(self, name: str, image: OtherImage) -> Cut:
-        """Rows of a layer's map: of the whole picture, and of a strip's cut."""
-        return self.strips.cut(image.shape[0], dict(self.geometry)[name].stride)
-
-    def _of_strip(
-        self, variables: Variables, image: OtherImage, weights: Any, strip: Strip
-    ) -> tuple[dict[str, FeatureMap], dict[str, Moments]]:
-        """Feature maps of a strip's cut, 0 outside of its own rows, and its part of the moments."""
-        maps = self.extract(variables, strip.cut(image, self.strips.cut(image.shape[0], 1)))
-        cuts = {name: self._cut(name, image) for name in maps}
-        features = {name: strip.own(maps[name], cuts[name]) for name in maps}
-        if weights is not None:
-            cut = lambda name: jax.vmap(lambda each: strip.cut(each, cuts[name]))(weights[name])
-            return features, self._moments(features, {name: cut(name) for name in weights})
-        # Moments are means: those of a cut are scaled to the whole picture's positions.
-        moments = self._moments(features)
-        for name, (mean, gram) in moments.items():
-            share = cuts[name].rows / cuts[name].height
-            moments[name] = Moments(share * mean, share * gram)
-        return features, moments
-
-    def _assembled(
-        self, variables: Variables, image: OtherImage, weights: Any
-    ) -> tuple[dict[str, FeatureMap], dict[str, Moments]]:
-        """A picture's feature maps at the content layers, and its moments, strip by strip."""
-
-        def of_strip(strip: Strip) -> tuple[dict[str, Moments], dict[str, Array]]:
-            features, moments = self._of_strip(variables, image, weights, strip)
-            return moments, {name: features[name] for name in self.content_layers}
-
-        each = list_strips(self.strips, image.shape[0])
-        moments, cuts = scan_strips(of_strip, each)
-        return {
-            name: join_strips(each, maps, self._cut(name, image)) for name, maps in cuts.items()
-        }, (moments)
-
-    def _content_terms(
-        self, distances: Mapping[str, Scalar], targets: Targets, image: Image
-    ) -> dict[str, Scalar]:
-        terms: dict[str, Scalar] = {}
-        for name, distance in distances.items():
-            target = targets.content[name]
-            unit = 1.0
-            if self.form == "relative":
-                # A blank content picture has no variance: its own energy is the unit then.
-                floor = _SMALLEST_REFERENCE * content_loss(jnp.zeros_like(target), target)
-                unit = _positive(jnp.maximum(content_spread(target), floor))
-            sizes = _sizes(dict(self.geometry)[name].stride, target.shape[-1], image)
-            factor = FORMS[self.form].content(sizes)
-            terms[name] = factor * distance / unit
-        return terms
-
-    def _style_terms(
+    def _see(
         self,
-        moments: Mapping[str, Moments],
-        targets: Targets,
-        image: Image,
-        blend: Float[Array, " styles"],
-    ) -> dict[str, Scalar]:
-        terms: dict[str, Scalar] = {}
-        regions = targets.regions
-        for name, ours in moments.items():
-            style, content = targets.style[name], targets.content_moments[name]
-            if regions is None:
-                mixed = lambda each: jnp.tensordot(blend, each, axes=1)
-                term = self._style_distance(ours, jax.tree.map(mixed, style), content)
-            else:
-                each = jax.vmap(self._style_distance)(ours, style, content)
-                term = jnp.sum(len(blend) * blend * regions.areas * each)
-            sizes = _sizes(dict(self.geometry)[name].stride, ours.mean.shape[-1], image)
-            terms[name] = FORMS[self.form].style(sizes) * term
-        return terms
+        variables: Variables,
+        image: OtherImage,
+        regions: Beside,
+        content: Features,
+        keep: tuple[str, ...],
+    ) -> Seen:
+        """Content losses where there is a target, moments, and the maps of the layers to keep."""
 
-    def _style_distance(self, moments: Moments, target: Moments, content: Moments) -> Scalar:
-        """The style loss of a layer, in units of the content's own in the relative form."""
-        losses = STYLE_LOSSES[self.style_loss]
-        parts = jnp.stack(losses(moments, target))
-        if self.form == "relative":
-            nothing = losses(jax.tree.map(jnp.zeros_like, target), target)
-            # Of all parts together: where a flat style has no covariance, its part is rounding.
-            floor = _SMALLEST_REFERENCE * sum(nothing)
-            unit = jnp.maximum(jnp.stack(losses(content, target)), floor)
-            parts = parts / _positive(unit) / len(parts)
-        return jnp.sum(parts)
+        def look(features, beside, shares):
+            regions, content = beside
+            distances = {
+                name: self.content_loss(features[name], target) for name, target in content.items()
+            }
+            seen = {name: features[name] for name in self.style_layers}
+            moments = layer_moments(seen, regions, shares, gram_matrix=self.gram_matrix)
+            return (distances, moments), {name: features[name] for name in keep}
+
+        (distances, moments), maps = self.reader.look(look, variables, image, regions, content)
+        return Seen(distances, moments, maps)
+
+    def _units(
+        self, image: OtherImage, content: Seen, style: Mapping[str, Moments]
+    ) -> tuple[dict[str, Scalar], dict[str, Array] | None]:
+        """What the layers' losses are divided by; None for style where several are blended."""
+        content_units, style_units = {}, {}
+        for name in self.content_layers:
+            sizes = self.reader.sizes(name, image)
+            unit = self.form.content(self.content_loss, content.maps[name], sizes)
+            content_units[name] = jnp.asarray(unit)
+        for name, target in style.items():
+            ours = content.moments[name]
+            regions = ours.mean.ndim == 2
+            if len(target.mean) > 1 and not regions:
+                return content_units, None
+            unit = partial(self._style_unit, name, image)
+            style_units[name] = jax.vmap(unit, (0 if regions else None, 0))(ours, target)
+        return content_units, style_units
+
+    def _style_unit(
+        self, name: str, image: OtherImage, content: Moments, style: Moments
+    ) -> Float[Array, "*parts"]:
+        sizes = self.reader.sizes(name, image)
+        return jnp.asarray(self.form.style(self.style_loss, content, style, sizes))
+
+    def _style_term(
+        self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image
+    ) -> Scalar:
+        """A layer's style loss in its units, of a blend of styles or of all regions."""
+        term = partial(style_term, self.style_loss)
+        style, blend, units = targets.style[name], weights.style_blend, targets.style_units
+        if targets.regions is not None and units is not None:
+            each = jax.vmap(term)(ours, style, units[name])
+            return jnp.sum(len(blend) * blend * targets.regions.areas * each)
+        target = jax.tree.map(lambda each: jnp.tensordot(blend, each, axes=1), style)
+        content = targets.content_moments[name]
+        unit = units[name][0] if units else self._style_unit(name, image, content, target)
+        return term(ours, target, unit)
 
 
 def make_objective(
-    weights: Weights,
+    network: AnyNetwork,
     content_layers: Sequence[str],
     style_layers: Sequence[str],
     *,
-    pooling: Pooling = "max",
-    precision: Precision = "float32",
-    form: LossForm = "relative",
-    total_variation_form: TotalVariationForm = "power",
-    style_loss: StyleLoss = "gram",
-    strip_rows: int = 0,
+    pooling: Pooling = _DEFAULTS.pooling,
+    precision: Precision = _DEFAULTS.precision,
+    content_loss: ContentDistance = content_loss,
+    style_loss: str | StyleDistance = _DEFAULTS.style_loss,
+    loss_form: str | Form = _DEFAULTS.loss_form,
+    tv_form: str | Regularizer = _DEFAULTS.tv_form,
+    terms: Mapping[str, Term | Regularizer] | None = None,
+    strip_rows: int = _DEFAULTS.strip_rows,
+    kernels: Kernels | None = None,
 ) -> Objective:
-    """The objective on the network of a weight file.
+    """The objective on a network; its defaults are the command line's.
 
-    `strip_rows`, where it is not 0, has pictures of more rows (and two halos) than that go through
-    the network strip by strip (`stylejax.losses.strips`).
+    Args:
+        network: what `read_weights` returns, or a `Network` of one's own.
+        content_layers: where content is compared, in any naming scheme.
+        style_layers: where style is compared.
+        pooling: of the network, `max` or `average`.
+        precision: of the network's interior, `float32` or `bfloat16`.
+        content_loss: of a feature map and its target.
+        style_loss: `gram`, `covariance`, `wasserstein`, or a function of a layer's `Moments` and
+            their target, to one number or to a tuple of parts.
+        loss_form: `relative`, `paper`, `mean`, `sum`, or a `Form` (`stylejax.losses.forms`).
+        tv_form: `power`, `plain`, `power-sum`, `squared-sum`, or a function of the picture.
+        terms: further terms by name: functions of the picture, or `Term`s, which see feature maps
+            and have targets.
+        strip_rows: where it is not 0, pictures of more rows (and two halos) than that go through
+            the network strip by strip (`stylejax.losses.strips`).
+        kernels: `fast` or `plain` forms of the functions that have both. The plain ones can be
+            differentiated in forward mode too.
 
     Raises:
-        InputError: no content or style layer, or an unknown or repeated one.
+        InputError: no content or style layer, an unknown or repeated one, or an unknown name.
     """
-    for kind, layers in (("content", content_layers), ("style", style_layers)):
-        if not layers:
-            raise InputError(f"no {kind} layer: name at least one (a weight of 0 turns it off)")
-        canonical_layers(layers, weights.architecture)
-    # A layer may serve as content and as style, under two of its names.
-    canonical = {
-        name: canonical_layer(name, weights.architecture)
-        for name in (*content_layers, *style_layers)
-    }
-    table = layer_table(weights.architecture)
-    extract = feature_extractor(
-        tuple(dict.fromkeys(canonical.values())),
-        architecture=weights.architecture,
-        epsilon=weights.epsilon,
-        pooling=pooling,
-        precision=precision,
-    )
-
-    def by_given_name(variables: Variables, image: OtherImage) -> Features:
-        features = extract(variables, image)
-        return {name: features[layer] for name, layer in canonical.items()}
-
-    geometry = {name: table[layer] for name, layer in canonical.items()}
+    made = {name: as_term(term) for name, term in (terms or {}).items()}
+    asked = {"content": content_layers, "style": style_layers}
+    asked |= {f"{name} (a term)": term.layers for name, term in made.items() if term.layers}
+    tuned = loss_kernels(kernels)
     return Objective(
-        by_given_name,
+        make_reader(
+            network,
+            asked,
+            pooling=pooling,
+            precision=precision,
+            kernels=kernels,
+            strip_rows=strip_rows,
+        ),
         tuple(content_layers),
         tuple(style_layers),
-        tuple(geometry.items()),
-        form,
-        total_variation_form,
-        style_loss,
-        layer_strips(strip_rows, geometry.values()),
+        content_loss,
+        named_or_given("style_loss", style_loss, STYLE_LOSSES),
+        named_or_given("tv_form", tv_form, tuned.total_variations),
+        named_or_given("loss_form", loss_form, FORMS),
+        tuned.gram_matrix,
+        tuple(made.items()),
     )

@@ -8,15 +8,15 @@ exact but for the order of additions.
 """
 
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from stylejax.networks.layers import Layer
-from stylejax.types import FeatureMap
 
 
 class Cut(NamedTuple):
@@ -66,6 +66,9 @@ def layer_strips(rows: int, layers: Collection[Layer]) -> Strips:
     return make_strips(rows, field, max(layer.stride for layer in layers))
 
 
+Rows = Float[Array, "_ _ _"] | Float[np.ndarray, "_ _ _"]
+
+
 class Strip(NamedTuple):
     """One of them, in pixels: where its cut starts, its first row, and the first after it."""
 
@@ -73,7 +76,7 @@ class Strip(NamedTuple):
     first: Int[Array, "*strips"]
     end: Int[Array, "*strips"]
 
-    def cut(self, rows: Any, cut: Cut) -> Any:
+    def cut(self, rows: Rows, cut: Cut) -> Float[Array, "_ _ _"]:
         """The strip's cut of a picture, or of a map."""
         return lax.dynamic_slice_in_dim(rows, self.start // cut.stride, cut.rows)
 
@@ -83,13 +86,9 @@ class Strip(NamedTuple):
         # The last strip ends with the picture, which may be no multiple of the stride.
         return (row >= self.first // cut.stride) & (row < -(-self.end // cut.stride))
 
-    def own(self, rows: FeatureMap, cut: Cut) -> FeatureMap:
+    def own(self, rows: Float[Array, "_ _ _"], cut: Cut) -> Float[Array, "_ _ _"]:
         """A cut with 0 outside of the strip's own rows."""
         return jnp.where(self.is_own(cut)[:, None, None], rows, 0.0)
-
-    def own_rows(self, rows: FeatureMap, cut: Cut) -> Float[Array, "rows width channels"]:
-        """The strip's cut of a whole map, with 0 outside of its own rows."""
-        return self.own(self.cut(rows, cut), cut)
 
 
 def list_strips(cuts: Strips, height: int) -> Strip:
@@ -99,12 +98,14 @@ def list_strips(cuts: Strips, height: int) -> Strip:
     return Strip(start, first, jnp.minimum(first + cuts.rows, height))
 
 
-def scan_strips(function: Callable[[Strip], tuple[Any, Any]], each: Strip) -> tuple[Any, Any]:
+def scan_strips(
+    function: Callable[[Strip], tuple[PyTree, PyTree]], each: Strip
+) -> tuple[PyTree, PyTree]:
     """Run a function on all strips: the sum of its first result, and all of its second ones."""
     summed, _ = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], each))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), summed)
 
-    def step(total: Any, strip: Strip) -> tuple[Any, Any]:
+    def step(total: PyTree, strip: Strip) -> tuple[PyTree, PyTree]:
         summed, kept = jax.checkpoint(function)(strip)
         return jax.tree.map(jnp.add, total, summed), kept
 

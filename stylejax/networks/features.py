@@ -7,27 +7,37 @@ of the network's stride; it is part of the function, so gradients flow through i
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import cast
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from stylejax.errors import InputError
 from stylejax.networks.densenet import DenseNet
+from stylejax.networks.kernels import chosen_kernels
+from stylejax.networks.kernels.folding import fold_blocks
 from stylejax.networks.layers import (
     DENSENET121,
     AnyArchitecture,
+    AnyNetwork,
+    Architecture,
+    KnownNetwork,
+    Network,
     VggArchitecture,
+    architecture_of,
     canonical_layer,
     canonical_layers,
-    layer_table,
+    network_layers,
 )
 from stylejax.networks.vgg import Vgg
-from stylejax.options import Pooling, Precision
+from stylejax.options import Kernels, Pooling, Precision
 from stylejax.types import Features, Image, Variables
 
 MARGIN = 16
 """Smallest width, in pixels, of the reflected frame around the picture."""
 
+Colors = Float[Array, " 3"] | Float[np.ndarray, " 3"]
 FeatureExtractor = Callable[[Variables, Image], Features]
 
 
@@ -43,7 +53,7 @@ def frame_padding(length: int, stride: int) -> tuple[int, int]:
 
 
 def _network_input(
-    image: Image, preprocessing: Mapping[str, Any], stride: int
+    image: Image, preprocessing: Mapping[str, Colors], stride: int
 ) -> Float[Array, "1 padded_height padded_width 3"]:
     """The picture normalized and padded, as a batch of one."""
     height, width = image.shape[:2]
@@ -57,64 +67,69 @@ def _network_input(
     return jnp.moveaxis(planes, 0, -1)[None]
 
 
-def folded_variables(
-    variables: Variables,
-    layers: Sequence[str],
-    *,
-    architecture: AnyArchitecture = DENSENET121,
-    epsilon: float = 1e-5,
-) -> Variables:
-    """Variables that give the same feature maps at these layers, and at no others.
+def folded_variables(network: Network | KnownNetwork, layers: Sequence[str]) -> Variables:
+    """Variables of a network that give the same feature maps at these layers, and at no others.
 
-    With them a program compiles faster (`DenseNet.fold`). Raises as `feature_extractor` does, but
-    layers may be named twice.
+    With them a program compiles faster (`stylejax.networks.kernels.folding`). Of networks that have
+    nothing to fold they are the network's own.
+
+    Raises:
+        InputError: a layer is unknown; it may be named twice.
     """
-    if isinstance(architecture, VggArchitecture):
-        return variables
-    names = dict.fromkeys(canonical_layer(name, architecture) for name in layers)
-    return DenseNet(tuple(names), architecture, epsilon).fold(variables)
+    names = dict.fromkeys(canonical_layer(name, network) for name in layers)
+    if isinstance(network, Network) or isinstance(network.architecture, VggArchitecture):
+        return network.variables
+    return fold_blocks(network.variables, names, network.architecture, network.epsilon)
 
 
 def feature_extractor(
-    layers: Sequence[str],
+    network: AnyNetwork | Sequence[str],
+    layers: Sequence[str] | None = None,
     *,
-    architecture: AnyArchitecture = DENSENET121,
-    epsilon: float = 1e-5,
     pooling: Pooling = "max",
     precision: Precision = "float32",
+    kernels: Kernels | None = None,
+    architecture: AnyArchitecture = DENSENET121,
+    epsilon: float | None = None,
 ) -> FeatureExtractor:
     """Make the function from `(variables, image)` to `{layer: height x width x channels}`.
 
+    Without `layers` the first argument is taken for them, of a network of this `architecture`.
+
     Args:
+        network: what `read_weights` returns, a `Network` of one's own, or an architecture.
         layers: names in any scheme (`stylejax.networks.layers`); they are the keys of the result.
-        architecture: which network, and its widths: `Weights.architecture`.
-        epsilon: batch norm's epsilon, `Weights.epsilon`; VGG has none.
         pooling: `max` as published, or `average` (smoother gradients).
         precision: of the network's interior. The feature maps come out as float32 either way: a
             Gram matrix of float16 or bfloat16 would overflow or drown in rounding.
+        kernels: `plain` functions as in the papers, which can be differentiated in every mode and
+            to every order, or `fast` ones with the same values and gradients; unless given, what is
+            best on the platform. A `Network` of one's own has its own.
+        architecture: which network, and its widths, where only layers are given.
+        epsilon: batch norm's epsilon, in place of the network's own; 1e-5 for an architecture.
 
     Returns:
         A pure function. A feature map of stride s of a height x width picture is
         ceil(height / s) x ceil(width / s) x channels.
 
     Raises:
-        InputError: a layer is unknown or named twice.
+        InputError: a layer is unknown or named twice, or a `Network` of one's own is to pool or
+            round otherwise than it does.
     """
-    names = dict(zip(canonical_layers(layers, architecture), layers, strict=True))
-    table = layer_table(architecture)
+    if layers is None:
+        network, layers = architecture, cast(Sequence[str], network)
+    whole = cast(AnyNetwork, network)
+    table = network_layers(whole)
+    names = dict(zip(canonical_layers(layers, whole), layers, strict=True))
+    apply = _apply(whole, tuple(names), pooling, precision, kernels, epsilon)
     deepest = max((table[name].stride for name in names), default=1)
-    dtype = jnp.dtype(precision)
-    if isinstance(architecture, VggArchitecture):
-        network: DenseNet | Vgg = Vgg(tuple(names), architecture, pooling, dtype)
-    else:
-        network = DenseNet(tuple(names), architecture, epsilon, pooling, dtype)
 
     def extract(variables: Variables, image: Image) -> dict[str, Array]:
         height, width = image.shape[:2]
         collections = dict(variables)
         preprocessing = collections.pop("preprocessing")
         batch = _network_input(image, preprocessing, deepest)
-        feature_maps: Any = network.apply(collections, batch)
+        feature_maps = apply(collections, batch)
         offset = frame_padding(height, deepest)[0]
 
         def crop(name: str) -> Array:
@@ -126,3 +141,33 @@ def feature_extractor(
         return {asked: crop(name) for name, asked in names.items()}
 
     return extract
+
+
+def _apply(
+    network: AnyNetwork,
+    names: tuple[str, ...],
+    pooling: Pooling,
+    precision: Precision,
+    kernels: Kernels | None,
+    epsilon: float | None,
+) -> Callable[[Variables, Array], Mapping[str, Array]]:
+    """A network as the function from `(variables, batch)` to the feature maps of these layers."""
+    kernels = chosen_kernels(kernels)
+    if isinstance(network, Network):
+        if (pooling, precision) != ("max", "float32"):
+            raise InputError(
+                f"pooling {pooling!r}, precision {precision!r}: a Network of one's own pools and "
+                "rounds as its `apply` does; leave both out"
+            )
+        return lambda variables, batch: network.apply(variables, batch, names)
+    of, dtype = architecture_of(network), jnp.dtype(precision)
+    if isinstance(of, VggArchitecture):
+        return _applied(Vgg(names, of, pooling, dtype, kernels))
+    if epsilon is None:
+        alone = isinstance(network, Architecture | VggArchitecture)
+        epsilon = 1e-5 if alone else network.epsilon
+    return _applied(DenseNet(names, of, epsilon, pooling, dtype, kernels=kernels))
+
+
+def _applied(module: DenseNet | Vgg) -> Callable[[Variables, Array], Mapping[str, Array]]:
+    return lambda variables, batch: cast(Mapping[str, Array], module.apply(variables, batch))

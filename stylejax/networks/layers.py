@@ -1,84 +1,94 @@
-"""The layers of the networks by name: one table for all naming schemes.
+"""The layers of a network by name, in any spelling, and what a network is.
 
-DenseNet: every feature map that the network passes through can be asked for under Keras's name
-(`conv2_block1_0_bn`, as `keras.applications.DenseNet121` lists its layers; the older `conv1/relu`
-spelling too) or torchvision's (`features.denseblock1.denselayer1.norm1`). Keras's name is the
-canonical one. Architecture: Huang et al., Densely Connected Convolutional Networks (2017), table 1.
-
-VGG: the names of the papers and of Caffe are canonical, since only they tell a convolution
-(`conv1_1`) from its ReLU (`relu1_1`) and are short; torchvision counts modules (`features.0`,
-`features.1`); Keras joins the two (`block1_conv1` is what comes out of the ReLU). Architecture:
-Simonyan, Zisserman, Very Deep Convolutional Networks (2015), table 1, D (VGG-16) and E (VGG-19).
+Every feature map that a network passes through can be asked for under each of its names
+(`stylejax.networks.architectures`), in the older spellings of Keras (`conv1/relu`) and torchvision
+(`norm.1`) too. One name is canonical: for DenseNet Keras's; for VGG that of the papers and of
+Caffe, since only they tell a convolution (`conv1_1`) from its ReLU (`relu1_1`) and are short.
 """
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from jaxtyping import Array
 
 from stylejax.errors import InputError
-from stylejax.options import NetworkName
+from stylejax.networks.architectures import (
+    ARCHITECTURES,
+    DENSENET121,
+    VGG16,
+    VGG19,
+    AnyArchitecture,
+    Architecture,
+    Layer,
+    VggArchitecture,
+    layer_table,
+)
+from stylejax.types import Variables
+
+__all__ = [
+    "ARCHITECTURES",
+    "DENSENET121",
+    "VGG16",
+    "VGG19",
+    "AnyArchitecture",
+    "AnyNetwork",
+    "Architecture",
+    "KnownNetwork",
+    "Layer",
+    "Network",
+    "VggArchitecture",
+    "architecture_of",
+    "canonical_layer",
+    "canonical_layers",
+    "layer_table",
+    "layers_run",
+    "network_layers",
+]
 
 
-class Architecture(NamedTuple):
-    """What fixes the shapes of a DenseNet with bottleneck layers."""
+class Network(NamedTuple):
+    """A network of one's own, for everything that takes what `read_weights` returns.
 
-    stem_channels: int = 64
-    growth_rate: int = 32
-    block_sizes: tuple[int, ...] = (6, 12, 24, 16)
-
-    @property
-    def bottleneck_channels(self) -> int:
-        """Output channels of each dense layer's 1x1 convolution."""
-        return 4 * self.growth_rate
-
-    @property
-    def network(self) -> NetworkName:
-        """The network's name; one with other widths goes by the same."""
-        return "densenet121"
-
-
-class VggArchitecture(NamedTuple):
-    """What fixes the shapes of a VGG: channels and number of convolutions of each block."""
-
-    block_channels: tuple[int, ...] = (64, 128, 256, 512, 512)
-    block_sizes: tuple[int, ...] = (2, 2, 4, 4, 4)
-
-    @property
-    def network(self) -> NetworkName:
-        """The network's name; one with other widths goes by the same."""
-        return "vgg16" if self.block_sizes == VGG16.block_sizes else "vgg19"
-
-
-class Layer(NamedTuple):
-    """One feature map: its names, channels, and geometry in pixels of the network's input.
-
-    A name is empty where its scheme has none for this feature map. `stride` is the distance of
-    neighboring positions, `receptive_field` the side of the square of input pixels that one
-    position depends on.
+    Attributes:
+        layers: the feature maps that can be asked for, by name, with channels, stride and receptive
+            field (the first three numbers of a `Layer`).
+        apply: the network as a pure function of variables, a batch of one picture (1 x height x
+            width x 3, normalized; sides are multiples of the largest stride among the layers asked
+            for) and the names of these layers; returns their maps, batch x rows x columns x
+            channels. A map of stride s has a position for every s-th pixel, the first for pixel 0.
+        variables: a pytree with the entry `preprocessing`, which holds the `mean` and
+            `standard_deviation` of red, green and blue by which pictures in [0, 1] are normalized;
+            the rest is what `apply` is given.
     """
 
-    keras: str
-    torchvision: str
-    channels: int
-    stride: int
-    receptive_field: int
-    paper: str = ""
+    layers: Mapping[str, Layer]
+    apply: Callable[[Variables, Array, tuple[str, ...]], Mapping[str, Array]]
+    variables: Variables
+
+
+@runtime_checkable
+class KnownNetwork(Protocol):
+    """A network of a known architecture: what `read_weights` returns."""
 
     @property
-    def name(self) -> str:
-        """The canonical name."""
-        return self.paper or self.keras
+    def architecture(self) -> AnyArchitecture:
+        """Which network, and its widths."""
+        ...
+
+    @property
+    def epsilon(self) -> float:
+        """Batch norm's epsilon; VGG has none."""
+        ...
+
+    @property
+    def variables(self) -> Variables:
+        """Parameters, statistics and preprocessing."""
+        ...
 
 
-AnyArchitecture = Architecture | VggArchitecture
-DENSENET121 = Architecture()
-VGG16 = VggArchitecture(block_sizes=(2, 2, 3, 3, 3))
-VGG19 = VggArchitecture()
-ARCHITECTURES: dict[NetworkName, AnyArchitecture] = {
-    architecture.network: architecture for architecture in (DENSENET121, VGG16, VGG19)
-}
+AnyNetwork = Network | KnownNetwork | AnyArchitecture
 
 # torchvision has no module for a concatenation inside a block, for the last ReLU and for the
 # input; these rows get names in its style.
@@ -90,92 +100,49 @@ _TORCHVISION_ALIASES = {
 }
 
 
-def _walk_densenet(architecture: Architecture) -> Iterator[Layer]:
-    stride, field = 1, 1
-
-    def layer(keras: str, torchvision: str, channels: int) -> Layer:
-        return Layer(keras, torchvision, channels, stride, field)
-
-    def window(size: int, step: int = 1) -> None:
-        nonlocal stride, field
-        field += (size - 1) * stride
-        stride *= step
-
-    channels = architecture.stem_channels
-    yield layer("input", "input", 3)
-    window(7, 2)
-    for kind, part in (("conv", "conv0"), ("bn", "norm0"), ("relu", "relu0")):
-        yield layer(f"conv1_{kind}", f"features.{part}", channels)
-    window(3, 2)
-    yield layer("pool1", "features.pool0", channels)
-    for block, size in enumerate(architecture.block_sizes, start=1):
-        for index in range(1, size + 1):
-            keras = f"conv{block + 1}_block{index}"
-            torchvision = f"features.denseblock{block}.denselayer{index}"
-            bottleneck = architecture.bottleneck_channels
-            yield layer(f"{keras}_0_bn", f"{torchvision}.norm1", channels)
-            yield layer(f"{keras}_0_relu", f"{torchvision}.relu1", channels)
-            yield layer(f"{keras}_1_conv", f"{torchvision}.conv1", bottleneck)
-            yield layer(f"{keras}_1_bn", f"{torchvision}.norm2", bottleneck)
-            yield layer(f"{keras}_1_relu", f"{torchvision}.relu2", bottleneck)
-            window(3)
-            yield layer(f"{keras}_2_conv", f"{torchvision}.conv2", architecture.growth_rate)
-            channels += architecture.growth_rate
-            last = index == size
-            whole = f"features.denseblock{block}" if last else f"{torchvision}.concat"
-            yield layer(f"{keras}_concat", whole, channels)
-        if block < len(architecture.block_sizes):
-            keras, torchvision = f"pool{block + 1}", f"features.transition{block}"
-            yield layer(f"{keras}_bn", f"{torchvision}.norm", channels)
-            yield layer(f"{keras}_relu", f"{torchvision}.relu", channels)
-            channels //= 2
-            yield layer(f"{keras}_conv", f"{torchvision}.conv", channels)
-            window(2, 2)
-            yield layer(f"{keras}_pool", f"{torchvision}.pool", channels)
-    yield layer("bn", "features.norm5", channels)
-    yield layer("relu", "features.relu5", channels)
+def architecture_of(network: KnownNetwork | AnyArchitecture) -> AnyArchitecture:
+    """The architecture of what `read_weights` returns; an architecture is its own."""
+    if isinstance(network, Architecture | VggArchitecture):
+        return network
+    return network.architecture
 
 
-def _walk_vgg(architecture: VggArchitecture) -> Iterator[Layer]:
-    stride, field, index = 1, 1, 0
-    yield Layer("input", "input", 3, stride, field, "input")
-    sizes = zip(architecture.block_channels, architecture.block_sizes, strict=True)
-    for block, (channels, size) in enumerate(sizes, start=1):
-        for number in range(1, size + 1):
-            field += 2 * stride
-            keras, paper = f"block{block}_conv{number}", f"{block}_{number}"
-            yield Layer("", f"features.{index}", channels, stride, field, f"conv{paper}")
-            yield Layer(keras, f"features.{index + 1}", channels, stride, field, f"relu{paper}")
-            index += 2
-        field, stride = field + stride, 2 * stride
-        names = f"block{block}_pool", f"features.{index}"
-        yield Layer(*names, channels, stride, field, f"pool{block}")
-        index += 1
+def network_layers(network: AnyNetwork = DENSENET121) -> Mapping[str, Layer]:
+    """All feature maps of a network in the order in which they are computed, by canonical name."""
+    return network.layers if isinstance(network, Network) else architecture_of(network).layers
 
 
-@cache
-def layer_table(architecture: AnyArchitecture = DENSENET121) -> dict[str, Layer]:
-    """All feature maps in the order in which they are computed, by canonical name."""
-    vgg = isinstance(architecture, VggArchitecture)
-    layers = _walk_vgg(architecture) if vgg else _walk_densenet(architecture)
-    return {layer.name: layer for layer in layers}
+def layers_run(names: Iterable[str], layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """All layers up to the last of those named, which are canonical names: what has to be run."""
+    order = list(layers)
+    last = max((order.index(name) for name in names), default=-1)
+    return {name: layers[name] for name in order[: last + 1]}
 
 
-@cache
-def _names_by_spelling(architecture: AnyArchitecture) -> dict[str, str]:
+def _names_by_spelling(layers: Mapping[str, Layer]) -> dict[str, str]:
     known: dict[str, str] = {}
-    for name, layer in layer_table(architecture).items():
+    for name, layer in layers.items():
         known |= {spelling: name for spelling in (layer.torchvision, layer.keras, name) if spelling}
     return known
 
 
-def canonical_layer(name: str, architecture: AnyArchitecture = DENSENET121) -> str:
+def _unknown_layer(name: str, network: AnyNetwork, known: Iterable[str]) -> InputError:
+    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(nearest)}? " if nearest else ""
+    if isinstance(network, Network):
+        return InputError(f"unknown layer {name!r}: {hint}there are {', '.join(known)}")
+    its = architecture_of(network).network
+    lists = "stylejax layers" + ("" if its == "densenet121" else f" --network {its}")
+    return InputError(f"unknown layer {name!r} of {its}: {hint}`{lists}` lists all names")
+
+
+def canonical_layer(name: str, network: AnyNetwork = DENSENET121) -> str:
     """The canonical name of a layer given in any scheme.
 
     Raises:
         InputError: no layer has this name; the message offers the nearest names.
     """
-    known = _names_by_spelling(architecture)
+    known = _names_by_spelling(network_layers(network))
     candidates = [name, name.replace("/", "_")]
     for pattern, replacement in _TORCHVISION_ALIASES.items():
         if re.fullmatch(pattern, name):
@@ -183,16 +150,10 @@ def canonical_layer(name: str, architecture: AnyArchitecture = DENSENET121) -> s
     for candidate in candidates:
         if candidate in known:
             return known[candidate]
-    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(nearest)}? " if nearest else ""
-    network = architecture.network
-    lists = "stylejax layers" + ("" if network == "densenet121" else f" --network {network}")
-    raise InputError(f"unknown layer {name!r} of {network}: {hint}`{lists}` lists all names")
+    raise _unknown_layer(name, network, known)
 
 
-def canonical_layers(
-    names: Sequence[str], architecture: AnyArchitecture = DENSENET121
-) -> tuple[str, ...]:
+def canonical_layers(names: Sequence[str], network: AnyNetwork = DENSENET121) -> tuple[str, ...]:
     """The canonical names of several layers.
 
     Raises:
@@ -200,7 +161,7 @@ def canonical_layers(
     """
     found: dict[str, str] = {}
     for name in names:
-        layer = canonical_layer(name, architecture)
+        layer = canonical_layer(name, network)
         if layer in found:
             raise InputError(f"layer {name!r} is named twice (first as {found[layer]!r}): drop one")
         found[layer] = name

@@ -5,15 +5,14 @@ versions, the kind of device and the final loss; no time and no path, so that eq
 write equal bytes. `stylejax show` prints it, `--like` repeats it.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
-from stylejax.images.io import read_description
+from stylejax.images.read import PictureFile, read_description
 from stylejax.options import NetworkName, Options, flatten_options, options_from_flat
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights
@@ -23,25 +22,24 @@ Record = dict[str, Any]
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 
 
-def file_entry(path: Path) -> dict[str, str]:
+def file_entry(file: PictureFile) -> dict[str, str]:
     """How a file that a run reads is recorded: by name and checksum."""
-    with path.open("rb") as file:
-        return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return {"name": file.path.name, "sha256": file.sha256}
 
 
 def make_record(
     options: Options,
-    content: Path,
-    styles: tuple[Path, ...],
+    content: PictureFile,
+    styles: Sequence[PictureFile],
     weights: Weights,
     device_kind: str,
-    init: Path | None = None,
+    init: PictureFile | None = None,
 ) -> Record:
     """The record of a run, before it has a result."""
     values = flatten_options(options)
     if init is not None:
         # The picture's name and checksum stand for it: its path would differ between machines.
-        values["init"] = init.name
+        values["init"] = init.path.name
     settings: Record = {
         "stylejax": VERSION,
         "content": file_entry(content),

@@ -4,10 +4,8 @@ This is the rim, as `transfer.py` beside it: disk is touched here, the terminal 
 function that the caller passes.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import jax
 
@@ -21,12 +19,15 @@ from stylejax.devices.memory import (
 )
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.images.io import check_output, read_picture, scaled_size, write_picture
+from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
+from stylejax.images.write import check_output, write_picture
 from stylejax.networks.layers import canonical_layers
-from stylejax.options import SMALLEST_SIZE, DeviceName
+from stylejax.options import check_bounds
+from stylejax.runs.request import FigureRequest
 from stylejax.transfer.reconstruction import FIGURE_LAYERS, Kind, reconstruct
 from stylejax.types import OtherPixels
 from stylejax.weights.read import Weights, read_weights
+from stylejax.weights.zoo import find_weights
 
 _ROWS: dict[Kind, str] = {
     "content": "content that each layer keeps",
@@ -36,34 +37,11 @@ _PICTURES_KEPT = 23
 """Arrays of the picture's size in the solver's state (`estimated_memory`)."""
 
 
-@dataclass(frozen=True)
-class FigureRequest:
-    """What one figure is asked to show: `content`, `style`, or a row of each."""
-
-    output: Path
-    content: Path | None
-    style: Path | None
-    layers: tuple[str, ...]
-    size: int
-    iterations: int
-    seed: int
-    weights: Path | None = None
-    device: DeviceName | None = None
-
-    @property
-    def pictures(self) -> dict[Kind, Path]:
-        """The pictures that there are, by the row that they have in the figure."""
-        given: dict[Kind, Path | None] = {"content": self.content, "style": self.style}
-        return {kind: path for kind, path in given.items() if path is not None}
-
-
 def _check(request: FigureRequest) -> None:
     """Refuse what can be told to be of no use without weights and without decoding a picture."""
     if not request.pictures:
         raise InputError("nothing to reconstruct: give --content, --style, or both")
-    for name, least in {"size": SMALLEST_SIZE, "iterations": 1, "seed": 0}.items():
-        if getattr(request, name) < least:
-            raise InputError(f"--{name} is {getattr(request, name)}: give {least} or more")
+    check_bounds(request)
     check_output(request.output, 8)
     for path in request.pictures.values():
         if request.output.exists() and path.exists() and request.output.samefile(path):
@@ -72,13 +50,14 @@ def _check(request: FigureRequest) -> None:
 
 def _check_memory(
     request: FigureRequest,
+    files: Mapping[Kind, PictureFile],
     layers: tuple[str, ...],
     weights: Weights,
     device: Device,
 ) -> None:
     fixed = fixed_memory(layers, weights.architecture)
-    for path in request.pictures.values():
-        size = scaled_size(path, request.size)
+    for file in files.values():
+        size = scaled_size(file, request.size)
         needed = estimated_memory(*size, layers, _PICTURES_KEPT, weights.architecture)
         check_memory(needed, available_memory(device), request.size, fixed)
 
@@ -89,6 +68,7 @@ Observer = Callable[[str, int, int], None]
 
 def _reconstructed(
     request: FigureRequest,
+    files: Mapping[Kind, PictureFile],
     weights: Weights,
     layers: Sequence[str],
     observer: Observer,
@@ -97,8 +77,8 @@ def _reconstructed(
     total = request.iterations * len(layers) * len(request.pictures)
     rows: list[list[OtherPixels | None]] = []
     done, finite = 0, True
-    for kind, path in request.pictures.items():
-        pixels = read_picture(path, request.size).pixels
+    for kind, file in files.items():
+        pixels = decode_picture(file, request.size).pixels
         rows.append([pixels])
         for index, layer in enumerate(layers):
             tell = partial(observer, f"{kind}, {layer}")
@@ -139,14 +119,17 @@ def run_reconstruction(
     """
     _check(request)
     device = find_devices(request.device)[0]
-    weights = read_weights(request.weights)
+    files: dict[Kind, PictureFile] = {
+        kind: read_picture_file(path) for kind, path in request.pictures.items()
+    }
+    weights = read_weights(find_weights(request.weights))
     layers = request.layers or FIGURE_LAYERS[weights.architecture.network]
     canonical_layers(layers, weights.architecture)
-    _check_memory(request, layers, weights, device)
+    _check_memory(request, files, layers, weights, device)
     with jax.default_device(device):
         # Sent to the device once for all pictures.
         weights = weights._replace(variables=jax.device_put(weights.variables))
-        rows, finite = _reconstructed(request, weights, layers, observer)
+        rows, finite = _reconstructed(request, files, weights, layers, observer)
     labels = [_ROWS[kind] for kind in request.pictures]
     sheet = draw_contact_sheet(rows, labels, ["picture", *layers], longest=request.size)
     write_picture(request.output, sheet)

@@ -6,7 +6,6 @@ here, the terminal only through the observer that the caller passes.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +26,8 @@ from stylejax.runs.checkpoint import (
     save_checkpoint,
 )
 from stylejax.runs.metadata import Record, record_with_options
-from stylejax.runs.request import Prepared, ReadPictures, Request, prepare, read_pictures
+from stylejax.runs.prepare import Prepared, ReadPictures, prepare, read_pictures
+from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep_folder import SHEET, SweepFolder
 from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
@@ -68,17 +68,6 @@ class SweepSummary(NamedTuple):
     seconds_solve: float
     failed: tuple[str, ...]
     stopped: bool
-
-
-@dataclass(frozen=True)
-class SweepRequest:
-    """What a sweep is asked to do.
-
-    `first` is the request of the grid's first combination, with the folder for its output.
-    """
-
-    first: Request
-    grid: Combinations
 
 
 class _Batches:
@@ -227,7 +216,7 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
     _check_folder(request)
     prepared = prepare(request.first, by_rows=False)
     with jax.default_device(prepared.device):
-        read = read_pictures(prepared.request)
+        read = read_pictures(prepared)
         batches = _Batches(prepared, read, request.grid, observer)
         folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)
         if request.first.resume:

@@ -7,9 +7,10 @@ from pathlib import Path
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record, read_record, record_text, record_with_options
-from stylejax.runs.request import ReadPictures
+from stylejax.runs.prepare import ReadPictures
 from stylejax.runs.transfer import write_result
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.solver import BatchProgress

@@ -14,7 +14,7 @@ import jax
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.files import replace_file
-from stylejax.images.io import write_picture
+from stylejax.images.write import write_picture
 from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
     Checkpoint,
@@ -26,15 +26,15 @@ from stylejax.runs.checkpoint import (
     save_checkpoint,
 )
 from stylejax.runs.metadata import record_text
-from stylejax.runs.request import (
+from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
-    Request,
     check_outputs,
     prepare,
     read_pictures,
     snapshot_path,
 )
+from stylejax.runs.request import Request
 from stylejax.solvers.steps import Step, chunks_of_about
 from stylejax.transfer.history import TERMS, History, history_csv, history_plot
 from stylejax.transfer.levels import Progress, Suspended, solve_levels
@@ -239,7 +239,7 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     check_outputs(request)
     prepared = prepare(request)
     with jax.default_device(prepared.device):
-        read = read_pictures(request)
+        read = read_pictures(prepared)
         saver = _Saver(prepared, read)
         progress, compiling, solving = _solve(prepared, read, saver, observer)
         stopped = not progress.done

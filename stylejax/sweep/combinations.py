@@ -8,10 +8,11 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from stylejax.errors import InputError
+from stylejax.fields import option
 from stylejax.options import (
     LossOptions,
     Options,
@@ -27,33 +28,63 @@ LONGEST_LABEL = 40
 """Characters of a value in a file name; a longer one is known by its number."""
 
 Lists = tuple[tuple[float, ...], ...]
+Value = int | float | tuple[float, ...]
+"""What an option with several values may be: a number, or relative weights."""
 
 
 @dataclass(frozen=True)
 class SweptPictureOptions(PictureOptions):
     """As for a single picture, with several seeds."""
 
-    seed: tuple[int, ...] = (0,)  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Seeds of the noise, separated by commas; they need --init noise, uniform or mean."""
+    seed: tuple[int, ...] = option(  # pyright: ignore[reportIncompatibleVariableOverride]
+        (PictureOptions.seed,),
+        "Seeds of the noise, separated by commas; they need --init noise, uniform or mean.",
+        at_least=0,
+    )
 
 
 @dataclass(frozen=True)
 class SweptLossOptions(LossOptions):
     """As for a single picture; options with several values are combined in every way."""
 
-    content_weight: tuple[float, ...] = (1.0,)  # pyright: ignore
-    """Weights of the content term, 0 or more, separated by commas."""
-    style_weight: tuple[float, ...] = (20.0,)  # pyright: ignore
-    """Weights of the style term, 0 or more, separated by commas, such as 5,20,80."""
-    tv_weight: tuple[float, ...] = (100.0,)  # pyright: ignore
-    """Weights of total variation, 0 or more, separated by commas."""
-    content_layer_weights: Lists = ((),)  # pyright: ignore
-    """Relative weights of the content layers; several such lists separated by slashes: 2,1/1,1."""
-    style_layer_weights: Lists = ((),)  # pyright: ignore
-    """Relative weights of the style layers, likewise: 1,1,1,1/4,3,2,1."""
-    style_blend: Lists = ((),)  # pyright: ignore
-    """Relative weights of several style pictures, likewise: 1,0/1,1/0,1; each picture alone unless
-    given."""
+    content_weight: tuple[float, ...] = option(  # pyright: ignore
+        (LossOptions.content_weight,),
+        "Weights of the content term, separated by commas.",
+        at_least=0,
+    )
+    style_weight: tuple[float, ...] = option(  # pyright: ignore
+        (LossOptions.style_weight,),
+        "Weights of the style term, separated by commas, such as 5,20,80.",
+        at_least=0,
+    )
+    tv_weight: tuple[float, ...] = option(  # pyright: ignore
+        (LossOptions.tv_weight,), "Weights of total variation, separated by commas.", at_least=0
+    )
+    content_layer_weights: Lists = option(  # pyright: ignore
+        ((),),
+        "Relative weights of the content layers; several such lists separated by slashes: 2,1/1,1.",
+        at_least=0,
+    )
+    style_layer_weights: Lists = option(  # pyright: ignore
+        ((),),
+        "Relative weights of the style layers, likewise: 1,1,1,1/4,3,2,1.",
+        at_least=0,
+    )
+    style_blend: Lists = option(  # pyright: ignore
+        ((),),
+        "Relative weights of several style pictures, likewise: 1,0/1,1/0,1; each picture alone "
+        "unless given.",
+        at_least=0,
+    )
+
+
+@dataclass(frozen=True)
+class SweptOptions:
+    """Every option that decides the pixels, some of them with several values."""
+
+    picture: SweptPictureOptions = field(default_factory=SweptPictureOptions)
+    loss: SweptLossOptions = field(default_factory=SweptLossOptions)
+    solve: SolverOptions = field(default_factory=SolverOptions)
 
 
 class Axis(NamedTuple):
@@ -61,7 +92,7 @@ class Axis(NamedTuple):
 
     name: str
     option: str
-    values: tuple[Any, ...]
+    values: tuple[Value, ...]
     labels: tuple[str, ...]
 
 
@@ -91,19 +122,14 @@ _IN_PICTURE, _IN_LOSS = (
 )
 VARYING = (*_IN_LOSS, *_IN_PICTURE)
 """The options that may take several values, in the order of the axes."""
-_IN_SHARES = ("content_layer_weights", "style_layer_weights", "style_blend")
 
 
-def _values(group: Any) -> dict[str, Any]:
-    return {entry.name: getattr(group, entry.name) for entry in fields(group)}
-
-
-def as_lists(options: Options) -> tuple[SweptPictureOptions, SweptLossOptions]:
-    """The options of a single run as a grid of one."""
-    picture, loss = _values(options.picture), _values(options.loss)
+def as_lists(options: Options) -> SweptOptions:
+    """The options of a single picture as those of a sweep of one."""
+    picture, loss = dict(vars(options.picture)), dict(vars(options.loss))
     picture |= {name: (picture[name],) for name in _IN_PICTURE}
     loss |= {name: (loss[name],) for name in _IN_LOSS}
-    return SweptPictureOptions(**picture), SweptLossOptions(**loss)
+    return SweptOptions(SweptPictureOptions(**picture), SweptLossOptions(**loss), options.solve)
 
 
 def number_label(value: float | int) -> str:
@@ -112,26 +138,27 @@ def number_label(value: float | int) -> str:
     return short if float(short) == value else repr(value)
 
 
-def _label(value: Any) -> str:
+def _label(value: Value) -> str:
     if not isinstance(value, tuple):
         return number_label(value)
     return ",".join(map(number_label, value)) or "alike"
 
 
-def _axis(option: str, values: tuple[Any, ...]) -> Axis:
-    name = option.replace("_", "-")
-    if not values or (option in _IN_SHARES and len(values) > 1 and () in values):
+def _axis(swept: str, values: tuple[Value, ...]) -> Axis:
+    name = swept.replace("_", "-")
+    # Of relative weights none at all means that all are alike: a value, but no one of several.
+    if not values or (len(values) > 1 and () in values):
         raise InputError(f"--{name} is empty: give at least one value, separated by commas")
     seen = set()
     for value in values:
         # Blends of 1,1 and 2,2 are the same one.
         same = value
-        if option in _IN_SHARES and value and sum(value) > 0:
+        if isinstance(value, tuple) and value and sum(value) > 0:
             same = tuple(round(share, 9) for share in normalized_shares(value, len(value)))
         if same in seen:
             raise InputError(f"--{name} holds {_label(value)} twice: give each value once")
         seen.add(same)
-    return Axis(name, option, values, tuple(map(_label, values)))
+    return Axis(name, swept, values, tuple(map(_label, values)))
 
 
 def _styles_apart(names: Sequence[str]) -> Axis:
@@ -152,9 +179,7 @@ def _lane(base: Options, axes: Sequence[Axis], choice: Sequence[int]) -> Options
 
 
 def make_combinations(
-    picture: SweptPictureOptions,
-    loss: SweptLossOptions,
-    solve: SolverOptions,
+    options: SweptOptions,
     styles: Sequence[str],
     *,
     masked: bool = False,
@@ -163,9 +188,7 @@ def make_combinations(
     """Every combination of all values.
 
     Args:
-        picture: options of the pictures.
-        loss: options of the loss.
-        solve: options of the solver, the same for all.
+        options: those of all pictures.
         styles: names of the style pictures.
         masked: whether each has a region of its own, so that none is left out.
         most: how many combinations there may be.
@@ -173,6 +196,7 @@ def make_combinations(
     Raises:
         InputError: an option has no value, one twice or one out of range, or there are too many.
     """
+    picture, loss = options.picture, options.loss
     axes = [_axis(name, getattr(loss, name)) for name in _IN_LOSS]
     axes += [_axis(name, getattr(picture, name)) for name in _IN_PICTURE]
     if len(styles) > 1 and loss.style_blend == ((),) and not masked:
@@ -187,16 +211,16 @@ def make_combinations(
         )
     first = {axis.option: axis.values[0] for axis in axes}
     base = Options(
-        PictureOptions(**_values(picture) | {name: first[name] for name in _IN_PICTURE}),
-        LossOptions(**_values(loss) | {name: first[name] for name in _IN_LOSS}),
-        solve,
+        replace(PictureOptions(), **vars(picture) | {name: first[name] for name in _IN_PICTURE}),
+        replace(LossOptions(), **vars(loss) | {name: first[name] for name in _IN_LOSS}),
+        options.solve,
     )
     varying = [n for n, axis in enumerate(axes) if len(axis.values) > 1]
     lanes = []
     for choice in itertools.product(*(range(len(axis.values)) for axis in axes)):
-        options = _lane(base, axes, choice)
-        check_options(options, len(styles))
-        lanes.append(Combination(options, tuple(axes[n].labels[choice[n]] for n in varying)))
+        lane = _lane(base, axes, choice)
+        check_options(lane, len(styles))
+        lanes.append(Combination(lane, tuple(axes[n].labels[choice[n]] for n in varying)))
     return Combinations(tuple(axes[n] for n in varying), tuple(lanes))
 
 

@@ -17,7 +17,7 @@ from jaxtyping import PyTree
 from stylejax.devices.hosts import on_host
 from stylejax.devices.memory import Device
 from stylejax.devices.mesh import placed, places_on
-from stylejax.losses.objective import LossWeights
+from stylejax.losses.weights import LossWeights
 from stylejax.options import Options
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import CHUNK, SolverState

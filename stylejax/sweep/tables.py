@@ -4,18 +4,21 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.options import Options, flatten_options
+from stylejax.options import Options, OptionValue, flatten_options
 from stylejax.sweep.combinations import VARYING, Combinations
 from stylejax.types import OtherPixels, Pixels
 
-Row = dict[str, Any]
+Row = dict[str, OptionValue | None]
+"""A line of the tables, by column; None where a value is not known."""
 
 
 def make_row(
-    picture: str, options: Options, result: Mapping[str, Any], timings: Mapping[str, Any]
+    picture: str,
+    options: Options,
+    result: Mapping[str, int | float],
+    timings: Mapping[str, OptionValue | None],
 ) -> Row:
     """A row of the results.
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from stylejax.errors import InputError
-from stylejax.losses.objective import LossTerms
+from stylejax.losses.weights import LossTerms
 from stylejax.solvers.state import SolverState, Trace
 
 History = dict[str, np.ndarray]
@@ -31,6 +31,8 @@ def _loss_columns(value: Array | np.ndarray, terms: LossTerms) -> Iterator[tuple
     for kind, layers in (("content", terms.content_layers), ("style", terms.style_layers)):
         for name, term in layers.items():
             yield f"{kind}:{name}", term
+    for name, term in terms.terms.items():
+        yield f"term:{name}", term
 
 
 def _columns(state: SolverState | Trace) -> History:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import jax
 from jaxtyping import PyTree
 
-from stylejax.losses.objective import LossTerms
+from stylejax.losses.weights import LossTerms
 from stylejax.solvers.state import SolverState
 from stylejax.solvers.steps import Pace, Step
 from stylejax.transfer.history import History, extend_history, start_history

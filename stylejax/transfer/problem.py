@@ -9,9 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
-from stylejax.images.io import resize
 from stylejax.images.masks import Masks
-from stylejax.losses.objective import LossTerms, LossWeights, Objective, Targets, make_objective
+from stylejax.images.scaling import resize
+from stylejax.losses.objective import Objective, make_objective
+from stylejax.losses.targets import Targets
+from stylejax.losses.weights import LossTerms, LossWeights
 from stylejax.networks.features import folded_variables
 from stylejax.options import Options, Parameterization, check_options, normalized_shares
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
@@ -99,11 +101,11 @@ def loss_weights(options: Options, styles: int) -> LossWeights:
         for name, share in zip(layers, normalized_shares(given, len(layers)), strict=True)
     }
     return LossWeights(
-        content=jnp.float32(loss.content_weight),
-        style=jnp.float32(loss.style_weight),
-        total_variation=jnp.float32(loss.tv_weight),
-        content_layers=per_layer(loss.content_layers, loss.content_layer_weights),
-        style_layers=per_layer(loss.style_layers, loss.style_layer_weights),
+        content_weight=jnp.float32(loss.content_weight),
+        style_weight=jnp.float32(loss.style_weight),
+        tv_weight=jnp.float32(loss.tv_weight),
+        content_layer_weights=per_layer(loss.content_layers, loss.content_layer_weights),
+        style_layer_weights=per_layer(loss.style_layers, loss.style_layer_weights),
         style_blend=jnp.asarray(normalized_shares(loss.style_blend, styles), jnp.float32),
     )
 
@@ -145,17 +147,12 @@ def load_objective(weights: Weights, options: Options) -> LoadedObjective:
         loss.style_layers,
         pooling=loss.pooling,
         precision=loss.precision,
-        form=loss.loss_form,
-        total_variation_form=loss.tv_form,
+        loss_form=loss.loss_form,
+        tv_form=loss.tv_form,
         style_loss=loss.style_loss,
         strip_rows=loss.strip_rows,
     )
-    variables = folded_variables(
-        weights.variables,
-        (*loss.content_layers, *loss.style_layers),
-        architecture=weights.architecture,
-        epsilon=weights.epsilon,
-    )
+    variables = folded_variables(weights, (*loss.content_layers, *loss.style_layers))
     return LoadedObjective(objective, jax.device_put(variables))
 
 

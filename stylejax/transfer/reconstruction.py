@@ -103,9 +103,9 @@ def _problem(
         variables,
         objective.targets(variables, jnp.asarray(content), [jnp.asarray(picture)]),
         objective.weights(
-            content=jnp.float32(kind == "content"),
-            style=jnp.float32(kind == "style"),
-            total_variation=jnp.float32(tv_weight),
+            content_weight=jnp.float32(kind == "content"),
+            style_weight=jnp.float32(kind == "style"),
+            tv_weight=jnp.float32(tv_weight),
         ),
     )
     parameterization = options.solve.parameterization

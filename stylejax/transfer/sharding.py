@@ -16,7 +16,7 @@ from jaxtyping import Array, PyTree
 
 from stylejax.devices.memory import Device
 from stylejax.devices.mesh import ROWS_A_DEVICE, placed, places_on
-from stylejax.losses.objective import LossTerms
+from stylejax.losses.weights import LossTerms
 from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import Latent, image_from_latent
 from stylejax.transfer.problem import Problem

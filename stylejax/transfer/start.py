@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stylejax.errors import InputError
-from stylejax.images.io import cover_and_crop
+from stylejax.images.scaling import cover_and_crop
 from stylejax.options import STARTS, Options
 from stylejax.transfer.parameterization import without_grid
 from stylejax.types import OtherPixels, Pixels

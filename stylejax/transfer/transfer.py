@@ -7,8 +7,8 @@ import numpy as np
 
 from stylejax.errors import InputError
 from stylejax.images.color import colors_after, colors_before
-from stylejax.images.io import cover_and_crop
 from stylejax.images.masks import Masks
+from stylejax.images.scaling import cover_and_crop
 from stylejax.options import Options, PreserveColor, check_options
 from stylejax.solvers.steps import chunks_of_about
 from stylejax.transfer.history import History

@@ -6,73 +6,52 @@ VGG's convolutions have biases and no norms, DenseNet's the reverse.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from stylejax.errors import InputError
-from stylejax.networks.layers import (
+from stylejax.networks.architectures import (
     DENSENET121,
+    TITLES,
     AnyArchitecture,
-    Architecture,
-    VggArchitecture,
+    Layer,
     layer_table,
 )
 from stylejax.types import Variables
 
-TITLES = {"densenet121": "DenseNet-121", "vgg16": "VGG-16", "vgg19": "VGG-19"}
-_NORM_ENTRIES = {
+NORM_ENTRIES = {
     "weight": ("params", "scale"),
     "bias": ("params", "bias"),
     "running_mean": ("batch_stats", "mean"),
     "running_var": ("batch_stats", "var"),
 }
+"""torchvision's entries of a batch norm, in Keras's order, with the collections of Flax and theirs.
+
+The bias of a convolution has the second one's place.
+"""
 _NOT_FEATURES = r"classifier\.(\d\.)?(weight|bias)|.*\.num_batches_tracked"
 _OLD_SPELLING = re.compile(r"(features\.denseblock.*\.)(norm|relu|conv)\.(\d\..*)")
 
 
-def _modules(architecture: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Each module that has parameters, with its kernel's OIHW shape or, for norms, (channels,)."""
-    table = list(layer_table(architecture).values())
-    block_input = 3
-    previous = table[0]
-    for layer in table[1:]:
-        key = layer.torchvision.removeprefix("features.")
-        if key.endswith("norm1"):
-            block_input = layer.channels
-        if re.search(r"norm\d?$", key):
-            yield key, (layer.channels,)
-        elif key == "conv0":
-            yield key, (layer.channels, 3, 7, 7)
-        elif key.endswith("conv1"):
-            yield key, (layer.channels, block_input, 1, 1)
-        elif key.endswith("conv2"):
-            yield key, (layer.channels, previous.channels, 3, 3)
-        elif re.fullmatch(r"transition\d\.conv", key):
-            yield key, (layer.channels, previous.channels, 1, 1)
-        previous = layer
-
-
-def _vgg_shapes(architecture: VggArchitecture) -> dict[str, tuple[int, ...]]:
+def parameter_shapes(layers: Iterable[Layer]) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter and statistic of some layers, by torchvision's key."""
     shapes: dict[str, tuple[int, ...]] = {}
-    channels = 3
-    for name, layer in layer_table(architecture).items():
-        if name.startswith("conv"):
-            shapes[f"{layer.torchvision}.weight"] = (layer.channels, channels, 3, 3)
-            shapes[f"{layer.torchvision}.bias"] = (layer.channels,)
-            channels = layer.channels
+    for layer in layers:
+        of_channels = (layer.channels,)
+        if layer.kind == "convolution":
+            rows, columns, inputs, outputs = layer.kernel
+            shapes[f"{layer.torchvision}.weight"] = (outputs, inputs, rows, columns)
+            if layer.has_bias:
+                shapes[f"{layer.torchvision}.bias"] = of_channels
+        elif layer.kind == "norm":
+            shapes |= {f"{layer.torchvision}.{entry}": of_channels for entry in NORM_ENTRIES}
     return shapes
 
 
 def expected_shapes(architecture: AnyArchitecture = DENSENET121) -> dict[str, tuple[int, ...]]:
     """Shape of every parameter of the feature extractor, by torchvision's key."""
-    if isinstance(architecture, VggArchitecture):
-        return _vgg_shapes(architecture)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for key, shape in _modules(architecture):
-        entries = ("weight",) if len(shape) == 4 else _NORM_ENTRIES
-        shapes |= {f"features.{key}.{entry}": shape for entry in entries}
-    return shapes
+    return parameter_shapes(layer_table(architecture).values())
 
 
 def checked_tensors(
@@ -124,7 +103,7 @@ def variables_from_state_dict(
     for key, value in checked_tensors(tensors, shapes, _NOT_FEATURES, title).items():
         module, entry = key.removeprefix("features.").rsplit(".", 1)
         if value.ndim == 1:
-            collection, name = _NORM_ENTRIES[entry]
+            collection, name = NORM_ENTRIES[entry]
             target = params if collection == "params" else statistics
             target.setdefault(module, {})[name] = value
         else:
@@ -138,7 +117,7 @@ def variables_from_state_dict(
 def state_dict_from_variables(variables: Variables) -> dict[str, np.ndarray]:
     """The inverse of `variables_from_state_dict`, for writing a weight file."""
     tensors: dict[str, np.ndarray] = {}
-    for entry, (collection, name) in _NORM_ENTRIES.items():
+    for entry, (collection, name) in NORM_ENTRIES.items():
         for module, values in variables.get(collection, {}).items():
             if name in values:
                 tensors[f"features.{module}.{entry}"] = np.asarray(values[name])

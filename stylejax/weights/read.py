@@ -7,15 +7,17 @@ project are listed in `manifest.json` beside them, with sha256, source and licen
 The metadata also say which network it is; where they do not, the keys do.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load as load_tensors
 
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
@@ -70,26 +72,59 @@ def default_weights() -> Path:
     return bundled_folder() / manifest()["default"]
 
 
-def read_tensors(path: Path, names_only: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
-    """The tensors (or None in place of each) and the metadata of a safetensors file, as they are.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise InputError(f"weights {path}: no such file; name a .safetensors file")
     if path.is_dir():
         raise InputError(f"weights {path}: is a folder; name a .safetensors file")
+
+
+@contextlib.contextmanager
+def _whole_file_errors(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file raises in the body into one line."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            found = {key: None if names_only else file.get_tensor(key) for key in file.keys()}
-            return found, file.metadata() or {}
-    except (SafetensorError, OSError, AttributeError, TypeError, ValueError) as error:
+        yield
+    except (SafetensorError, OSError, AttributeError, TypeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"weights {path}: not a whole safetensors file ({reason}); get it again, "
             "or run `stylejax weights convert` on it if it is torch's or Keras's"
         ) from error
+
+
+def read_names(path: Path) -> tuple[list[str], dict[str, str]]:
+    """The tensors' names and the metadata of a safetensors file, from its header alone.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    _check_file(path)
+    with _whole_file_errors(path), safe_open(path, framework="numpy") as file:
+        return list(file.keys()), file.metadata() or {}
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
+    """Tensors, metadata and sha256 of a safetensors file, which is read once."""
+    _check_file(path)
+    with _whole_file_errors(path):
+        content = path.read_bytes()
+        tensors = load_tensors(content)
+        # Behind the header's length, which the library has checked, stands the header, as JSON.
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = header.pop("__metadata__", {})
+    # In the file's order: the library's is another one in each run.
+    tensors = {name: tensors[name] for name in header}
+    return tensors, metadata, hashlib.sha256(content).hexdigest()
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file, as they are.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    tensors, metadata, _ = _read_tensors(path)
+    return tensors, metadata
 
 
 def _metadata_entry(path: Path, metadata: dict[str, str], key: str, default: Any) -> Any:
@@ -161,8 +196,7 @@ def read_network(path: Path) -> NetworkName:
     Raises:
         InputError: the file is missing or damaged.
     """
-    keys, metadata = read_tensors(path, names_only=True)
-    return _network(path, keys, metadata)
+    return _network(path, *read_names(path))
 
 
 def read_weights(path: Path | None = None, *, network: NetworkName | None = None) -> Weights:
@@ -182,8 +216,7 @@ def read_weights(path: Path | None = None, *, network: NetworkName | None = None
             "`stylejax weights convert` or `stylejax weights fetch`)"
         )
     path = default_weights() if path is None else path
-    tensors, metadata = read_tensors(path)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    tensors, metadata, sha256 = _read_tensors(path)
     trained = _verify(path, sha256)
     held = _network(path, tensors, metadata)
     if network not in (None, held):

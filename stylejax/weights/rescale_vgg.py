@@ -5,6 +5,7 @@ by it, changes nothing else: ReLU and both poolings commute with positive factor
 Ecker, Bethge, Image Style Transfer Using Convolutional Neural Networks (2016), section 2.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Float
 
 from stylejax.errors import InputError
 from stylejax.networks.features import feature_extractor
-from stylejax.networks.layers import VggArchitecture, layer_table
+from stylejax.networks.layers import VggArchitecture
 from stylejax.types import OtherImage, OtherPixels, Variables
 from stylejax.weights.read import Weights
 
@@ -36,8 +37,9 @@ def mean_activations(weights: Weights, pictures: Iterable[OtherPixels]) -> Means
     """
     if not isinstance(weights.architecture, VggArchitecture):
         raise InputError(f"weights {weights.name}: hold no VGG; only a VGG can be normalized")
-    layers = [name for name in layer_table(weights.architecture) if name.startswith("relu")]
-    extract = feature_extractor(layers, architecture=weights.architecture)
+    table = weights.architecture.layers
+    layers = [name for name, layer in table.items() if layer.kind == "relu"]
+    extract = feature_extractor(weights, layers)
 
     @jax.jit
     def totals(variables: Variables, image: OtherImage) -> dict[str, jax.Array]:
@@ -46,7 +48,6 @@ def mean_activations(weights: Weights, pictures: Iterable[OtherPixels]) -> Means
 
     sums = {name: np.zeros(()) for name in layers}
     positions = dict.fromkeys(layers, 0)
-    table = layer_table(weights.architecture)
     for picture in pictures:
         height, width = picture.shape[:2]
         for name, total in totals(weights.variables, jnp.asarray(picture)).items():
@@ -71,12 +72,13 @@ def rescaled_variables(
         architecture: its architecture.
         means: `mean_activations`.
     """
-    table = layer_table(architecture)
     params = dict(variables["params"])
     before = np.ones(3)
-    for name, measured in means.items():
+    for layer, relu in itertools.pairwise(architecture.layers.values()):
+        if layer.kind != "convolution":
+            continue
+        module, measured = layer.module, means[relu.name]
         after = np.where(measured > 0.0, measured, 1.0)
-        module = table[name.replace("relu", "conv")].torchvision.removeprefix("features.")
         kernel = np.asarray(params[module]["kernel"], np.float64)
         bias = np.asarray(params[module]["bias"], np.float64)
         params[module] = {

@@ -12,7 +12,8 @@ import pytest
 from problems import picture
 
 from stylejax.cli.entry import main
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.checkpoint import checkpoint_path
 
 SMALL = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]

@@ -1,6 +1,11 @@
+import sys
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+import psutil
 import pytest
+from problems import random_weights
 
 from stylejax.devices import memory as device
 from stylejax.devices.memory import (
@@ -9,16 +14,16 @@ from stylejax.devices.memory import (
     estimated_memory,
     find_devices,
     fitting_strip_rows,
+    fixed_memory,
     release_freed_memory,
 )
 from stylejax.errors import InputError
-from stylejax.losses.terms import gram_matrix
-from stylejax.networks.densenet import DenseNet
-from stylejax.networks.features import feature_extractor
-from stylejax.networks.layers import DENSENET121, VGG19, layer_table
-from stylejax.networks.vgg import Vgg
-from stylejax.solvers.jaxopt_lbfgs import lbfgs
-from stylejax.solvers.solver import Solver
+from stylejax.losses.objective import make_objective
+from stylejax.networks import DENSENET121, VGG19, folded_variables
+from stylejax.solvers.solver import Solver, lbfgs
+from stylejax.transfer.problem import latent_objective
+from stylejax.weights.names import expected_shapes, variables_from_state_dict
+from stylejax.weights.read import read_weights
 
 
 def test_the_named_device_or_an_error():
@@ -35,11 +40,12 @@ def test_some_memory_is_available():
 def test_a_run_that_does_not_fit_is_told_what_fits():
     layers = ("conv1_relu", "pool3_relu")
     needed = estimated_memory(4096, 4096, layers, 23, DENSENET121)
+    fixed = fixed_memory(layers, DENSENET121)
     with pytest.raises(InputError) as caught:
-        check_memory(needed, needed // 4, 4096)
+        check_memory(needed, needed // 4, 4096, fixed)
     fits = int(str(caught.value).rsplit("--size ", 1)[1].split()[0])
     assert 1900 < fits < 2100
-    check_memory(estimated_memory(fits, fits, layers, 23, DENSENET121), needed // 4, fits)
+    check_memory(estimated_memory(fits, fits, layers, 23, DENSENET121), needed // 4, fits, fixed)
     check_memory(needed, needed, 4096)
 
 
@@ -68,44 +74,54 @@ def test_strips_are_as_high_as_the_memory_of_the_device_allows(monkeypatch):
     assert chosen(1e6) == 136
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc keeps freed memory; others need not")
 def test_memory_that_was_freed_can_be_given_back():
+    held = lambda: psutil.Process().memory_info().rss
+    size = 1 << 27
+    # Small enough to come from the heap, which the last of them keeps from shrinking by itself.
+    blocks = [np.ones(1 << 13) for _ in range(size >> 16)]
+    last = blocks.pop()
+    full = held()
+    blocks.clear()
     release_freed_memory()
-    assert device.total_memory(jax.devices()[0]) >= available_memory(jax.devices()[0])
+    assert full - held() > 0.9 * size
+    assert last.all()
 
 
-def vgg_extractor(layers):
-    return feature_extractor(layers, architecture=VGG19)
+def compiled_bytes(architecture, layer, side, pairs):
+    """XLA's account of the compiled solve of a square picture: what it is given, and works with."""
+    numbers = {key: np.zeros(sides) for key, sides in expected_shapes(architecture).items()}
+    variables = dict(variables_from_state_dict(numbers, architecture))
+    variables["preprocessing"] = {"mean": np.zeros(3), "standard_deviation": np.ones(3)}
+    weights = read_weights(random_weights())
+    weights = weights._replace(architecture=architecture, variables=variables)
+    folded = folded_variables(weights, [layer])
+    objective = make_objective(weights, [layer], [layer], style_loss="covariance")
+    picture = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
+    targets = jax.eval_shape(
+        lambda content, style: objective.targets(folded, content, [style]), picture, picture
+    )
+    solver = Solver(latent_objective(objective), lbfgs(pairs))
+    arguments = (folded, targets, objective.weights())
+    state = jax.eval_shape(solver.init, picture, *arguments)
+    account = solver.advance.lower(state, 1, *arguments).compile().memory_analysis()
+    assert account is not None
+    return account.temp_size_in_bytes + account.argument_size_in_bytes
 
 
 @pytest.mark.parametrize(
-    ("layers", "network", "extractor", "architecture"),
+    ("architecture", "layer", "side", "pairs"),
     [
-        (
-            ("conv1_relu", "pool3_relu"),
-            DenseNet(tuple(layer_table())),
-            feature_extractor,
-            DENSENET121,
-        ),
-        (("relu1_1", "relu3_1"), Vgg(("relu3_1",)), vgg_extractor, VGG19),
+        # What the solver keeps and works with; the network's maps; its parameters.
+        (DENSENET121, "input", 1024, 1),
+        (DENSENET121, "pool2_relu", 1024, 10),
+        (VGG19, "relu2_1", 1024, 10),
+        (VGG19, "relu4_1", 64, 10),
     ],
-    ids=["densenet121", "vgg19"],
+    ids=["pictures", "densenet121", "vgg19", "parameters"],
 )
-def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve(
-    layers, network, extractor, architecture
-):
-    side, extract = 256, extractor(layers)
-    shape = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.float32)
-    variables = jax.eval_shape(network.init, jax.random.key(0), shape(1, 32, 32, 3))
-    variables["preprocessing"] = {"mean": shape(3), "standard_deviation": shape(3)}
-
-    def loss(image, variables):
-        grams = [gram_matrix(maps) for maps in extract(variables, image).values()]
-        return jnp.sum(jnp.stack([jnp.sum(jnp.square(gram)) for gram in grams])), None
-
-    solver = Solver(loss, lbfgs(10))
-    state = jax.eval_shape(solver.init, shape(side, side, 3), variables)
-    compiled = solver.advance.lower(state, 1, variables).compile().memory_analysis()
-    assert compiled is not None
-    used = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes
-    estimate = estimated_memory(side, side, layers, 23, architecture)
-    assert used < estimate < 2.0 * used
+def test_the_estimate_is_near_what_xla_says_of_the_compiled_solve(architecture, layer, side, pairs):
+    """So near that with half or twice of any one of its constants one of these cases fails."""
+    used = compiled_bytes(architecture, layer, side, pairs)
+    estimate = estimated_memory(side, side, (layer,), 2 * pairs + 3, architecture)
+    assert used < estimate < 1.35 * used

@@ -6,7 +6,7 @@ import pytest
 
 from stylejax.errors import InputError
 from stylejax.images.masks import Masks, check_masks, layer_mask
-from stylejax.losses.terms import feature_moments
+from stylejax.losses.moments import feature_moments
 
 LEFT = np.zeros((32, 32), np.float32)
 LEFT[:, :16] = 1.0

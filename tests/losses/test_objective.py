@@ -1,9 +1,7 @@
 """The objective: its terms by hand from the network's features, its units, its arguments."""
 
-from functools import cache
-from typing import Any
+from functools import cache, partial
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,12 +10,7 @@ from problems import picture, random_weights
 
 import stylejax
 from stylejax import InputError, LossWeights, make_objective
-from stylejax.losses.objective import LossForm, TotalVariationForm
-from stylejax.networks import densenet
-from stylejax.networks.kernels.convolution import plain_conv3x3, plain_stem_convolution
-from stylejax.networks.kernels.dense_block import plain_dense_block
-from stylejax.options import Options
-from stylejax.transfer.problem import make_problem
+from stylejax.options import LossForm, Options, TotalVariationForm
 
 CONTENT_LAYERS = ("conv2_block1_0_relu", "pool1")
 STYLE_LAYERS = ("input", "conv1_relu", "pool1")
@@ -38,7 +31,12 @@ def variables():
 @cache
 def objective(form: LossForm = "relative", variation: TotalVariationForm = "power"):
     return make_objective(
-        weights(), CONTENT_LAYERS, STYLE_LAYERS, form=form, total_variation_form=variation
+        weights(),
+        CONTENT_LAYERS,
+        STYLE_LAYERS,
+        style_loss="gram",
+        loss_form=form,
+        tv_form=variation,
     )
 
 
@@ -65,11 +63,11 @@ def targets(form: LossForm = "relative"):
 def loss_weights(**changes):
     """Weights of which no two are alike; float32 arrays, as `jax.grad` wants them."""
     given = LossWeights(
-        content=2.0,
-        style=30.0,
-        total_variation=5.0,
-        content_layers={"conv2_block1_0_relu": 0.7, "pool1": 0.3},
-        style_layers={"input": 0.5, "conv1_relu": 0.2, "pool1": 0.3},
+        content_weight=2.0,
+        style_weight=30.0,
+        tv_weight=5.0,
+        content_layer_weights={"conv2_block1_0_relu": 0.7, "pool1": 0.3},
+        style_layer_weights={"input": 0.5, "conv1_relu": 0.2, "pool1": 0.3},
         style_blend=jnp.ones(1),
     )
     return jax.tree.map(jnp.float32, given._replace(**changes))
@@ -77,7 +75,7 @@ def loss_weights(**changes):
 
 def features(image):
     """The network's feature maps in float64."""
-    found = jax.jit(objective().extract)(variables(), jnp.asarray(image))
+    found = jax.jit(objective().reader.extract)(variables(), jnp.asarray(image))
     return {name: np.asarray(feature_map, np.float64) for name, feature_map in found.items()}
 
 
@@ -239,6 +237,21 @@ def test_features_that_are_0_throughout_give_numbers():
     assert np.isfinite(value) and terms.content > 0 and np.all(np.isfinite(slope))
 
 
+def test_one_style_s_unit_is_computed_with_the_targets():
+    expected = loss()(IMAGE, variables(), targets(), loss_weights())
+    unread = jax.tree.map(lambda x: jnp.nan * x, targets().content_moments)
+    found = loss()(IMAGE, variables(), targets()._replace(content_moments=unread), loss_weights())
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_the_unit_of_a_blend_is_that_of_the_blend():
+    both = targets_of(CONTENT, (STYLE, OTHER))
+    for blend in ([0.5, 0.5], [0.1, 0.9]):
+        given = loss_weights(style_blend=jnp.array(blend))
+        _, terms = loss()(CONTENT, variables(), both, given)
+        np.testing.assert_allclose(terms.style, 30.0, rtol=1e-4)
+
+
 def test_a_blend_of_1_and_0_is_the_first_style_alone():
     both = targets_of(CONTENT, (STYLE, OTHER))
     one = loss()(IMAGE, variables(), targets(), loss_weights())
@@ -357,19 +370,16 @@ def test_no_style_picture_is_refused():
         targets_of(CONTENT, ())
 
 
-def test_the_network_s_fast_forms_have_the_loss_and_gradient_of_the_plain_ones(monkeypatch):
-    content, style = picture(96, 96, 4), picture(64, 80, 5)
+def test_fast_kernels_have_the_loss_and_gradient_of_plain_ones():
+    content, style = (jnp.asarray(picture(96, height, seed)) for height, seed in ((96, 4), (80, 5)))
+    network, layers = stylejax.read_weights(), Options().loss
+    make = partial(make_objective, network, layers.content_layers, layers.style_layers)
+    given = make().targets(network.variables, content, [style])
     found = []
-    for form in ("fast", "plain"):
-        if form == "plain":
-            padding: Any = ((1, 1), (1, 1))
-            pool = lambda x: nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)  # noqa: B023
-            plain = {"stem": plain_stem_convolution, "conv3x3": plain_conv3x3, "max_pool": pool}
-            for name, function in (plain | {"dense_block": plain_dense_block}).items():
-                monkeypatch.setattr(densenet, name, function)
-        problem = make_problem(stylejax.read_weights(), content, [style], Options(), content)
-        evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
-        (value, _), gradient = evaluate(problem.start, *problem.arguments)
+    for kernels in ("fast", "plain"):
+        evaluate = jax.jit(jax.value_and_grad(make(kernels=kernels), has_aux=True))
+        arguments = network.variables, given, make().weights()
+        (value, _), gradient = evaluate(0.9 * content, *arguments)
         found.append((float(value), np.asarray(gradient)))
     (value, gradient), (plain_value, plain_gradient) = found
     assert value == pytest.approx(plain_value, rel=1e-4)

@@ -56,8 +56,8 @@ def test_loss_and_gradient_are_those_of_the_whole_picture(network, masked, tmp_p
     styles = [style, style[:120]] if masked else [style]
     whole = make_objective(weights, *LAYERS[network], style_loss="covariance")
     cut = make_objective(weights, *LAYERS[network], style_loss="covariance", strip_rows=24)
-    assert cut == replace(whole, extract=cut.extract, strips=cut.strips)
-    assert cut.strips.count(219) > 2
+    assert cut == replace(whole, reader=cut.reader)
+    assert cut.reader.strips.count(219) > 2
     losses, gradients, targets = [], [], []
     for objective in (whole, cut):
         targets.append(objective.targets(variables, content, styles, masks))

@@ -10,7 +10,6 @@ import pytest
 from problems import random_weights
 from references import module_of
 
-from stylejax.networks import densenet
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.layers import layer_table
 from stylejax.weights.read import read_weights
@@ -158,16 +157,6 @@ def test_average_pooling_is_the_mean_of_the_positions_inside(narrow):
         ]
     )
     np.testing.assert_allclose(coarse, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_average_pooling_leaves_no_dark_border():
-    pooled = densenet._pool(jnp.full((1, 9, 12, 2), 0.7), "average")
-    np.testing.assert_allclose(pooled, 0.7, rtol=1e-6)
-
-
-def test_max_pooling_does_not_see_its_padding():
-    pooled = densenet._pool(jnp.full((1, 9, 12, 2), -0.7), "max")
-    np.testing.assert_array_equal(pooled, np.float32(-0.7))
 
 
 def test_a_picture_under_vmap_gets_what_it_gets_alone(narrow):

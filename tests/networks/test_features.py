@@ -24,8 +24,7 @@ EACH_STRIDE = {
 
 
 def extractor(*layers, **options: Any):
-    options.setdefault("epsilon", WEIGHTS.epsilon)
-    return feature_extractor(layers, architecture=WEIGHTS.architecture, **options)
+    return feature_extractor(WEIGHTS, layers, **options)
 
 
 def extract(image, *layers, **options):
@@ -217,10 +216,7 @@ def test_bfloat16_inside_is_float32_outside_and_nearly_the_same():
 
 def test_folded_variables_are_numpy_s_and_give_the_same_feature_maps():
     layers = ("conv1_relu", "pool3_relu", "conv4_block2_1_relu")
-    architecture, epsilon = WEIGHTS.architecture, WEIGHTS.epsilon
-    folded: Any = folded_variables(
-        WEIGHTS.variables, layers, architecture=architecture, epsilon=epsilon
-    )
+    folded: Any = folded_variables(WEIGHTS, layers)
     assert {type(leaf) for leaf in jax.tree.leaves(folded)} == {np.ndarray}
     # The third block is looked into, so it stays as it is.
     assert "denseblock2.denselayer1.conv1" not in folded["params"]

@@ -5,8 +5,9 @@ import pytest
 from problems import picture, random_weights
 
 from stylejax.cli.entry import main
-from stylejax.images.io import read_picture, write_picture
-from stylejax.losses.terms import gram_matrix
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
+from stylejax.losses.gram import gram_matrix
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.transfer.reconstruction import FIGURE_LAYERS, reconstruct

@@ -7,10 +7,11 @@ import time
 
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
 from stylejax.cli.entry import main
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record
 
@@ -20,7 +21,8 @@ SMALL += ["--iterations", "6", "--quiet"]
 
 
 @pytest.fixture
-def pair(tmp_path):
+def pair(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEJAX_WEIGHTS", str(random_weights()))
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     write_picture(content, picture(60, 80, seed=1))
     write_picture(style, picture(90, 70, seed=2)[..., ::-1])

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record
-from stylejax.runs.request import Request, snapshot_path
+from stylejax.runs.prepare import snapshot_path
+from stylejax.runs.request import Request
 from stylejax.runs.transfer import Observer, run_transfer
 
-# The stem alone compiles in a second; the whole network is run by test_cli's end-to-end tests.
+# The stem alone compiles in a second; the whole network is run by test_cli's end-to-end tests,
+# which have the same small programs besides.
 SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_relu"))
 OPTIONS = Options(PictureOptions(size=64), SHALLOW, SolverOptions(iterations=6))
 
@@ -33,7 +36,7 @@ def pair(tmp_path):
 
 @pytest.fixture
 def request_(pair, tmp_path):
-    return Request(pair[0], (pair[1],), tmp_path / "out.png", OPTIONS)
+    return Request(pair[0], (pair[1],), tmp_path / "out.png", OPTIONS, weights=random_weights())
 
 
 def names(folder):
@@ -140,11 +143,11 @@ main(sys.argv[1:])
 
 def test_a_killed_run_resumes_to_the_same_bytes(request_, tmp_path):
     """kill -9 once the first checkpoint with a state in it is there."""
-    options = replace(OPTIONS, solve=SolverOptions(iterations=3000))
+    options = replace(OPTIONS, solve=SolverOptions(iterations=1000))
     request = replace(request_, options=options)
     arguments = [str(request.content), str(request.styles[0]), "-o", str(request.output)]
     arguments += ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
-    arguments += ["--iterations", "3000", "--quiet"]
+    arguments += ["--iterations", "1000", "--weights", str(request.weights), "--quiet"]
     process = subprocess.Popen([sys.executable, "-c", KILLED, "transfer", *arguments])
     checkpoint = checkpoint_path(request.output)
     deadline = time.monotonic() + 60
@@ -271,7 +274,7 @@ def test_bad_files_are_one_line_and_write_nothing(request_, tmp_path):
     text.write_text("not a picture")
     write_picture(thin, picture(16, 800))
     truncated = tmp_path / "truncated.png"
-    truncated.write_bytes(request_.content.read_bytes()[:-3000])
+    truncated.write_bytes(request_.content.read_bytes()[:-1000])
     weights = tmp_path / "bad.safetensors"
     weights.write_bytes(b"nothing")
     missing = tmp_path / "missing.png"

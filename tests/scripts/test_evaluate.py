@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from problems import picture, random_weights, write_vgg
 
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 
 SHALLOW = "--content-layers pool1 --style-layers input,conv1_relu --iterations"
 GIVEN = [

@@ -4,6 +4,7 @@ from stylejax.errors import InputError
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.sweep.combinations import (
     SweptLossOptions,
+    SweptOptions,
     SweptPictureOptions,
     as_lists,
     combination_name,
@@ -15,10 +16,8 @@ SOLVE = SolverOptions(iterations=3)
 
 
 def grid_of(styles=("painting",), picture=None, masked=False, most=1000, **loss):
-    picture = picture or SweptPictureOptions()
-    return make_combinations(
-        picture, SweptLossOptions(**loss), SOLVE, styles, masked=masked, most=most
-    )
+    options = SweptOptions(picture or SweptPictureOptions(), SweptLossOptions(**loss), SOLVE)
+    return make_combinations(options, styles, masked=masked, most=most)
 
 
 def test_all_combinations_the_last_axis_fastest():
@@ -34,8 +33,7 @@ def test_all_combinations_the_last_axis_fastest():
 
 def test_options_of_one_picture_are_a_grid_of_one():
     options = Options(PictureOptions(seed=4), LossOptions(style_blend=(3.0, 1.0)), SOLVE)
-    picture, loss = as_lists(options)
-    grid = make_combinations(picture, loss, SOLVE, ["a", "b"])
+    grid = make_combinations(as_lists(options), ["a", "b"])
     assert [lane.options for lane in grid.lanes] == [options]
     assert grid.axes == () and grid.shape == (1, 1)
     assert combination_name(grid, grid.lanes[0]) == "picture"

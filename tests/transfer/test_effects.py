@@ -9,7 +9,8 @@ from problems import picture
 
 from stylejax.errors import InputError
 from stylejax.images.color import luminance_of
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions, StyleLoss
 from stylejax.runs.metadata import read_record
 from stylejax.runs.transfer import Request, run_transfer

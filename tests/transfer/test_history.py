@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from stylejax.losses.objective import LossTerms
+from stylejax.losses.weights import LossTerms
 from stylejax.solvers.solver import Solver
 from stylejax.transfer.history import extend_history, history_csv, history_plot, start_history
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from problems import picture, random_weights
 
-from stylejax.images.io import resize
+from stylejax.images.scaling import resize
 from stylejax.losses.objective import make_objective
 from stylejax.options import Parameterization
 from stylejax.solvers.solver import Solver

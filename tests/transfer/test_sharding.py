@@ -13,7 +13,8 @@ from problems import picture
 
 from stylejax.devices.mesh import communication, devices_for_height
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.runs.metadata import read_record
 
 SHALLOW = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]

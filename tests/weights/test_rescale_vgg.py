@@ -9,7 +9,8 @@ from problems import NARROW_VGG16 as NARROW
 from problems import picture, vgg_tensors, write_vgg
 
 from stylejax.errors import InputError
-from stylejax.images.io import read_picture, write_picture
+from stylejax.images.read import read_picture
+from stylejax.images.write import write_picture
 from stylejax.networks.features import feature_extractor
 from stylejax.networks.layers import layer_table
 from stylejax.weights.read import read_weights

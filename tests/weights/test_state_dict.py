@@ -34,6 +34,14 @@ def test_vgg_has_torchvisions_indices(network, indices):
     assert parameters == {"vgg16": 14_714_688, "vgg19": 20_024_384}[network]
 
 
+def test_batch_norms_count_among_torchvisions_modules():
+    shapes = vgg_shapes("vgg16", batch_norm=True)
+    kernels = [key for key, shape in shapes.items() if len(shape) == 4]
+    indices = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
+    assert kernels == [f"features.{index}.weight" for index in indices]
+    assert shapes["features.41.running_var"] == (512,)
+
+
 @pytest.mark.parametrize("network", ["vgg16", "vgg19"])
 def test_classifiers_of_torchvision_and_timm_are_dropped(network):
     state = random_state_dict(network)

@@ -1,4 +1,4 @@
-"""The convolutions of the networks, with gradients that are fast inside compiled loops.
+"""The convolutions of the networks: as in the papers, and tuned.
 
 Feature maps are batch x height x width x channels, kernels height x width x input x output.
 JAX's own gradient of a convolution reads the kernel transposed in place, and that of a strided one
@@ -11,32 +11,45 @@ rows are little work go through it as a single row.
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jax.custom_derivatives import CustomVJPPrimal
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.networks.kernels.layout import interleaved_rows, missing_rows
 
 Batch = Float[Array, "batch _ _ _"]
 Kernel = Float[Array, "_ _ _ _"] | Float[np.ndarray, "_ _ _ _"]
-Convolution = Callable[[Any, Any], Batch]
+Convolution = Callable[[Batch, Kernel], Batch]
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
+
+def plain_convolution(x: Batch, kernel: Kernel, step: int = 1) -> Batch:
+    """Convolution by a kernel of odd sides around every `step`-th position, padded with zeros."""
+    around = [(side // 2, side // 2) for side in kernel.shape[:2]]
+    return lax.conv_general_dilated(
+        x, jnp.asarray(kernel), (step, step), around, dimension_numbers=_LAYOUT
+    )
+
+
+def fast_convolution(x: Batch, kernel: Kernel, step: int = 1) -> Batch:
+    """`plain_convolution`, with tuned forms of the stem's (7x7, step 2) and of 3x3 ones."""
+    if kernel.shape[:2] == (7, 7) and step == 2:
+        # A row or column more of the zeros that the convolution pads with makes odd numbers even.
+        odd = ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0))
+        return _even_stem(jnp.pad(x, odd), kernel)
+    if kernel.shape[:2] == (3, 3) and step == 1:
+        return _conv3x3(x, kernel)
+    return plain_convolution(x, kernel, step)
+
+
 LIGHT = 5_000_000
 """A CPU convolves maps as a single row where one of theirs takes fewer multiplications."""
-
-
-def _convolution(x: Batch, kernel: Kernel, padding: Padding, stride: int = 1) -> Batch:
-    return lax.conv_general_dilated(
-        x, jnp.asarray(kernel), (stride, stride), padding, dimension_numbers=_LAYOUT
-    )
 
 
 def _single_row_convolution(x: Batch, kernel: Kernel, padding: Padding) -> Batch:
@@ -64,43 +77,43 @@ def _single_row_convolution(x: Batch, kernel: Kernel, padding: Padding) -> Batch
     return sum(met[1:], met[0]).astype(x.dtype)
 
 
-def _fast_convolution(x: Batch, kernel: Kernel, padding: Padding) -> Batch:
+def _of_same_size(x: Batch, kernel: Kernel, padding: Padding) -> Batch:
     """A convolution that keeps the map's size, in the form that is the fastest where it runs."""
-    plain, single_row = (
-        partial(form, padding=padding) for form in (_convolution, _single_row_convolution)
-    )
+
+    def plain(x: Batch, kernel: Kernel) -> Batch:
+        return lax.conv_general_dilated(
+            x, jnp.asarray(kernel), (1, 1), padding, dimension_numbers=_LAYOUT
+        )
+
+    def single_row(x: Batch, kernel: Kernel) -> Batch:
+        return _single_row_convolution(x, kernel, padding)
+
     if x.shape[2] * kernel.size >= LIGHT:
         return plain(x, kernel)
     return lax.platform_dependent(x, kernel, cpu=single_row, default=plain)
 
 
-def plain_conv3x3(x: Batch, kernel: Kernel) -> Batch:
-    """3x3 convolution, stride 1, zero padding 1."""
-    return _convolution(x, kernel, ((1, 1), (1, 1)))
+def conv3x3_forward(x: Batch, kernel: Kernel) -> Batch:
+    """A 3x3 convolution in the form that is the fastest where it runs; no gradient of its own."""
+    return _of_same_size(x, kernel, ((1, 1), (1, 1)))
 
 
-def fast_conv3x3(x: Batch, kernel: Kernel) -> Batch:
-    """`plain_conv3x3`, in the form that is the fastest where it runs; no gradient of its own."""
-    return _fast_convolution(x, kernel, ((1, 1), (1, 1)))
-
-
-def gradient_kernel(kernel: Any) -> Any:
+def gradient_kernel(kernel: Kernel) -> Kernel:
     """The kernel of the convolution that is a 3x3 convolution's gradient; NumPy's stay NumPy's."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
 def _conv3x3_gradient(gradient: Batch, kernel: Kernel) -> Batch:
     # Without the barrier XLA would fold the rearrangement back into the convolution.
-    return fast_conv3x3(gradient, lax.optimization_barrier(gradient_kernel(jnp.asarray(kernel))))
+    return conv3x3_forward(gradient, lax.optimization_barrier(gradient_kernel(jnp.asarray(kernel))))
 
 
-def plain_stem_convolution(x: Batch, kernel: Kernel) -> Batch:
-    """7x7 convolution, stride 2, zero padding 3."""
-    return _convolution(x, kernel, ((3, 3), (3, 3)), stride=2)
+def _stem(x: Batch, kernel: Kernel) -> Batch:
+    return plain_convolution(x, kernel, step=2)
 
 
 def _stem_gradient(gradient: Batch, kernel: Kernel) -> Batch:
-    """The gradient of `plain_stem_convolution` by an input of twice as many rows and columns.
+    """The gradient of the stem's convolution by an input of twice as many rows and columns.
 
     Of the seven taps along an axis, even positions meet those of odd number and odd ones the rest:
     with a zero before them, four each. So it is a 4x4 convolution with a channel for each parity.
@@ -109,7 +122,7 @@ def _stem_gradient(gradient: Batch, kernel: Kernel) -> Batch:
     taps = jnp.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0)))
     taps = taps.reshape(4, 2, 4, 2, inputs, outputs)[::-1, :, ::-1]
     taps = taps.transpose(0, 2, 5, 1, 3, 4).reshape(4, 4, outputs, 4 * inputs)
-    parities = _fast_convolution(gradient, lax.optimization_barrier(taps), ((1, 2), (1, 2)))
+    parities = _of_same_size(gradient, lax.optimization_barrier(taps), ((1, 2), (1, 2)))
     batch, rows, columns, _ = parities.shape
     even, odd = (
         each.reshape(batch, rows, 2 * columns, inputs) for each in jnp.split(parities, 2, axis=-1)
@@ -126,12 +139,12 @@ def _with_gradient(
     def convolution(x: Batch, kernel: Kernel) -> Batch:
         return fast(x, kernel)
 
-    def forward(x: Any, kernel: Any) -> tuple[Batch, Any]:
+    def forward(x: CustomVJPPrimal, kernel: CustomVJPPrimal) -> tuple[Batch, PyTree]:
         # Where the kernel is frozen, its gradient is not even traced.
         kept = x.value if kernel.perturbed else None
         return fast(x.value, kernel.value), (kept, kernel.value)
 
-    def backward(residuals: Any, gradient: Batch) -> tuple[Batch, Array | None]:
+    def backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, Array | None]:
         x, kernel = residuals
         kernel_gradient = None
         if x is not None:
@@ -142,12 +155,5 @@ def _with_gradient(
     return convolution
 
 
-conv3x3 = _with_gradient(plain_conv3x3, fast_conv3x3, _conv3x3_gradient)
-_even_stem = _with_gradient(plain_stem_convolution, plain_stem_convolution, _stem_gradient)
-
-
-def stem_convolution(x: Batch, kernel: Kernel) -> Batch:
-    """`plain_stem_convolution`, with a gradient that is a plain convolution."""
-    # A row or column more of the zeros that the convolution pads with makes odd numbers even.
-    odd = ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0))
-    return _even_stem(jnp.pad(x, odd), kernel)
+_conv3x3 = _with_gradient(plain_convolution, conv3x3_forward, _conv3x3_gradient)
+_even_stem = _with_gradient(_stem, _stem, _stem_gradient)

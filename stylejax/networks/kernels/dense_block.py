@@ -1,4 +1,4 @@
-"""A dense block of a frozen DenseNet, in one buffer and with a gradient of its own.
+"""A dense block of a frozen DenseNet: as in the paper, and in one buffer with its own gradient.
 
 Written layer by layer, a block copies all of its feature maps at each concatenation and keeps every
 copy for the gradient: memory and traffic grow with the square of its length. Here each layer writes
@@ -10,39 +10,47 @@ Feature maps are batch x height x width x channels.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jax.custom_derivatives import CustomVJPPrimal
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.networks.kernels.convolution import (
     Batch,
-    fast_conv3x3,
+    conv3x3_forward,
     gradient_kernel,
-    plain_conv3x3,
+    plain_convolution,
 )
+
+Stored = Array | np.ndarray
+Numbers = Float[Stored, "..."]
+Affine = tuple[Numbers, Numbers]
+"""Scale and shift of a batch norm with stored statistics."""
 
 
 class DenseLayer(NamedTuple):
     """The numbers of one layer (`dense_layer`), and its kernels as the gradient reads them."""
 
-    scale: Float[Array, " channels"]
-    shift: Float[Array, " channels"]
-    pointwise: Float[Array, "channels bottleneck"]
-    pointwise_shift: Float[Array, " bottleneck"]
-    spatial: Float[Array, "3 3 bottleneck growth"]
-    pointwise_gradient: Float[Array, "bottleneck channels"]
-    spatial_gradient: Float[Array, "3 3 growth bottleneck"]
+    scale: Float[Stored, " channels"]
+    shift: Float[Stored, " channels"]
+    pointwise: Float[Stored, "channels bottleneck"]
+    pointwise_shift: Float[Stored, " bottleneck"]
+    spatial: Float[Stored, "3 3 bottleneck growth"]
+    pointwise_gradient: Float[Stored, "bottleneck channels"]
+    spatial_gradient: Float[Stored, "3 3 growth bottleneck"]
 
 
-def dense_layer(scale: Any, shift: Any, pointwise: Any, after: tuple, spatial: Any) -> DenseLayer:
-    """A layer from the scale and shift of its first batch norm, and of the second one (`after`).
+def dense_layer(before: Affine, pointwise: Numbers, after: Affine, spatial: Numbers) -> DenseLayer:
+    """A layer from its two batch norms, before and after the 1x1 convolution, and its kernels.
 
-    `pointwise` (channels x bottleneck) and `spatial` are its kernels as they are stored. NumPy's
-    arrays stay NumPy's.
+    `pointwise` (channels x bottleneck) and `spatial` are as they are stored. NumPy's arrays stay
+    NumPy's.
     """
+    scale, shift = before
     pointwise = pointwise * after[0]
     back = (pointwise * scale[:, None]).T
     return DenseLayer(scale, shift, pointwise, after[1], spatial, back, gradient_kernel(spatial))
@@ -58,9 +66,12 @@ def _bottleneck(x: Batch, layer: DenseLayer) -> Batch:
 
 
 def plain_dense_block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
-    """The block's input and what each layer adds to it, concatenated along the channels."""
+    """The block's input and what each layer adds to it, concatenated along the channels.
+
+    Source: Huang et al. (2017), equation 2, with bottleneck layers (section 3).
+    """
     for layer in layers:
-        y = plain_conv3x3(_bottleneck(x, layer), layer.spatial.astype(x.dtype))
+        y = plain_convolution(_bottleneck(x, layer), layer.spatial.astype(x.dtype))
         x = jnp.concatenate([x, y], axis=-1)
     return x
 
@@ -73,19 +84,19 @@ def _run(x: Batch, layers: Sequence[DenseLayer]) -> tuple[Batch, list[Batch]]:
     bottlenecks = []
     for layer in layers:
         bottlenecks.append(_bottleneck(buffer[..., :channels], layer))
-        y = fast_conv3x3(bottlenecks[-1], layer.spatial.astype(x.dtype))
+        y = conv3x3_forward(bottlenecks[-1], layer.spatial.astype(x.dtype))
         buffer = lax.dynamic_update_slice_in_dim(buffer, y, channels, axis=-1)
         channels += y.shape[-1]
     return buffer, bottlenecks
 
 
 @jax.custom_vjp
-def dense_block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
+def fast_dense_block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
     """`plain_dense_block`, faster and in less memory; reverse-mode differentiation only."""
     return _run(x, layers)[0]
 
 
-def _forward(x: Any, layers: Any) -> tuple[Batch, Any]:
+def _forward(x: CustomVJPPrimal, layers: PyTree) -> tuple[Batch, PyTree]:
     numbers = jax.tree.map(lambda leaf: leaf.value, layers, is_leaf=_is_argument)
     if any(leaf.perturbed for leaf in jax.tree.leaves(layers, is_leaf=_is_argument)):
         # Kernels that are trained: JAX's own gradient.
@@ -94,12 +105,12 @@ def _forward(x: Any, layers: Any) -> tuple[Batch, Any]:
     return buffer, (buffer, bottlenecks, numbers)
 
 
-def _is_argument(leaf: Any) -> bool:
-    return hasattr(leaf, "perturbed")
+def _is_argument(leaf: object) -> bool:
+    return isinstance(leaf, CustomVJPPrimal)
 
 
-def _backward(residuals: Any, gradient: Batch) -> Any:
-    if callable(residuals):
+def _backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, PyTree]:
+    if not isinstance(residuals, tuple):
         return residuals(gradient)
     buffer, bottlenecks, layers = residuals
     for layer, bottleneck in zip(reversed(layers), reversed(bottlenecks), strict=True):
@@ -108,7 +119,7 @@ def _backward(residuals: Any, gradient: Batch) -> Any:
         added = gradient[..., channels : channels + growth]
         # Without the barrier XLA would fold a kernel turned in the same program back.
         spatial = lax.optimization_barrier(layer.spatial_gradient.astype(x.dtype))
-        into = jnp.where(bottleneck > 0, fast_conv3x3(added, spatial), 0)
+        into = jnp.where(bottleneck > 0, conv3x3_forward(added, spatial), 0)
         kernel = layer.pointwise_gradient.astype(x.dtype)
         into = jnp.where(x * layer.scale + layer.shift > 0, into @ kernel, 0)
         before = gradient[..., :channels] + into
@@ -117,4 +128,4 @@ def _backward(residuals: Any, gradient: Batch) -> Any:
     return gradient[..., :channels], jax.tree.map(lambda leaf: None, layers)
 
 
-dense_block.defvjp(_forward, _backward, symbolic_zeros=True)
+fast_dense_block.defvjp(_forward, _backward, symbolic_zeros=True)

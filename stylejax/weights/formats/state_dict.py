@@ -6,19 +6,29 @@ height x width x input x output), and VGG with batch norm is folded into the pla
 Sources: torchvision/models/densenet.py and vgg.py, keras/src/applications/densenet.py and vgg16.py.
 """
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from stylejax.errors import InputError
-from stylejax.networks.layers import ARCHITECTURES, VGG16, VGG19, VggArchitecture, layer_table
+from stylejax.networks.architectures import (
+    ARCHITECTURES,
+    TITLES,
+    VGG16,
+    VGG19,
+    Kind,
+    Layer,
+    VggArchitecture,
+    vgg_layers,
+)
 from stylejax.options import NetworkName
 from stylejax.weights.formats.keras import KerasLayer
 from stylejax.weights.names import (
-    TITLES,
+    NORM_ENTRIES,
     checked_tensors,
+    parameter_shapes,
     state_dict_from_variables,
     variables_from_state_dict,
 )
@@ -27,57 +37,36 @@ _VGGS: dict[NetworkName, VggArchitecture] = {"vgg16": VGG16, "vgg19": VGG19}
 _NOT_FEATURES = r"classifier\.\d\.\w+|pre_logits\.fc\d\.\w+|head\.fc\.\w+|.*\.num_batches_tracked"
 """What torchvision's and timm's VGG files hold beside the feature extractor."""
 _KERAS_CLASSIFIER = ("fc1", "fc2", "fc1000", "predictions")
-_NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var")
 _TORCH_EPSILON = 1e-5
-
-
-class _Convolution(NamedTuple):
-    keras: str
-    position: int
-    shape: tuple[int, ...]
-
-
-def _vgg_convolutions(network: NetworkName, batch_norm: bool = False) -> Iterator[_Convolution]:
-    """A VGG's convolutions with Keras's name, torchvision's index, and OIHW shape."""
-    index, channels = 0, 3
-    widths = zip(_VGGS[network].block_sizes, _VGGS[network].block_channels, strict=True)
-    for block, (size, outputs) in enumerate(widths):
-        for layer in range(size):
-            name = f"block{block + 1}_conv{layer + 1}"
-            yield _Convolution(name, index, (outputs, channels, 3, 3))
-            channels = outputs
-            index += 3 if batch_norm else 2
-        index += 1
 
 
 def vgg_shapes(network: NetworkName, batch_norm: bool = False) -> dict[str, tuple[int, ...]]:
     """Shape of every parameter of a VGG's feature extractor, by torchvision's key."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for convolution in _vgg_convolutions(network, batch_norm):
-        outputs = convolution.shape[:1]
-        shapes[f"features.{convolution.position}.weight"] = convolution.shape
-        shapes[f"features.{convolution.position}.bias"] = outputs
-        if batch_norm:
-            norm = f"features.{convolution.position + 1}"
-            shapes |= {f"{norm}.{entry}": outputs for entry in _NORM_ENTRIES}
-    return shapes
+    return parameter_shapes(vgg_layers(_VGGS[network], with_norms=batch_norm))
+
+
+def _modules(layers: Iterable[Layer], kind: Kind) -> list[str]:
+    return [layer.torchvision for layer in layers if layer.kind == kind]
 
 
 def _folded(tensors: Mapping[str, np.ndarray], network: NetworkName) -> dict[str, np.ndarray]:
     """Put each batch norm into the convolution before it; in double precision, then rounded."""
     folded: dict[str, np.ndarray] = {}
-    pairs = zip(_vgg_convolutions(network, True), _vgg_convolutions(network), strict=True)
-    for theirs, ours in pairs:
-        conv, norm = f"features.{theirs.position}", f"features.{theirs.position + 1}"
-        kernel, bias = (tensors[f"{conv}.{entry}"].astype(float) for entry in ("weight", "bias"))
+    theirs = vgg_layers(_VGGS[network], with_norms=True)
+    convolutions, norms = (_modules(theirs, kind) for kind in ("convolution", "norm"))
+    ours = _modules(vgg_layers(_VGGS[network]), "convolution")
+    for convolution, norm, own in zip(convolutions, norms, ours, strict=True):
+        kernel, bias = (
+            tensors[f"{convolution}.{entry}"].astype(float) for entry in ("weight", "bias")
+        )
         scale, shift, mean, variance = (
-            tensors[f"{norm}.{entry}"].astype(float) for entry in _NORM_ENTRIES
+            tensors[f"{norm}.{entry}"].astype(float) for entry in NORM_ENTRIES
         )
         scale = scale / np.sqrt(variance + _TORCH_EPSILON)
         kernel = kernel * scale[:, None, None, None]
         bias = (bias - mean) * scale + shift
-        folded[f"features.{ours.position}.weight"] = kernel.astype(np.float32)
-        folded[f"features.{ours.position}.bias"] = bias.astype(np.float32)
+        folded[f"{own}.weight"] = kernel.astype(np.float32)
+        folded[f"{own}.bias"] = bias.astype(np.float32)
     return folded
 
 
@@ -115,16 +104,12 @@ def standard_state_dict(
 
 def _keras_modules(network: NetworkName) -> dict[str, str]:
     """Keras's layers that have parameters, in the model's order, with torchvision's modules."""
-    if network == "densenet121":
-        table = layer_table().values()
-        return {
-            layer.keras: layer.torchvision
-            for layer in table
-            if re.search(r"(^|_)(bn|conv)$", layer.keras)
-        }
+    layers = ARCHITECTURES[network].layers.values()
     return {
-        convolution.keras: f"features.{convolution.position}"
-        for convolution in _vgg_convolutions(network)
+        # Keras's convolutions of VGG end in their ReLU.
+        layer.keras or after.keras: layer.torchvision
+        for layer, after in itertools.pairwise(layers)
+        if layer.kind in ("convolution", "norm")
     }
 
 
@@ -174,7 +159,7 @@ def keras_state_dict(layers: Sequence[KerasLayer]) -> dict[str, np.ndarray]:
         arrays = layer.arrays
         if _is_convolution(layer):
             arrays = [arrays[0].transpose(3, 2, 0, 1), *arrays[1:]]
-        for entry, array in zip(_NORM_ENTRIES, arrays, strict=False):
+        for entry, array in zip(NORM_ENTRIES, arrays, strict=False):
             tensors[f"{modules[name]}.{entry}"] = array
     if network != "densenet121" and "features.0.weight" in tensors:
         tensors["features.0.weight"] = tensors["features.0.weight"][:, ::-1]

@@ -1,9 +1,9 @@
 """The parts of PNG that Pillow lacks: 16-bit color out, and metadata without decoding."""
 
+import io
 import os
 import struct
 import zlib
-from typing import IO
 
 import numpy as np
 from jaxtyping import UInt16
@@ -34,7 +34,7 @@ def encode_png16(
     return _SIGNATURE + b"".join(chunks)
 
 
-def find_exif(file: IO[bytes]) -> bytes | None:
+def find_exif(file: io.BufferedReader | io.BytesIO) -> bytes | None:
     """Return the EXIF of an open PNG, even from behind the pixels; the position is kept."""
     position = file.tell()
     file.seek(len(_SIGNATURE))

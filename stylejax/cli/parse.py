@@ -1,0 +1,270 @@
+"""From the words of the command line to a command: the one place that tyro is used.
+
+The commands are plain dataclasses. What tyro has to know beside them is said here: which fields
+are given without a flag, what stands for several values, and from where defaults come.
+"""
+
+import contextlib
+import dataclasses
+import inspect
+import io
+import re
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+import tyro
+from tyro.constructors import (
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
+
+from stylejax.cli.commands import (
+    COMMANDS,
+    WEIGHTS_COMMANDS,
+    Command,
+    Demo,
+    Sweep,
+    Transfer,
+    WeightFiles,
+)
+from stylejax.errors import InputError
+from stylejax.fields import Bounds
+from stylejax.networks.layers import ARCHITECTURES
+from stylejax.options import LossOptions, NetworkName, Options, PictureOptions, SolverOptions
+from stylejax.runs.metadata import network_like, options_like, read_record
+from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions, as_lists
+from stylejax.transfer.presets import PRESETS, network_options, preset_options
+from stylejax.weights.read import read_network
+from stylejax.weights.zoo import find_weights
+
+Defaults = Mapping[type, Mapping[str, Any]]
+"""Defaults that take the place of a class's own, by field."""
+
+_DESCRIPTION = """Neural style transfer with DenseNet-121 or VGG and L-BFGS in JAX.
+
+Examples:
+    stylejax demo
+    stylejax transfer photo.jpg painting.jpg -o out.png
+"""
+_WIDEST_TEXT = 100
+_FLAGS = {"content_masks": "content-mask", "style_masks": "style-mask"}
+"""Flags that are not named as their fields: each takes all files after it."""
+_GROUPS = {"options": "", "solve": "solver"}
+"""What a group of options is called in the help."""
+
+
+def _comma_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read tuples of names or numbers from one argument: 3,1."""
+    if info.type not in (tuple[str, ...], tuple[float, ...], tuple[int, ...]):
+        return None
+    element = get_args(info.type)[0]
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME,..." if element is str else "X,...",
+        instance_from_str=lambda given: tuple(
+            element(part.strip()) for part in given[0].split(",") if part.strip()
+        ),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(str(part) for part in value)],
+    )
+
+
+def _slash_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read several tuples of numbers from one argument: 3,1/1,1."""
+    if info.type != tuple[tuple[float, ...], ...]:
+        return None
+    numbers = lambda part: tuple(float(x.strip()) for x in part.split(",") if x.strip())
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="X,.../X,...",
+        instance_from_str=lambda given: tuple(map(numbers, given[0].split("/"))),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: ["/".join(",".join(map(str, part)) for part in value)],
+    )
+
+
+def _given(arguments: Sequence[str], flag: str) -> str | None:
+    """The value of an option that must be known before the others can be read; the last counts."""
+    value = None
+    for index, argument in enumerate(arguments):
+        if argument == flag and index + 1 < len(arguments):
+            value = arguments[index + 1]
+        elif argument.startswith(f"{flag}="):
+            value = argument.removeprefix(f"{flag}=")
+    return value
+
+
+def _defaults(arguments: Sequence[str]) -> Defaults:
+    """The defaults of this run.
+
+    They are those of the picture that `--like` names, else of the network; `--preset` goes over
+    them.
+    """
+    like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
+    weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
+    asked: NetworkName | None = None
+    pictures: dict[str, Path | tuple[Path, ...]] = {}
+    options: Options | None = None
+    if like is not None:
+        settings = read_record(Path(like))
+        options, asked = options_like(Path(like), settings), network_like(settings)
+        pictures["content"] = Path(settings["content"]["name"])
+        pictures["styles"] = tuple(Path(style["name"]) for style in settings["styles"])
+    if preset in PRESETS:
+        options, asked = preset_options(preset, options), PRESETS[preset].network
+    if options is None:
+        # The other commands solve nothing, and must work where the named weights are missing.
+        solves = bool(arguments) and arguments[0] in ("transfer", "demo", "sweep")
+        file = find_weights(Path(weights) if weights else None) if solves else None
+        held = read_network(file) if file else "densenet121"
+        options = network_options(network if network in ARCHITECTURES else held)
+    lists = as_lists(options)
+    return {
+        **dict.fromkeys((Transfer, Sweep), {"network": asked, **pictures}),
+        Demo: {"network": asked},
+        PictureOptions: vars(options.picture),
+        LossOptions: vars(options.loss),
+        SolverOptions: vars(options.solve),
+        SweptPictureOptions: vars(lists.picture),
+        SweptLossOptions: vars(lists.loss),
+    }
+
+
+def _metavar(kind: Any) -> str | None:
+    """What stands for a value that may be left out; tyro's own word where it may not."""
+    kinds = get_args(kind)
+    if NoneType not in kinds:
+        return None
+    (kind,) = (each for each in kinds if each is not NoneType)
+    choices = ",".join(get_args(kind)) if get_origin(kind) is Literal else ""
+    return f"{{{choices}}}" if choices else kind.__name__.upper()
+
+
+def _hint(bounds: Bounds | None, default: str) -> str:
+    """What is said behind the help: what a number may be, and the default where there is one."""
+    said = [] if bounds is None else [str(bounds)]
+    if default not in ("", "''", "None", "True", "False"):
+        said.append(f"default: {default}")
+    return f"({'; '.join(said)})" if said else ""
+
+
+def _flag(entry: dataclasses.Field[Any], kind: Any) -> Any:
+    """The type of a field, with what tyro has to know of its flag."""
+    if dataclasses.is_dataclass(kind):
+        return Annotated[kind, tyro.conf.arg(name=_GROUPS.get(entry.name))]
+    hint = lambda default: _hint(entry.metadata["bounds"], default)
+    said: dict[str, Any] = {"metavar": _metavar(kind), "help_behavior_hint": hint}
+    required = entry.default is entry.default_factory is dataclasses.MISSING
+    if entry.name == "output":
+        return Annotated[kind, tyro.conf.arg(aliases=["-o"], **said)]
+    if not required:
+        return Annotated[kind, tyro.conf.arg(name=_FLAGS.get(entry.name), **said)]
+    said["metavar"] = "STYLE ..." if entry.name == "styles" else entry.name.upper()
+    return Annotated[tyro.conf.Positional[kind], tyro.conf.arg(**said)]
+
+
+def _default(entry: dataclasses.Field[Any]) -> Any:
+    """A field's own default, `tyro.MISSING` where there is none."""
+    return tyro.MISSING if entry.default is dataclasses.MISSING else entry.default
+
+
+def _fields_rule(
+    defaults: Defaults, arguments: Sequence[str]
+) -> Callable[[StructTypeInfo], StructConstructorSpec | None]:
+    """How tyro is to read our dataclasses."""
+
+    def rule(info: StructTypeInfo) -> StructConstructorSpec | None:
+        # tyro has dataclasses of its own.
+        ours = getattr(info.type, "__module__", "").startswith("stylejax.")
+        if not (ours and isinstance(info.type, type) and dataclasses.is_dataclass(info.type)):
+            return None
+        if info.type is WeightFiles:
+            commands = tyro.conf.OmitSubcommandPrefixes[_union(WEIGHTS_COMMANDS, arguments[1:])]
+            action = StructFieldSpec("action", commands, tyro.MISSING)
+            return StructConstructorSpec(WeightFiles, (action,))
+        types = get_type_hints(info.type)
+        given = defaults.get(info.type, {})
+        specs = [
+            StructFieldSpec(
+                entry.name,
+                _flag(entry, types[entry.name]),
+                given.get(entry.name, _default(entry)),
+                entry.metadata.get("help"),
+            )
+            for entry in dataclasses.fields(info.type)
+            if entry.init
+        ]
+        return StructConstructorSpec(info.type, tuple(specs))
+
+    return rule
+
+
+def _described(text: str) -> str:
+    """A command's help, wrapped for the terminal, with its examples."""
+    text, _, examples = text.partition("Examples:\n")
+    width = min(shutil.get_terminal_size().columns, _WIDEST_TEXT)
+    # tyro keeps the line breaks before spaces and empty lines, and no others.
+    wrap = lambda paragraph: textwrap.fill(paragraph, width, subsequent_indent="  ")
+    lines = ["Examples:", *(f"  {line.strip()}" for line in examples.strip().splitlines())]
+    return "\n\n".join([*map(wrap, text.strip().split("\n\n")), "\n".join(lines)])
+
+
+def _union(commands: Mapping[str, type], arguments: Sequence[str]) -> Any:
+    """Any of the commands; the one that is named has all of its help, the others a sentence."""
+    described = []
+    for name, kind in commands.items():
+        text = inspect.getdoc(kind) or ""
+        sentence = " ".join(text.split("\n\n")[0].split())
+        text = _described(text) if [name] == list(arguments[:1]) else sentence
+        described.append(Annotated[kind, tyro.conf.subcommand(name, description=text)])
+    return Union[tuple(described)]  # noqa: UP007 - the members are known only now
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn tyro's framed messages into one line; help and completion pass through untouched."""
+    framed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(framed):
+            yield
+    except SystemExit as end:
+        if end.code not in (0, None):
+            # Below the title stands the message, and below a rule what tyro has to say beside it;
+            # where the frame is not drawn in Unicode, a rule is above the message as well.
+            inside = "\n".join(line.strip("│ ") for line in framed.getvalue().splitlines()[1:])
+            parts = (" ".join(part.split()) for part in re.split(r"^[─-]{2,}$", inside, flags=re.M))
+            message = next(filter(None, parts), " ".join(framed.getvalue().split()))
+            raise InputError(f"{message} (`stylejax --help` tells more)") from end
+        raise
+
+
+def parse(arguments: Sequence[str]) -> Command:
+    """Turn command-line arguments into one of the commands.
+
+    Raises:
+        InputError: the arguments make no sense.
+        SystemExit: help was asked for.
+    """
+    for flag in ("--content-mask", "--style-mask"):
+        if sum(argument.split("=")[0] == flag for argument in arguments) > 1:
+            raise InputError(f"{flag} is given twice: name all files after one")
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.primitive_rule(_comma_separated)
+    registry.primitive_rule(_slash_separated)
+    registry.struct_rule(_fields_rule(_defaults(arguments), arguments))
+    with _one_line_errors(), registry:
+        command = tyro.cli(
+            _union(COMMANDS, arguments),
+            prog="stylejax",
+            description=_described(_DESCRIPTION),
+            args=list(arguments),
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+    return cast(Command, command)

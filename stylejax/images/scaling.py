@@ -1,0 +1,42 @@
+"""Pictures made larger or smaller, on the host.
+
+A picture is height x width x 3, float32 in [0, 1]; alpha and masks are height x width.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+
+def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Return the (height, width) in pixels of the same aspect whose longer side is `longest`."""
+    scale = longest / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resize(
+    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Float[np.ndarray, "{height} {width} *channels"]:
+    """Resample pixels or alpha, both in [0, 1], to height x width by the Lanczos filter."""
+    layers = pixels.reshape(*pixels.shape[:2], -1)
+    resized = [
+        Image.fromarray(np.ascontiguousarray(layers[..., index], np.float32)).resize(
+            (width, height), Image.Resampling.LANCZOS
+        )
+        for index in range(layers.shape[2])
+    ]
+    # The filter has negative lobes: it overshoots along edges.
+    stacked = np.clip(np.stack([np.asarray(layer) for layer in resized], axis=-1), 0, 1)
+    return stacked.reshape(height, width, *pixels.shape[2:])
+
+
+def cover_and_crop(
+    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Float[np.ndarray, "{height} {width} *channels"]:
+    """Scale pixels or alpha to cover height x width and cut off what hangs over, centered."""
+    rows, columns = pixels.shape[:2]
+    scale = max(height / rows, width / columns)
+    scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    larger = resize(pixels, *scaled)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return larger[top : top + height, left : left + width]

@@ -1,0 +1,120 @@
+"""From arrays to a picture file, whole or not at all.
+
+Pixels are height x width x 3 and alpha height x width, sRGB in [0, 1], first row on top; a file
+holds 8 or 16 bits per channel, the sRGB profile and a description.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import ExifTags, Image
+
+from stylejax.errors import InputError
+from stylejax.images._png import encode_png16
+from stylejax.images._srgb import srgb_profile
+from stylejax.images.files import check_writable, replace_file
+from stylejax.types import Alpha, Pixels
+
+WRITE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+DEEP_FORMATS = ("PNG", "TIFF")
+
+
+def check_output(path: Path, bits: int) -> None:
+    """Find out whether a picture of 8 or 16 `bits` per sample could be written to `path`.
+
+    Raises:
+        InputError: The extension, its combination with `bits` or the folder cannot be used.
+    """
+    name = WRITE_FORMATS.get(path.suffix.lower())
+    if name is None:
+        known = " ".join(WRITE_FORMATS)
+        raise InputError(f"{path}: unknown extension {path.suffix!r}; use one of {known}")
+    if bits not in (8, 16):
+        raise InputError(f"{path}: {bits} bits per sample cannot be written; use 8 or 16")
+    if bits == 16 and name not in DEEP_FORMATS:
+        raise InputError(f"{path}: {name} cannot hold 16 bits per sample; use .png or .tiff")
+    check_writable(path)
+
+
+def write_picture(
+    path: Path,
+    pixels: Pixels,
+    alpha: Alpha | None = None,
+    *,
+    bits: int = 8,
+    quality: int = 95,
+    description: str | None = None,
+) -> None:
+    """Write pixels and alpha, in [0, 1], as PNG, JPEG, WebP or TIFF, whole or not at all.
+
+    The file carries the sRGB profile and `description` (ASCII); equal arguments give equal bytes.
+    JPEG drops alpha. `quality` is that of JPEG and WebP, 1 to 100.
+
+    Raises:
+        InputError: As in `check_output`, or the format cannot hold the picture, or the disk fails.
+    """
+    check_output(path, bits)
+    name = WRITE_FORMATS[path.suffix.lower()]
+    layers = pixels if alpha is None or name == "JPEG" else np.dstack([pixels, alpha])
+    scaled = np.rint(np.clip(layers, 0, 1) * (2**bits - 1))
+    samples = np.ascontiguousarray(scaled, np.uint8 if bits == 8 else np.uint16)
+    try:
+        if name == "TIFF":
+            encoded = _encode_tiff(samples, description)
+        elif bits == 16:
+            encoded = encode_png16(samples, srgb_profile(), _exif_bytes(description))
+        else:
+            encoded = _encode_with_pillow(samples, name, quality, description)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {name} cannot hold it ({error}); use .png or .tiff") from error
+    replace_file(path, encoded)
+
+
+def _exif_bytes(description: str | None) -> bytes:
+    if description is None:
+        return b""
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = description
+    return exif.tobytes()
+
+
+def _encode_with_pillow(
+    samples: np.ndarray, name: str, quality: int, description: str | None
+) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(
+        buffer,
+        name,
+        quality=quality,
+        subsampling=0,
+        icc_profile=srgb_profile(),
+        exif=_exif_bytes(description),
+    )
+    return buffer.getvalue()
+
+
+def _encode_tiff(samples: np.ndarray, description: str | None) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        samples,
+        photometric="rgb",
+        planarconfig="contig",
+        extrasamples=["unassalpha"] * (samples.shape[2] - 3),
+        compression="zlib",
+        predictor=True,
+        iccprofile=srgb_profile(),
+        description=description,
+        software=False,
+        metadata=None,
+    )
+    return buffer.getvalue()

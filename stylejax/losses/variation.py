@@ -1,0 +1,60 @@
+"""Total variation: what grain costs.
+
+Pictures are height x width x 3 in [0, 1] and at least 2 x 2; results are float32 scalars, at least
+0, without unit. Published programs sum the differences of values in [0, 255], each in a way of its
+own (docs/presets.md says which program has which). The tuned forms are
+`stylejax.networks.kernels.variation`.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from stylejax.types import Image, Scalar
+
+Regularizer = Callable[[Image], Scalar]
+"""What costs something in a picture whatever it shows."""
+
+Differences = Float[Array, "_ _ 3"]
+
+
+def neighbor_differences(image: Image) -> tuple[Differences, Differences]:
+    """To the neighbor below and to the one beside, without the last row and column."""
+    image = jnp.asarray(image)
+    here = image[:-1, :-1]
+    return image[1:, :-1] - here, image[:-1, 1:] - here
+
+
+def total_variation(image: Image) -> Scalar:
+    """Mean over pixels and channels of |vertical| + |horizontal| difference of neighbors.
+
+    The anisotropic form of Rudin, Osher, Fatemi (1992).
+    """
+    vertical, horizontal = neighbor_differences(image)
+    # The gradient of jnp.abs at 0 is 0 or 1, by version; this one's is 0: even areas stay even.
+    magnitude = lambda x: x * jnp.sign(x)
+    return jnp.mean(magnitude(vertical) + magnitude(horizontal))
+
+
+def total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scalar:
+    """Mean over pixels and channels of (vertical^2 + horizontal^2)^exponent.
+
+    The form of the published DenseNet and VGG notebooks, which sum instead of taking the mean. With
+    the exponent above 1, edges cost more than in `total_variation`, and grain costs less.
+    """
+    vertical, horizontal = neighbor_differences(image)
+    squares = jnp.square(vertical) + jnp.square(horizontal)
+    # The second derivative of an even area is 0; without the smallest number, infinity times 0.
+    return jnp.mean(jnp.power(squares + jnp.finfo(squares.dtype).tiny, exponent))
+
+
+def total_variation_power_sum(image: Image) -> Scalar:
+    """Sum over pixels and channels of (vertical^2 + horizontal^2)^1.25, of values in [0, 255]."""
+    return image[1:, 1:].size * total_variation_power(255.0 * image)
+
+
+def total_variation_squared_sum(image: Image) -> Scalar:
+    """Half the sum over pixels and channels of vertical^2 + horizontal^2, of values in [0, 255]."""
+    vertical, horizontal = neighbor_differences(255.0 * image)
+    return 0.5 * jnp.sum(jnp.square(vertical) + jnp.square(horizontal))

@@ -1,0 +1,248 @@
+"""A request checked, as far as can be told beforehand, and its files read, each once.
+
+What can go wrong for the user is found out here, before anything takes long or is written.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from stylejax.devices.memory import (
+    Device,
+    available_memory,
+    check_memory,
+    estimated_memory,
+    find_devices,
+    fitting_strip_rows,
+    fixed_memory,
+)
+from stylejax.devices.mesh import devices_for_height
+from stylejax.errors import InputError
+from stylejax.images.color import colors_before, luminance_of
+from stylejax.images.files import check_writable
+from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
+from stylejax.images.scaling import cover_and_crop, resize
+from stylejax.images.write import check_output
+from stylejax.networks.layers import canonical_layers
+from stylejax.options import check_bounds, check_options
+from stylejax.runs.metadata import Record, file_entry, make_record
+from stylejax.runs.request import Request
+from stylejax.transfer.history import check_plotting
+from stylejax.transfer.problem import Pictures
+from stylejax.transfer.pyramid import Level, pyramid_levels
+from stylejax.types import Alpha, OtherPixels, Pixels
+from stylejax.weights.read import Weights, read_weights
+from stylejax.weights.zoo import find_weights
+
+Files = Mapping[Path, PictureFile]
+
+MASK_TOLERANCE = 0.02
+"""By how much the aspect of a mask may differ from its picture's."""
+
+
+class Prepared(NamedTuple):
+    """What a request comes to.
+
+    `device` is this process's own first one, for all that is not spread; `needed` is an estimate of
+    the bytes that a solve takes on each device; `files` are the picture files, not yet decoded.
+    """
+
+    request: Request
+    files: Files
+    devices: list[Device]
+    device: Device
+    weights: Weights
+    size: tuple[int, int]
+    levels: tuple[Level, ...]
+    settings: Record
+    needed: int
+
+
+def snapshot_path(output: Path, iteration: int) -> Path:
+    """Where the picture after some iterations is saved: `out-0010.png` for `out.png`."""
+    return output.with_name(f"{output.stem}-{iteration:04d}{output.suffix}")
+
+
+def check_outputs(request: Request) -> None:
+    """Refuse outputs that could not be written, or would be written over an input.
+
+    Raises:
+        InputError: names the file.
+    """
+    check_bounds(request)
+    check_output(request.output, request.options.picture.bits)
+    if request.plot is not None:
+        check_plotting()
+        if request.plot.suffix.lower() != ".png":
+            raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
+    outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
+    for index, output in enumerate(outputs):
+        check_writable(output)
+        if any(output.resolve() == other.resolve() for other in outputs[:index]):
+            raise InputError(f"{output}: is named for two outputs; name another file")
+    every, last = request.save_every, request.options.solve.iterations
+    snapshots = range(every, last + 1, every) if every else ()
+    written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
+    for output in filter(Path.exists, written):
+        for path in request.inputs:
+            if path.exists() and output.samefile(path):
+                raise InputError(f"{output}: is an input of this run; name another output")
+
+
+def _fitted_sizes(request: Request, files: Files) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Height and width of the result and of each style picture."""
+    options = request.options.picture
+    longest = options.longest
+    size = options.height_and_width or scaled_size(files[request.content], longest)
+    of_styles = max(1, round(longest * options.style_scale))
+    return size, [scaled_size(files[path], of_styles) for path in request.styles]
+
+
+def _check_masks_fit(request: Request, files: Files) -> None:
+    """A mask may have another size than its picture, but not another shape."""
+    pairs = [(mask, request.content) for mask in request.content_masks]
+    pairs += list(zip(request.style_masks, request.styles, strict=False))
+    for path, of in pairs:
+        mask, picture = files[path], files[of]
+        if (
+            abs(math.log(mask.width / mask.height * picture.height / picture.width))
+            > MASK_TOLERANCE
+        ):
+            raise InputError(
+                f"{path}: {mask.width} x {mask.height} pixels are of another shape than {of} "
+                f"({picture.width} x {picture.height}); paint the mask over that picture"
+            )
+    if request.style_masks and not request.content_masks:
+        raise InputError("--style-mask without --content-mask: say where the styles go")
+
+
+def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Device]) -> int:
+    """How many rows of the picture the network sees at a time; 0 for all."""
+    if len(devices) == 1:
+        return asked or fitting(devices[0])
+    if asked:
+        raise InputError(
+            f"--strip-rows {asked}: {len(devices)} devices share the picture already; leave it "
+            "out, or give --devices 1"
+        )
+    return 0
+
+
+def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
+    """Check and find everything that a request names, but for its outputs.
+
+    Args:
+        request: what is to be done.
+        by_rows: whether the picture is to be split over the devices; else each holds all of it.
+
+    Raises:
+        InputError: something cannot be used.
+    """
+    options = request.options
+    check_options(options, len(request.styles))
+    files = {path: read_picture_file(path) for path in request.pictures}
+    _check_masks_fit(request, files)
+    size, _ = _fitted_sizes(request, files)
+    levels = pyramid_levels(options, *size)
+    devices = find_devices(request.device, request.devices)
+    if by_rows:
+        asked = request.devices > 1 or jax.process_count() > 1
+        devices = devices_for_height(devices, size[0], asked=asked)
+    device = next(each for each in devices if each.process_index == jax.process_index())
+    weights = read_weights(find_weights(request.weights), network=request.network)
+    layers = (*options.loss.content_layers, *options.loss.style_layers)
+    for kind in (options.loss.content_layers, options.loss.style_layers):
+        canonical_layers(kind, weights.architecture)
+    pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
+    # All devices of a CPU share one memory.
+    bands = len(devices) if by_rows and device.platform != "cpu" else 1
+    solve = (*size, layers, 2 * pairs + 3, weights.architecture)
+    rows = _strip_rows(
+        options.loss.strip_rows,
+        lambda device: fitting_strip_rows(*solve, device),
+        devices if by_rows else [device],
+    )
+    options = replace(options, loss=replace(options.loss, strip_rows=rows))
+    request = replace(request, options=options)
+    needed = estimated_memory(*solve, bands, rows)
+    fixed = fixed_memory(layers, weights.architecture)
+    check_memory(needed, available_memory(device), options.picture.longest, fixed)
+    spread = len(devices) if by_rows else 1
+    settings = _record(request, files, weights, device.platform, spread)
+    return Prepared(request, files, devices, device, weights, size, levels, settings, needed)
+
+
+def _record(
+    request: Request, files: Files, weights: Weights, device_kind: str, devices: int
+) -> Record:
+    """The record of a request; `devices` is how many a picture is split over."""
+    init = request.init_picture
+    settings = make_record(
+        request.options,
+        files[request.content],
+        [files[path] for path in request.styles],
+        weights,
+        device_kind,
+        None if init is None else files[init],
+    )
+    if devices > 1:
+        # Sums over devices round otherwise.
+        settings["devices"] = devices
+    masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
+    return settings | {
+        kind: [file_entry(files[path]) for path in given] for kind, given in masks.items() if given
+    }
+
+
+class ReadPictures(NamedTuple):
+    """What was read: `pictures` are as the solve is given them, `colors` the photograph's own."""
+
+    pictures: Pictures
+    colors: Pixels
+    alpha: Alpha | None
+    start: OtherPixels | None
+
+
+def _decode_mask(file: PictureFile, height: int, width: int) -> Mask:
+    return resize(luminance_of(decode_picture(file).pixels), height, width)
+
+
+def read_pictures(prepared: Prepared) -> ReadPictures:
+    """Decode every picture and mask, at the sizes that they are solved at.
+
+    Raises:
+        InputError: a file is damaged, or masks do not fit.
+    """
+    request, files = prepared.request, prepared.files
+    options = request.options.picture
+    (height, width), style_sizes = _fitted_sizes(request, files)
+    content = decode_picture(files[request.content])
+    inside = lambda pixels: cover_and_crop(pixels, height, width)
+    masks = None
+    if request.content_masks:
+        native = content.pixels.shape[:2]
+        of_content = tuple(
+            inside(_decode_mask(files[path], *native)) for path in request.content_masks
+        )
+        of_styles = tuple(
+            _decode_mask(files[path], *size)
+            for path, size in zip(request.style_masks, style_sizes, strict=False)
+        )
+        masks = Masks(of_content, of_styles)
+        check_masks(masks, len(request.styles))
+    styles = [
+        resize(decode_picture(files[path]).pixels, *size)
+        for path, size in zip(request.styles, style_sizes, strict=True)
+    ]
+    colors, init = inside(content.pixels), request.init_picture
+    return ReadPictures(
+        Pictures(*colors_before(options.preserve_color, colors, styles), masks),
+        colors,
+        None if content.alpha is None else inside(content.alpha),
+        None if init is None else decode_picture(files[init]).pixels,
+    )

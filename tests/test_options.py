@@ -1,0 +1,69 @@
+import math
+from dataclasses import fields, replace
+
+import pytest
+
+from stylejax.errors import InputError
+from stylejax.fields import describe_fields
+from stylejax.options import Options, check_options
+from stylejax.runs.request import FigureRequest, Request, SweepRequest
+
+GROUPS = {"picture": Options().picture, "loss": Options().loss, "solve": Options().solve}
+DESCRIBED = [
+    (name, described)
+    for name, group in GROUPS.items()
+    for described in describe_fields(type(group))
+]
+NUMBERS = [(group, option) for group, option in DESCRIBED if option.bounds is not None]
+
+
+def with_value(group, option, value):
+    """The default options but for one, of which a number of a tuple is the only one."""
+    value = (value,) if isinstance(option.default, tuple) else value
+    return replace(Options(), **{group: replace(GROUPS[group], **{option.name: value})})
+
+
+@pytest.mark.parametrize(
+    "kind", [*map(type, GROUPS.values()), Request, SweepRequest, FigureRequest]
+)
+def test_every_option_says_what_it_means(kind):
+    described = {option.name: option for option in describe_fields(kind)}
+    assert set(described) == {entry.name for entry in fields(kind)} - {"options"}
+    for option in described.values():
+        assert option.help.endswith(".") and "\n" not in option.help and "  " not in option.help
+        assert option.label[0].isupper() and "_" not in option.label
+
+
+def test_every_number_has_bounds():
+    numeric = {
+        entry.name
+        for group in GROUPS.values()
+        for entry in fields(group)
+        if entry.type in (int, float, tuple[float, ...])
+    }
+    assert numeric == {option.name for _, option in NUMBERS}
+    assert {"style_weight", "seed", "level_iterations"} <= numeric
+
+
+@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=[option.name for _, option in NUMBERS])
+def test_bounds_are_kept(group, option):
+    assert option.bounds is not None
+    bounds, flag = option.bounds, "--" + option.name.replace("_", "-")
+    least = bounds.at_least if math.isfinite(bounds.at_least) else bounds.above
+    whole = isinstance(option.default, int)
+    outside = [least - 1] if whole else [least - 1.0, math.nan, math.inf, -math.inf]
+    outside += [float(least)] if math.isfinite(bounds.above) else []
+    outside += [int(bounds.at_most) + 1] if math.isfinite(bounds.at_most) else []
+    for number in outside:
+        with pytest.raises(InputError, match=f"^{flag} is .*: give .*{bounds}") as caught:
+            check_options(with_value(group, option, number), 1)
+        assert "\n" not in str(caught.value)
+    # How many numbers there must be is another check.
+    for number in [] if isinstance(option.default, tuple) else [least + 1, min(bounds.at_most, 99)]:
+        check_options(with_value(group, option, int(number) if whole else float(number)), 1)
+
+
+def test_bounds_in_words():
+    words = {option.name: str(option.bounds) for _, option in NUMBERS}
+    assert words["size"] == "32 or more" and words["quality"] == "1 to 100"
+    assert words["learning_rate"] == "more than 0" and words["tv_weight"] == "0 or more"
