@@ -41,7 +41,7 @@ def _check_alike(lanes: Sequence[Options], styles: int) -> None:
 
 def _lane(tree: PyTree, lane: int, rows: int | None = None) -> PyTree:
     """What belongs to one lane; of a trace, so many rows."""
-    return jax.tree.map(lambda leaf: leaf[lane] if rows is None else leaf[lane, :rows], tree)
+    return jax.tree.map(lambda leaf: leaf[lane, ...] if rows is None else leaf[lane, :rows], tree)
 
 
 def _extended(histories: list[History], progress: BatchProgress) -> list[History]:
