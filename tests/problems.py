@@ -19,6 +19,17 @@ def random_weights():
     return weights.bundled_folder() / "densenet121-random.safetensors"
 
 
+SAVING = """
+import sys
+import stylejax.runs.checkpoint
+stylejax.runs.checkpoint.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+stylejax.runs.checkpoint.CHECKPOINT_SHARE = float("inf")
+from stylejax.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line as a program for `python -c` that writes a checkpoint after every chunk."""
+
+
 def quadratic(x, matrix, target):
     """Half (x - target)^T matrix (x - target); aux is the residual."""
     residual = x - target

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from problems import picture
+from problems import SAVING, picture, random_weights
 
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
@@ -20,7 +20,8 @@ SMALL = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--q
 
 
 @pytest.fixture
-def pair(tmp_path):
+def pair(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEJAX_WEIGHTS", str(random_weights()))
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     write_picture(content, picture(64, 64, seed=1))
     write_picture(style, picture(64, 64, seed=2)[..., ::-1])
@@ -31,7 +32,7 @@ def start_two(*arguments):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "stylejax", *arguments, *SMALL]
+    command = [sys.executable, "-c", SAVING, *arguments, *SMALL]
     command += ["--coordinator", f"127.0.0.1:{port}", "--num-processes", "2", "--process-id"]
     return [
         subprocess.Popen(

@@ -8,7 +8,7 @@ from problems import picture, random_weights, vgg_tensors, write_vgg
 
 from stylejax.images.masks import Masks
 from stylejax.losses.objective import make_objective
-from stylejax.losses.strips import Strip, join_strips, list_strips, make_strips
+from stylejax.losses.strips import join_strips, list_strips, make_strips
 from stylejax.weights.read import read_weights
 
 LAYERS = {
@@ -26,14 +26,19 @@ def test_each_row_of_each_map_is_one_strips_own(height, rows, field, stride):
     for of in (1, 2, stride):
         cut = cuts.cut(height, of)
         counted = np.zeros(cut.height)
-        for start, first, end in zip(*map(np.asarray, each), strict=True):
+        own = jax.jit(jax.vmap(lambda strip: strip.is_own(cut)))(each)  # noqa: B023
+        for start, rows_are_own in zip(np.asarray(each.start), np.asarray(own), strict=True):
             assert start % stride == 0
-            own = np.asarray(Strip(start, first, end).is_own(cut))
-            counted[start // of : start // of + cut.rows] += own
+            counted[start // of : start // of + cut.rows] += rows_are_own
         np.testing.assert_array_equal(counted, 1)
-        rows_of_map = jnp.arange(cut.height, dtype=jnp.float32)[:, None, None]
-        maps = jax.vmap(lambda strip: strip.cut(rows_of_map, cut))(each)  # noqa: B023
-        np.testing.assert_array_equal(join_strips(each, maps, cut), rows_of_map)
+
+        @jax.jit
+        def cut_and_joined(rows):
+            maps = jax.vmap(lambda strip: strip.cut(rows, cut))(each)  # noqa: B023
+            return join_strips(each, maps, cut)  # noqa: B023
+
+        rows_of_map = np.arange(cut.height, dtype=np.float32)[:, None, None]
+        np.testing.assert_array_equal(cut_and_joined(rows_of_map), rows_of_map)
 
 
 def test_a_picture_not_higher_than_a_cut_stays_whole():

@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
 from stylejax.errors import InputError
 from stylejax.images.color import luminance_of
@@ -15,6 +15,7 @@ from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs.metadata import read_record
 from stylejax.runs.transfer import Request, run_transfer
 from stylejax.transfer.transfer import style_transfer
+from stylejax.weights.read import read_weights
 
 SIZE = 64
 COLUMNS = np.arange(SIZE)
@@ -25,7 +26,9 @@ TEXTURE = replace(
     picture=PictureOptions(size=SIZE, init="noise"),
     loss=replace(LOSS, content_weight=0.0, tv_weight=0.0),
 )
-
+# The bundled weights, where strokes are looked at; for colors and places those of random numbers
+# do, which no training changes.
+TRAINED, UNTRAINED = None, random_weights()
 
 LEFT = (np.broadcast_to(COLUMNS, (SIZE, SIZE)) < SIZE // 2).astype(np.float32)
 
@@ -43,7 +46,7 @@ def stripes(period):
 def made(tmp_path):
     """Run on pictures and masks that are given as arrays; returns the result."""
 
-    def make(content, styles, options, **masks):
+    def make(content, styles, options, weights=UNTRAINED, **masks):
         def written(name, arrays):
             paths = tuple(tmp_path / f"{name}{index}.png" for index in range(len(arrays)))
             for path, array in zip(paths, arrays, strict=True):
@@ -53,7 +56,8 @@ def made(tmp_path):
         files = {kind: written(kind, arrays) for kind, arrays in masks.items()}
         (path,), paths = written("content", [content]), written("style", styles)
         output = tmp_path / "out.png"
-        run_transfer(replace(Request(path, paths, output, options), **files))
+        request = Request(path, paths, output, options, weights=weights)
+        run_transfer(replace(request, **files))
         return read_picture(output).pixels
 
     return make
@@ -114,7 +118,7 @@ def dominant(result):
 def test_style_scale_sets_the_dominant_frequency_of_the_strokes(made):
     def strokes(style_scale):
         options = replace(TEXTURE, picture=replace(TEXTURE.picture, style_scale=style_scale))
-        return dominant(made(plain(0.5, 0.5, 0.5), [stripes(16)], options))
+        return dominant(made(plain(0.5, 0.5, 0.5), [stripes(16)], options, TRAINED))
 
     assert abs(strokes(1.0) - 4) <= 1
     assert abs(strokes(0.5) - 8) <= 2
@@ -123,7 +127,7 @@ def test_style_scale_sets_the_dominant_frequency_of_the_strokes(made):
 @pytest.mark.parametrize("style_loss", get_args(StyleLoss))
 def test_every_style_loss_makes_the_styles_texture(made, style_loss):
     options = replace(TEXTURE, loss=replace(TEXTURE.loss, style_loss=style_loss))
-    result = made(plain(0.5, 0.5, 0.5), [stripes(8)], options)
+    result = made(plain(0.5, 0.5, 0.5), [stripes(8)], options, TRAINED)
     assert abs(dominant(result) - 8) <= 2
     assert abs(result.std() - stripes(8).std()) < 0.1
 
@@ -148,7 +152,8 @@ def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
     content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
     options = replace(OPTIONS, picture=replace(OPTIONS.picture, preserve_color=preserve))
     options = replace(options, solve=SolverOptions(iterations=5))
-    result = style_transfer(content, [stripes(8)], options=options)
+    weights = read_weights(UNTRAINED)
+    result = style_transfer(content, [stripes(8)], weights=weights, options=options)
     assert not result.failed and np.isfinite(result.history["loss"]).all()
     assert result.history["loss"][-1] < result.history["loss"][0]
     assert np.isfinite(result.image).all()
@@ -160,7 +165,7 @@ def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
 def test_a_texture_of_another_size_has_that_size_and_the_styles_strokes(made, tmp_path):
     options = replace(TEXTURE, picture=replace(TEXTURE.picture, output_size="96x48"))
     options = replace(options, solve=replace(options.solve, levels=1))
-    result = made(picture(SIZE, SIZE), [stripes(8)], options)
+    result = made(picture(SIZE, SIZE), [stripes(8)], options, TRAINED)
     assert result.shape == (48, 96, 3)
     # The painting is scaled to the longest side, its eight stripes with it.
     assert abs(dominant(result) - 8) <= 2

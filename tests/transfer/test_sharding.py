@@ -9,8 +9,9 @@ import textwrap
 import jax
 import numpy as np
 import pytest
-from problems import picture
+from problems import picture, random_weights
 
+from stylejax.cli import main
 from stylejax.devices.mesh import communication, devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.read import read_picture
@@ -30,7 +31,7 @@ def run_on_devices(count, *arguments):
 def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
     code = """
         import json, jax, jax.numpy as jnp, numpy as np
-        from problems import picture
+        from problems import picture, random_weights
         from stylejax.options import LossOptions, Options
         from stylejax.sweep.lanes import program_bytes
         from stylejax.devices.mesh import communication
@@ -41,7 +42,8 @@ def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
         loss = LossOptions(content_layers=("pool1",), style_layers=("input", "pool1"))
         content, style = picture(259, 40), picture(64, 64, seed=3)
         start = np.clip(content + 0.1, 0, 1)
-        plain = make_problem(read_weights(), content, [style], Options(loss=loss), start)
+        weights = read_weights(random_weights())
+        plain = make_problem(weights, content, [style], Options(loss=loss), start)
         bands = over_rows(plain, jax.devices())
         found = {}
         for name, problem in {"plain": plain, "bands": bands}.items():
@@ -57,7 +59,7 @@ def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
                 "bytes": program_bytes(program),
                 "exchanged": communication(program.as_text()),
             }
-        even = make_problem(read_weights(), content[:256], [style], Options(loss=loss), start[:256])
+        even = make_problem(weights, content[:256], [style], Options(loss=loss), start[:256])
         even = over_rows(even, jax.devices())
         found["even"] = program_bytes(even.compiled().programs.advance)
         print(json.dumps(found))
@@ -85,28 +87,29 @@ def test_a_picture_in_bands_has_the_loss_and_gradient_of_the_whole():
     assert plain["exchanged"] == {}
 
 
-def test_the_command_line_uses_all_devices(tmp_path):
+def test_the_command_line_uses_all_devices(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEJAX_WEIGHTS", str(random_weights()))
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     write_picture(content, picture(64, 48, seed=1))
     write_picture(style, picture(64, 64, seed=2)[..., ::-1])
-    made = {}
-    for count in (1, 2):
-        made[count] = tmp_path / f"{count}.png"
-        command = ["-m", "stylejax", "transfer", str(content), str(style), "-o", str(made[count])]
-        options = ["--size", "64", "--iterations", "4", *SHALLOW]
-        done = run_on_devices(count, *command, *options)
-        assert done.returncode == 0, done.stderr[-2000:]
-    one, two = (read_picture(path).pixels for path in made.values())
-    assert np.abs(one - two).max() < 3 / 255
-    assert read_record(made[2])["devices"] == 2 and "devices" not in read_record(made[1])
+    given = [str(content), str(style), "--size", "64", "--iterations", "4", *SHALLOW, "-o"]
 
-    sweeps = {}
-    for count in (1, 2):
-        folder = sweeps[count] = tmp_path / f"sweep{count}"
-        command = ["-m", "stylejax", "sweep", str(content), str(style), "-o", str(folder)]
-        grid = ["--style-weight", "2,20,200", "--size", "64", "--iterations", "4", *SHALLOW]
-        assert run_on_devices(count, *command, *grid).returncode == 0
-    rows = [json.loads((folder / "results.json").read_text()) for folder in sweeps.values()]
+    def on_one_and_two(*arguments):
+        """Here, where there is one device, and in a process that has two."""
+        outputs = tmp_path / f"{arguments[0]}-1.png", tmp_path / f"{arguments[0]}-2.png"
+        assert main([*arguments, *given, str(outputs[0])]) == 0
+        done = run_on_devices(2, "-m", "stylejax", *arguments, *given, str(outputs[1]))
+        assert done.returncode == 0, done.stderr[-2000:]
+        return outputs
+
+    pictures = on_one_and_two("transfer")
+    one, two = (read_picture(path).pixels for path in pictures)
+    assert np.abs(one - two).max() < 3 / 255
+    records = [read_record(path) for path in pictures]
+    assert "devices" not in records[0] and records[1]["devices"] == 2
+
+    folders = on_one_and_two("sweep", "--style-weight", "2,20,200")
+    rows = [json.loads((folder / "results.json").read_text()) for folder in folders]
     for one, two in zip(*rows, strict=True):
         assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
 
