@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import stylejax
-from stylejax.networks.layers import Layer, Network
 
 
 class Small(nn.Module):
@@ -21,10 +20,11 @@ class Small(nn.Module):
         return {"first": first, "second": second}
 
 
-layers = {"first": Layer(32, stride=2, receptive_field=7), "second": Layer(64, 4, 15)}
+layers = {"first": stylejax.Layer(32, 2, 7), "second": stylejax.Layer(64, 4, 15)}
 variables = dict(Small().init(jax.random.key(0), jnp.zeros((1, 32, 32, 3))))
 variables["preprocessing"] = {"mean": np.full(3, 0.5), "standard_deviation": np.full(3, 0.25)}
-network = Network(layers, lambda variables, batch, _: Small().apply(variables, batch), variables)
+apply = lambda variables, batch, _: Small().apply(variables, batch)
+network = stylejax.Network(layers, apply, variables)
 
 content = stylejax.read_picture(stylejax.sample_picture("astronaut.jpg"), 96).pixels
 style = stylejax.read_picture(stylejax.sample_picture("paper-waves.jpg"), 96).pixels

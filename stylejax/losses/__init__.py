@@ -7,9 +7,9 @@ like all others.
 from stylejax.losses.content import content_loss
 from stylejax.losses.forms import Form
 from stylejax.losses.gram import gram_matrix, style_loss
-from stylejax.losses.moments import Moments, covariance, feature_moments
+from stylejax.losses.moments import Moments, covariance_losses, feature_moments, gram_loss
 from stylejax.losses.objective import Objective, make_objective
-from stylejax.losses.targets import Targets, Term, View
+from stylejax.losses.targets import Regions, Targets, Term, View
 from stylejax.losses.variation import total_variation, total_variation_power
 from stylejax.losses.wasserstein import wasserstein_loss
 from stylejax.losses.weights import LossTerms, LossWeights
@@ -20,12 +20,14 @@ __all__ = [
     "LossWeights",
     "Moments",
     "Objective",
+    "Regions",
     "Targets",
     "Term",
     "View",
     "content_loss",
-    "covariance",
+    "covariance_losses",
     "feature_moments",
+    "gram_loss",
     "gram_matrix",
     "make_objective",
     "style_loss",

@@ -15,12 +15,12 @@ from jaxtyping import Array, Float, PyTree
 
 from stylejax.errors import InputError
 from stylejax.images.masks import Masks, check_masks
+from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
+from stylejax.losses._reader import Beside, Reader, Seen, make_reader
 from stylejax.losses.content import ContentDistance, content_loss
 from stylejax.losses.forms import Form, style_term
 from stylejax.losses.gram import GramMatrix
 from stylejax.losses.moments import Moments, StyleDistance, layer_moments
-from stylejax.losses.named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
-from stylejax.losses.reader import Beside, Reader, Seen, make_reader
 from stylejax.losses.targets import Regions, Targets, Term, as_term
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from stylejax.errors import InputError
-from stylejax.losses.named import FAST, FORMS, PLAIN, STYLE_LOSSES, loss_kernels, named_or_given
+from stylejax.losses._named import FAST, FORMS, PLAIN, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.options import LossForm, StyleLoss, TotalVariationForm
 
 

@@ -10,9 +10,9 @@ from own_networks import smooth_network
 from problems import picture
 
 from stylejax import Form, InputError, Term, make_objective
+from stylejax.losses._reader import Reader
 from stylejax.losses.content import content_loss
 from stylejax.losses.moments import gram_loss
-from stylejax.losses.reader import Reader
 from stylejax.losses.variation import total_variation
 from stylejax.options import LossOptions, Options
 from stylejax.transfer.problem import loss_weights

@@ -9,7 +9,7 @@ from hypothesis import given
 from jax.test_util import check_grads
 
 from stylejax.losses import variation as losses
-from stylejax.losses.named import FAST, PLAIN
+from stylejax.losses._named import FAST, PLAIN
 
 # Compiled once for each shape.
 total_variation = jax.jit(losses.total_variation)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stylejax.losses.named import FAST, PLAIN
+from stylejax.losses._named import FAST, PLAIN
 from stylejax.networks.kernels.convolution import fast_convolution, plain_convolution
 from stylejax.networks.kernels.dense_block import dense_layer, fast_dense_block, plain_dense_block
 from stylejax.networks.kernels.pooling import (
