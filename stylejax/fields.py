@@ -40,7 +40,7 @@ class FieldDescription(NamedTuple):
     """
 
     name: str
-    default: Any
+    default: object
     help: str
     bounds: Bounds | None
 

@@ -28,8 +28,6 @@ TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
 STARTS = ("content", "style", "noise", "uniform", "mean")
 """What `init` may name beside a picture file."""
-
-
 OptionValue = str | int | float | list[str] | list[int] | list[float]
 """The value of an option in a record: tuples are lists there, as in JSON."""
 
@@ -70,10 +68,10 @@ class PictureOptions:
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:
-        """The result's, where `output_size` gives them.
+        """The result's, where `output_size` gives them; None where it is empty.
 
         Raises:
-            InputError: it does not.
+            InputError: it is not two whole numbers with an x between, or they are too small.
         """
         if not self.output_size:
             return None
@@ -87,7 +85,11 @@ class PictureOptions:
 
     @property
     def longest(self) -> int:
-        """The longest side of the result."""
+        """The longest side of the result, in pixels.
+
+        Raises:
+            InputError: as in `height_and_width`.
+        """
         shape = self.height_and_width
         return self.size if shape is None else max(shape)
 

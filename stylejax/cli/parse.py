@@ -44,7 +44,9 @@ from stylejax.transfer.presets import PRESETS, network_options, preset_options
 from stylejax.weights.read import read_network
 from stylejax.weights.zoo import find_weights
 
-Defaults = Mapping[type, Mapping[str, Any]]
+Type = Any
+"""A type in any form that an annotation may have, unions and `Annotated` among them."""
+Defaults = Mapping[type, Mapping[str, object]]
 """Defaults that take the place of a class's own, by field."""
 
 _DESCRIPTION = """Neural style transfer with DenseNet-121 or VGG and L-BFGS in JAX.
@@ -60,7 +62,7 @@ _GROUPS = {"options": "", "solve": "solver"}
 """What a group of options is called in the help."""
 
 
-def _comma_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+def _comma_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
     """Read tuples of names or numbers from one argument: 3,1."""
     if info.type not in (tuple[str, ...], tuple[float, ...], tuple[int, ...]):
         return None
@@ -76,7 +78,7 @@ def _comma_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] |
     )
 
 
-def _slash_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+def _slash_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
     """Read several tuples of numbers from one argument: 3,1/1,1."""
     if info.type != tuple[tuple[float, ...], ...]:
         return None
@@ -137,7 +139,7 @@ def _defaults(arguments: Sequence[str]) -> Defaults:
     }
 
 
-def _metavar(kind: Any) -> str | None:
+def _metavar(kind: Type) -> str | None:
     """What stands for a value that may be left out; tyro's own word where it may not."""
     kinds = get_args(kind)
     if NoneType not in kinds:
@@ -155,7 +157,7 @@ def _hint(bounds: Bounds | None, default: str) -> str:
     return f"({'; '.join(said)})" if said else ""
 
 
-def _flag(entry: dataclasses.Field[Any], kind: Any) -> Any:
+def _flag(entry: dataclasses.Field, kind: Type) -> Type:
     """The type of a field, with what tyro has to know of its flag."""
     if dataclasses.is_dataclass(kind):
         return Annotated[kind, tyro.conf.arg(name=_GROUPS.get(entry.name))]
@@ -170,7 +172,7 @@ def _flag(entry: dataclasses.Field[Any], kind: Any) -> Any:
     return Annotated[tyro.conf.Positional[kind], tyro.conf.arg(**said)]
 
 
-def _default(entry: dataclasses.Field[Any]) -> Any:
+def _default(entry: dataclasses.Field) -> object:
     """A field's own default, `tyro.MISSING` where there is none."""
     return tyro.MISSING if entry.default is dataclasses.MISSING else entry.default
 
@@ -216,7 +218,7 @@ def _described(text: str) -> str:
     return "\n\n".join([*map(wrap, text.strip().split("\n\n")), "\n".join(lines)])
 
 
-def _union(commands: Mapping[str, type], arguments: Sequence[str]) -> Any:
+def _union(commands: Mapping[str, type], arguments: Sequence[str]) -> Type:
     """Any of the commands; the one that is named has all of its help, the others a sentence."""
     described = []
     for name, kind in commands.items():
