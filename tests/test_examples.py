@@ -28,7 +28,7 @@ def test_an_example_runs_and_is_short(path, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
