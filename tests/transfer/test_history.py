@@ -47,10 +47,10 @@ def terms_of(x, variation_weight):
 
 @cache
 def solve(variation_weight=2.0):
-    """The history over chunks of 4, 1 and 7 steps, and the states at their ends."""
-    start, chunks = np.linspace(-3, 2, 6, dtype=np.float32), iter((4, 1, 7))
+    """The history over chunks of 4, 1 and 3 steps, and the states at their ends."""
+    start, chunks = np.linspace(-3, 2, 6, dtype=np.float32), iter((4, 1, 3))
     history, states = {}, []
-    steps = Solver(terms_of).steps(start, 12, variation_weight, pace=lambda step: next(chunks))
+    steps = Solver(terms_of).steps(start, 8, variation_weight, pace=lambda step: next(chunks))
     for step in steps:
         history = extend_history(history, step.trace) if history else start_history(step.state)
         states.append(jax.device_get(step.state))
@@ -60,10 +60,10 @@ def solve(variation_weight=2.0):
 def test_rows_and_columns():
     history, states = solve()
     assert list(history) == COLUMNS
-    assert all(column.shape == (13,) for column in history.values())
-    assert np.array_equal(history["iteration"], np.arange(13))
+    assert all(column.shape == (9,) for column in history.values())
+    assert np.array_equal(history["iteration"], np.arange(9))
     assert history["iteration"].dtype == history["evaluations"].dtype == np.int32
-    for row, state in zip((0, 4, 5, 12), states, strict=True):
+    for row, state in zip((0, 4, 5, 8), states, strict=True):
         assert history["loss"][row] == state.value
         assert history["gradient_norm"][row] == state.gradient_norm
         assert history["style:b"][row] == state.aux.style_layers["b"]
