@@ -1,7 +1,6 @@
 """The options of a run, as frozen dataclasses: default, meaning and range of each in one place.
 
-The command line and its help are made from these classes, and a run is recorded in, and repeated
-from, the metadata of its picture by the same fields. No JAX here.
+The command line, its help and the record in a picture's metadata have these fields. No JAX here.
 """
 
 import math
