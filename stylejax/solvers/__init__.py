@@ -1,12 +1,12 @@
-"""A function of a pytree and a start come in; states, step by step, go out. No pictures here.
+"""A function of a pytree and a start come in, step after step of a solve goes out.
 
-In the order in which one reads: `line_search`, `state`, `jaxopt_lbfgs` and `optax_methods` (two
-functions make a method), `steps` (the one loop) and `solver`.
+Line search and `state` make the methods (`jaxopt_lbfgs`, `optax_methods`), `steps` is the one loop
+over a method's chunks of iterations, and `solver` puts them together, without knowing of pictures.
 """
 
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
 from stylejax.solvers.line_search import strong_wolfe
-from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs, optax_method
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import Method, SolverState, Trace
 from stylejax.solvers.steps import Step, chunks_of_about
@@ -21,5 +21,6 @@ __all__ = [
     "chunks_of_about",
     "lbfgs",
     "optax_lbfgs",
+    "optax_method",
     "strong_wolfe",
 ]

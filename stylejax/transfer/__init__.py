@@ -1,8 +1,8 @@
-"""Pictures and options come in, the solved picture and how it came about go out. Arrays only.
+"""Pictures and options come in, the solved picture and how it came about go out, as arrays.
 
-In the order in which one reads: `parameterization`, `start`, `pyramid` and `presets` (what is
-solved for), `history`, `problem` (one solve), `sharding` (over several devices), `levels` (from
-coarse to fine, step by step), `transfer` and `reconstruction` (the whole, in one call).
+What is solved for (`parameterization`, `start`, `pyramid`, `presets`) makes a `problem`, which may
+be spread over devices (`sharding`), `levels` takes one after the other from coarse to fine, and
+`transfer` and `reconstruction` are the whole in one call.
 """
 
 from stylejax.transfer.history import History, history_csv, history_plot

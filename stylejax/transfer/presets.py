@@ -7,7 +7,7 @@ layers at 100 each has a `style_weight` of 500.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from stylejax.options import NetworkName, Options, flatten_options, options_from_flat
 
@@ -19,7 +19,7 @@ class Preset(NamedTuple):
 
     network: NetworkName
     source: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
 
 _FIRST_OF_EACH_BLOCK = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -42,7 +42,7 @@ _PLAIN = {
     "level_tv_weights": [],
 }
 
-NETWORK_VALUES: Mapping[NetworkName, Mapping[str, Any]] = {
+NETWORK_VALUES: Mapping[NetworkName, Mapping[str, object]] = {
     "densenet121": {},
     "vgg16": _VGG_VALUES,
     "vgg19": _VGG_VALUES,
