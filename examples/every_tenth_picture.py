@@ -18,8 +18,9 @@ pictures = []
 def keep(progress: stylejax.Progress) -> bool:
     """Called every ten iterations; where it returns True, the transfer ends."""
     pictures.append(progress.picture())
-    print(f"{progress.iteration:3} of {progress.iterations}: loss {progress.loss:.3f}")
-    return bool(progress.terms.style < 0.5)
+    done, terms = f"{progress.iteration:3} of {progress.iterations}", progress.terms
+    print(f"{done}: loss {progress.loss:.3f}, of which style {terms.style:.3f}")
+    return progress.loss < 1.4
 
 
 result = stylejax.style_transfer(content, [style], options=options, callback=keep, every=10)
