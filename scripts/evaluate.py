@@ -37,7 +37,7 @@ from measures import color_distance, content_distance, grid_energy, style_distan
 
 from stylejax.cli.commands import Transfer
 from stylejax.cli.entry import main as stylejax_main
-from stylejax.cli.parse import parse
+from stylejax.cli.parse import parse_command
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import check_writable, replace_file
@@ -119,7 +119,7 @@ def plan(pair: Pair, method: Method, given: argparse.Namespace) -> Job:
     output = given.pictures / f"{content.stem}-{style.stem}-{method.name}.png"
     arguments = ["transfer", str(content), str(style), "-o", str(output), *method.options]
     arguments += ["--size", str(given.size)]
-    command = parse(arguments)
+    command = parse_command(arguments)
     assert isinstance(command, Transfer)
     weights = _read_weights(find_weights(command.weights), network=command.network)
     return Job(arguments, content, style, output, command.options, weights)

@@ -42,7 +42,7 @@ from stylejax.cli.display import (
     sweep_json,
     sweep_lines,
 )
-from stylejax.cli.parse import parse
+from stylejax.cli.parse import parse_command
 from stylejax.devices.hosts import is_first_process, join_processes
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
@@ -222,7 +222,7 @@ def _alone(code: int) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
-        command = parse(sys.argv[1:] if arguments is None else arguments)
+        command = parse_command(sys.argv[1:] if arguments is None else arguments)
         actions = {
             Transfer: _transfer,
             Sweep: _sweep,

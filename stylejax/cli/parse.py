@@ -245,7 +245,7 @@ def _one_line_errors() -> Iterator[None]:
         raise
 
 
-def parse(arguments: Sequence[str]) -> Command:
+def parse_command(arguments: Sequence[str]) -> Command:
     """Turn command-line arguments into one of the commands.
 
     Raises:

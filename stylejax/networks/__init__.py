@@ -1,7 +1,6 @@
-"""Frozen networks as pure functions: in come variables and a picture, out come named feature maps.
+"""Variables and a picture come in.
 
-`architectures` says what each network is, `densenet` and `vgg` compute it, `features` makes it a
-function of a picture in [0, 1]; `kernels` holds tuned forms of the same functions.
+Out go named feature maps, computed as in the papers, or by the tuned forms in `kernels`.
 """
 
 from stylejax.networks.architectures import (
@@ -29,17 +28,17 @@ from stylejax.networks.vgg import Vgg
 
 __all__ = [
     "ARCHITECTURES",
-    "DENSENET121",
-    "VGG16",
-    "VGG19",
     "AnyArchitecture",
     "AnyNetwork",
     "Architecture",
+    "DENSENET121",
     "DenseNet",
     "FeatureExtractor",
     "KnownNetwork",
     "Layer",
     "Network",
+    "VGG16",
+    "VGG19",
     "Vgg",
     "VggArchitecture",
     "canonical_layer",

@@ -133,7 +133,7 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
-def prepare(request: Request, *, by_rows: bool = True) -> Prepared:
+def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     """Check and find everything that a request names, but for its outputs.
 
     Args:

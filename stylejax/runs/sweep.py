@@ -27,7 +27,7 @@ from stylejax.runs.checkpoint import (
     save_checkpoint,
 )
 from stylejax.runs.metadata import Record, record_with_options
-from stylejax.runs.prepare import Prepared, ReadPictures, prepare, read_pictures
+from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
@@ -214,7 +214,7 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
     observer = SweepObserver() if observer is None else observer
     observer.stage("preparing")
     _check_folder(request)
-    prepared = prepare(request.first, by_rows=False)
+    prepared = prepare_run(request.first, by_rows=False)
     with jax.default_device(prepared.device):
         read = read_pictures(prepared)
         batches = _Batches(prepared, read, request.grid, observer)

@@ -30,7 +30,7 @@ from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
     check_outputs,
-    prepare,
+    prepare_run,
     read_pictures,
     snapshot_path,
 )
@@ -237,7 +237,7 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     observer = Observer() if observer is None else observer
     observer.stage("preparing")
     check_outputs(request)
-    prepared = prepare(request)
+    prepared = prepare_run(request)
     with jax.default_device(prepared.device):
         read = read_pictures(prepared)
         saver = _Saver(prepared, read)

@@ -1,7 +1,7 @@
-"""A function of a pytree and a start come in, step after step of a solve goes out.
+"""A function of a pytree comes in, and a place to start from.
 
-Line search and `state` make the methods (`jaxopt_lbfgs`, `optax_methods`), `steps` is the one loop
-over a method's chunks of iterations, and `solver` puts them together, without knowing of pictures.
+Out go states, step by step, the parameters that minimize it, and the trace of how it went; nothing
+here knows of pictures.
 """
 
 from stylejax.solvers.jaxopt_lbfgs import lbfgs

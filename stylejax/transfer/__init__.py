@@ -1,8 +1,7 @@
-"""Pictures and options come in, the solved picture and how it came about go out, as arrays.
+"""Pictures as arrays, weights and options come in.
 
-What is solved for (`parameterization`, `start`, `pyramid`, `presets`) makes a `problem`, which may
-be spread over devices (`sharding`), `levels` takes one after the other from coarse to fine, and
-`transfer` and `reconstruction` are the whole in one call.
+Out goes the solved picture with its history, level by level from coarse to fine; no file and no
+terminal is touched on the way.
 """
 
 from stylejax.transfer.history import History, history_csv, history_plot

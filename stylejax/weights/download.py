@@ -99,7 +99,7 @@ def _save(response: Any, path: Path, progress: Progress) -> None:
         raise InputError(f"ended after {done} of {expected} bytes")
 
 
-def download(
+def download_file(
     urls: Sequence[str], path: Path, check: Callable[[Path], None], progress: Progress
 ) -> str:
     """Save a file from the first address that has it and passes `check`; returns the address.

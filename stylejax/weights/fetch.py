@@ -17,7 +17,7 @@ from stylejax.weights.convert import (
     read_weight_file,
     weight_file_bytes,
 )
-from stylejax.weights.download import Progress, check_reachable, download
+from stylejax.weights.download import Progress, check_reachable, download_file
 from stylejax.weights.formats.keras import check_hdf5
 from stylejax.weights.zoo import Published, cached_path, published_weights
 
@@ -79,7 +79,7 @@ def _from_addresses(published: Published, folder: Path, progress: Progress) -> t
     file = published.file
     path = folder / file.name
     check = lambda path: check_name(file.name, checksums(path))
-    return path, download(file.urls, path, check, progress)
+    return path, download_file(file.urls, path, check, progress)
 
 
 def _get(published: Published, folder: Path, progress: Progress) -> WeightFile:

@@ -11,7 +11,7 @@ from problems import NARROW_VGG16, NARROW_VGG19, picture, random_weights, write_
 
 from stylejax.cli.commands import Transfer
 from stylejax.cli.entry import main
-from stylejax.cli.parse import parse
+from stylejax.cli.parse import parse_command
 from stylejax.errors import InputError
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
@@ -35,7 +35,7 @@ KEYS = {
 
 
 def parsed(arguments):
-    command = parse(arguments)
+    command = parse_command(arguments)
     assert isinstance(command, Transfer)
     return command
 

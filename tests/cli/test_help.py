@@ -4,7 +4,7 @@ import shlex
 import pytest
 
 from stylejax.cli.commands import COMMANDS, WEIGHTS_COMMANDS
-from stylejax.cli.parse import parse
+from stylejax.cli.parse import parse_command
 
 PATHS = [[name] for name in COMMANDS] + [["weights", name] for name in WEIGHTS_COMMANDS]
 
@@ -12,7 +12,7 @@ PATHS = [[name] for name in COMMANDS] + [["weights", name] for name in WEIGHTS_C
 def help_of(words, capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit) as end:
-        parse([*words, "--help"])
+        parse_command([*words, "--help"])
     assert end.value.code == 0
     return capsys.readouterr().out.splitlines()
 
@@ -56,7 +56,7 @@ def test_help_shows_two_examples_that_can_be_parsed(words, capsys, monkeypatch):
     for example in examples:
         command, *arguments = shlex.split(example.split("|")[0].split(">")[0])
         assert command == "stylejax" and arguments[: len(words)][:1] == words[:1]
-        parse(arguments)
+        parse_command(arguments)
 
 
 def test_the_overview_has_a_sentence_for_each_command(capsys, monkeypatch):

@@ -40,9 +40,9 @@ def test_a_picture_of_an_earlier_version_is_repeated(before, tmp_path, monkeypat
 
 def test_what_is_asked_for_goes_before_the_earlier_options(before, tmp_path):
     from stylejax.cli.commands import Transfer
-    from stylejax.cli.parse import parse
+    from stylejax.cli.parse import parse_command
 
-    command = parse(["transfer", "-o", "new.png", "--like", str(FIXTURE), "--preset=gatys"])
+    command = parse_command(["transfer", "-o", "new.png", "--like", str(FIXTURE), "--preset=gatys"])
     assert isinstance(command, Transfer)
     # Of the preset what it names, of the picture the rest.
     assert command.network == "vgg19" and command.options.loss.style_weight == 5e3
@@ -50,6 +50,8 @@ def test_what_is_asked_for_goes_before_the_earlier_options(before, tmp_path):
     assert command.options.loss.style_blend == (3.0, 1.0)
     assert [path.name for path in command.styles] == ["sunlit-field.jpg", "paper-waves.jpg"]
     given = ["--style-weight", "2", "--seed=1"]
-    command = parse(["transfer", "-o", "n.png", "--like", str(FIXTURE), "--preset=gatys", *given])
+    command = parse_command(
+        ["transfer", "-o", "n.png", "--like", str(FIXTURE), "--preset=gatys", *given]
+    )
     assert isinstance(command, Transfer)
     assert command.options.loss.style_weight == 2.0 and command.options.picture.seed == 1

@@ -10,7 +10,7 @@ from problems import picture, random_weights
 
 from stylejax.cli.commands import Demo, Sweep, Transfer
 from stylejax.cli.entry import main
-from stylejax.cli.parse import parse
+from stylejax.cli.parse import parse_command
 from stylejax.errors import InputError
 from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
@@ -116,7 +116,7 @@ def test_each_input_is_opened_once_by_the_command_line(files, opened):
 def test_what_is_parsed_is_the_request_itself():
     arguments = ["c.jpg", "s.jpg", "t.jpg", "-o", "out.png", "--style-blend", "3,1", "--devices=2"]
     arguments += ["--content-mask", "m.png", "n.png", "--save-every", "5", "--style-weight", "7"]
-    command = parse(["transfer", *arguments])
+    command = parse_command(["transfer", *arguments])
     assert isinstance(command, Transfer) and isinstance(command, Request)
     options = Options(loss=LossOptions(style_weight=7.0, style_blend=(3.0, 1.0)))
     request = Request(
@@ -132,7 +132,9 @@ def test_what_is_parsed_is_the_request_itself():
 
 
 def test_a_sweep_is_parsed_into_its_request_and_knows_its_first_picture():
-    command = parse(["sweep", "c.jpg", "s.jpg", "-o", "folder", "--style-weight", "5,80", "--yes"])
+    command = parse_command(
+        ["sweep", "c.jpg", "s.jpg", "-o", "folder", "--style-weight", "5,80", "--yes"]
+    )
     assert isinstance(command, Sweep) and isinstance(command, SweepRequest) and command.yes
     assert command.options == SweptOptions(loss=SweptLossOptions(style_weight=(5.0, 80.0)))
     assert len(command.grid.lanes) == 2
@@ -141,14 +143,14 @@ def test_a_sweep_is_parsed_into_its_request_and_knows_its_first_picture():
 
 
 def test_the_demo_takes_no_other_pictures(capsys):
-    command = parse(["demo", "--style-weight", "3", "-o", "there.png"])
+    command = parse_command(["demo", "--style-weight", "3", "-o", "there.png"])
     assert isinstance(command, Demo) and isinstance(command, Request)
     assert command.content.name == "astronaut.jpg" and command.output == Path("there.png")
     # A changed copy, as a run makes one, keeps the samples.
     assert replace(command, options=Options()).styles == command.styles
     for arguments in (["photo.jpg"], ["--content-mask", "mask.png"]):
         with pytest.raises(InputError):
-            parse(["demo", *arguments])
+            parse_command(["demo", *arguments])
 
 
 def test_weights_may_be_named_in_a_request(files, monkeypatch):

@@ -7,7 +7,7 @@ from servers import serving
 
 from stylejax.errors import InputError
 from stylejax.weights import download as module
-from stylejax.weights.download import check_reachable, download
+from stylejax.weights.download import check_reachable, download_file
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -45,7 +45,7 @@ def is_whole(path):
 
 def get(urls, path, check=is_whole):
     seen = []
-    url = download(urls, path, check, lambda done, total: seen.append((done, total)))
+    url = download_file(urls, path, check, lambda done, total: seen.append((done, total)))
     return url, seen
 
 

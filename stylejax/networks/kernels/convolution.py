@@ -136,7 +136,7 @@ def _with_gradient(
     """A convolution in another form, and with another gradient with respect to its input."""
 
     @jax.custom_vjp
-    def convolution(x: Batch, kernel: Kernel) -> Batch:
+    def with_gradient(x: Batch, kernel: Kernel) -> Batch:
         return fast(x, kernel)
 
     def forward(x: CustomVJPPrimal, kernel: CustomVJPPrimal) -> tuple[Batch, PyTree]:
@@ -151,8 +151,8 @@ def _with_gradient(
             kernel_gradient = jax.vjp(lambda kernel: plain(x, kernel), kernel)[1](gradient)[0]
         return input_gradient(gradient, kernel), kernel_gradient
 
-    convolution.defvjp(forward, backward, symbolic_zeros=True)
-    return convolution
+    with_gradient.defvjp(forward, backward, symbolic_zeros=True)
+    return with_gradient
 
 
 _conv3x3 = _with_gradient(plain_convolution, conv3x3_forward, _conv3x3_gradient)

@@ -2,3 +2,14 @@
 
 Out go its tensors by name, or one line that says what is wrong with it.
 """
+
+from stylejax.weights.formats.keras import read_keras
+from stylejax.weights.formats.state_dict import keras_state_dict, standard_state_dict
+from stylejax.weights.formats.torch import read_torch
+
+__all__ = [
+    "keras_state_dict",
+    "read_keras",
+    "read_torch",
+    "standard_state_dict",
+]
