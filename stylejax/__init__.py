@@ -38,6 +38,7 @@ from stylejax.solvers import (
     chunks_of_about,
     lbfgs,
     optax_lbfgs,
+    optax_method,
 )
 from stylejax.sweep import BatchProgress, style_sweep
 from stylejax.transfer import (
@@ -101,6 +102,7 @@ __all__ = [
     "network_layers",
     "network_options",
     "optax_lbfgs",
+    "optax_method",
     "preset_options",
     "read_picture",
     "read_weights",

@@ -3,20 +3,29 @@
 Out goes whether it fits, and which device and which process has which part of it.
 """
 
-from stylejax.devices.hosts import as_first_process_says, is_first_process, join_processes, on_host
+from stylejax.devices.hosts import (
+    as_first_process_says,
+    is_first_process,
+    join_processes,
+    on_host,
+)
 from stylejax.devices.memory import (
+    Device,
     available_memory,
     check_memory,
     estimated_memory,
     find_devices,
     fitting_strip_rows,
+    release_freed_memory,
 )
-from stylejax.devices.mesh import devices_for_height
+from stylejax.devices.mesh import communication, devices_for_height, placed, places_on
 
 __all__ = [
+    "Device",
     "as_first_process_says",
     "available_memory",
     "check_memory",
+    "communication",
     "devices_for_height",
     "estimated_memory",
     "find_devices",
@@ -24,4 +33,7 @@ __all__ = [
     "is_first_process",
     "join_processes",
     "on_host",
+    "placed",
+    "places_on",
+    "release_freed_memory",
 ]

@@ -6,11 +6,10 @@ they must take the same steps. Only the first process writes. A single process i
 of everything here.
 """
 
-from typing import Any
-
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jaxtyping import PyTree
 
 from stylejax.errors import InputError
 
@@ -35,7 +34,7 @@ def join_processes(
     Raises:
         InputError: an argument is missing or wrong, or the others were not met.
     """
-    known: dict[str, Any] = {}
+    known = {}
     if coordinator != AUTOMATIC:
         if processes is None or index is None:
             raise InputError("--coordinator needs --num-processes and --process-id")
@@ -78,7 +77,7 @@ def as_first_process_says(*numbers: int) -> tuple[int, ...]:
     return tuple(int(number) for number in np.asarray(of_first))
 
 
-def on_host(tree: Any) -> Any:
+def on_host(tree: PyTree) -> PyTree:
     """A pytree's arrays on the host, wherever their parts are; all processes must call it."""
     if jax.process_count() == 1:
         return jax.device_get(tree)

@@ -16,6 +16,7 @@ from stylejax.devices.hosts import as_first_process_says, is_first_process, on_h
 from stylejax.devices.memory import available_memory
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable
+from stylejax.runs._sweep_folder import SHEET, SweepFolder
 from stylejax.runs.checkpoint import (
     Checkpoint,
     CheckpointClock,
@@ -28,7 +29,6 @@ from stylejax.runs.checkpoint import (
 from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
-from stylejax.runs.sweep_folder import SHEET, SweepFolder
 from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room

@@ -6,7 +6,7 @@ here knows of pictures.
 
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
 from stylejax.solvers.line_search import strong_wolfe
-from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.optax_methods import adam, optax_lbfgs, optax_method
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import Method, SolverState, Trace
 from stylejax.solvers.steps import Step, chunks_of_about
@@ -21,5 +21,6 @@ __all__ = [
     "chunks_of_about",
     "lbfgs",
     "optax_lbfgs",
+    "optax_method",
     "strong_wolfe",
 ]

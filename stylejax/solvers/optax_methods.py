@@ -50,9 +50,13 @@ def _move_and_evaluate(
     return keep_finite(new, state)
 
 
-def optax_lbfgs(history_size: int = 10) -> Method:
-    """`optax.lbfgs` with its own zoom line search: slower to compile, for comparison."""
-    transform = optax.lbfgs(memory_size=history_size)
+def optax_method(transform: optax.GradientTransformation) -> Method:
+    """Any optimizer of optax: one evaluation a step, and those of its line search if it has one.
+
+    Its learning rate is a constant of the compiled program, unless it is kept in its own state
+    (`optax.inject_hyperparams`).
+    """
+    transform = optax.with_extra_args_support(transform)
 
     def init(fun: Function, params: PyTree, args: tuple) -> SolverState:
         inner = (transform.init(params), jax.tree.map(jnp.zeros_like, params))
@@ -62,16 +66,21 @@ def optax_lbfgs(history_size: int = 10) -> Method:
         value_fn = lambda params: fun(params, *args)[0]
 
         def move(own: PyTree, grad: PyTree) -> tuple[PyTree, PyTree, Int[Array, ""]]:
-            updates, own = transform.update(
-                grad, own, state.params, value=state.value, grad=grad, value_fn=value_fn
-            )
-            searched = optax.tree.get(own, "num_linesearch_steps")
+            # What a line search of optax asks for; others are not given it.
+            known = {"value": state.value, "grad": grad, "value_fn": value_fn}
+            updates, own = transform.update(grad, own, state.params, **known)
+            searched = optax.tree.get(own, "num_linesearch_steps", jnp.zeros((), jnp.int32))
             return optax.apply_updates(state.params, updates), own, searched
 
         # optax's search keeps value and gradient but not aux, so its last point is evaluated again.
         return _move_and_evaluate(fun, state, args, move)
 
     return Method(init, step)
+
+
+def optax_lbfgs(history_size: int = 10) -> Method:
+    """`optax.lbfgs` with its own zoom line search: slower to compile, for comparison."""
+    return optax_method(optax.lbfgs(memory_size=history_size))
 
 
 def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:

@@ -1,8 +1,7 @@
 """Several weights, seeds or styles come in, a picture for each of their combinations goes out.
 
-`combinations` says which there are, `lanes` solves several as one program, `solver` takes them
-through the levels in batches, `sweep` is the whole in one call, and `tables` lay out what was
-found.
+Of the `combinations` several are solved as one program (`lanes`), batch by batch through all levels
+(`solver`), which is one call on arrays (`sweep`), and `tables` lay out what was found.
 """
 
 from stylejax.sweep.combinations import Combination, Combinations, make_combinations

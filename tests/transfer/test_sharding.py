@@ -6,14 +6,11 @@ import subprocess
 import sys
 import textwrap
 
-import jax
 import numpy as np
 import pytest
 from problems import picture, random_weights
 
 from stylejax.cli import main
-from stylejax.devices.mesh import communication, devices_for_height
-from stylejax.errors import InputError
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import read_record
@@ -112,28 +109,3 @@ def test_the_command_line_uses_all_devices(tmp_path, monkeypatch):
     rows = [json.loads((folder / "results.json").read_text()) for folder in folders]
     for one, two in zip(*rows, strict=True):
         assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
-
-
-def test_too_few_rows_are_not_split():
-    devices = list(range(8))
-    assert devices_for_height(devices, 1024, asked=True) == devices
-    assert devices_for_height(devices, 100, asked=False) == [0, 1, 2]
-    assert devices_for_height(devices, 16, asked=False) == [0]
-    with pytest.raises(InputError, match="--devices 8: 192 rows.*give 6 or less"):
-        devices_for_height(devices, 192, asked=True)
-
-
-def test_what_devices_exchange_is_counted_from_the_program():
-    text = """
-      %x = f32[2,3]{1,0} collective-permute(%a), channel_id=1
-      %y = (f32[64,64]{1,0}, f32[], /*index=2*/bf16[8]{0}) all-reduce(%b, %c), to_apply=%add
-      %z = f32[10]{0} add(%x, %x)
-      %w = (f32[4]{0}, f32[4]{0}) all-gather-start(%d)
-    """
-    assert communication(text) == {
-        "collective-permute": 24,
-        "all-reduce": 4 * (64 * 64 + 1) + 16,
-        "all-gather": 32,
-    }
-    lowered = jax.jit(lambda x: x * 2).lower(np.zeros(3, np.float32))
-    assert communication(str(lowered.compile().as_text())) == {}
