@@ -6,6 +6,7 @@
     python scripts/benchmark.py sharding --size 1024 --devices 8
     python scripts/benchmark.py memory
     python scripts/benchmark.py evaluation --size 512
+    python scripts/benchmark.py universal --size 512
 
 Each subcommand is a module of its own, which says what it measures.
 """
@@ -19,6 +20,7 @@ from benchmarks import memory as benchmark_memory
 from benchmarks import sharding as benchmark_sharding
 from benchmarks import solver as benchmark_solver
 from benchmarks import sweep as benchmark_sweep
+from benchmarks import universal as benchmark_universal
 
 BENCHMARKS = (
     benchmark_solver,
@@ -26,6 +28,7 @@ BENCHMARKS = (
     benchmark_sharding,
     benchmark_memory,
     benchmark_evaluation,
+    benchmark_universal,
 )
 
 

@@ -1,0 +1,242 @@
+"""From a picture and styles to the restyled picture, as pure functions of arrays.
+
+Level by level, from the deepest: the picture is encoded up to the level, its features are given the
+style's statistics and decoded, and what comes out is the next level's picture; at the end its
+pixels are given the style's colors (Li et al. (2017), figure 2: coarse to fine).
+
+What the decoders lose of the untransformed features is added back where, and as far as, they are
+not transformed. So alpha 0 gives the picture itself, at each level.
+
+Pictures are height x width x 3 in [0, 1]. Feature maps are in units of the decoders' deviations.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from stylejax.networks.features import feature_extractor
+from stylejax.transfer.parameterization import bounded
+from stylejax.types import Image, OtherImage, Variables
+from stylejax.universal.decoders import BLOCKS, LEVELS, STRIDES
+from stylejax.universal.options import LEVEL_NAMES, Mixture, Solver, Transform
+from stylejax.universal.transforms import (
+    Statistics,
+    barycenter,
+    feature_statistics,
+    linear_map,
+)
+
+PIXELS = LEVEL_NAMES[-1]
+
+Style = Mapping[str, Statistics]
+"""The statistics of one style at each level, or of several with a leading axis; in the encoder's
+own units, so that they do not depend on the decoders."""
+Map = Float[Array, "height width channels"]
+Shares = Float[Array, "styles _ _"]
+
+
+class Networks(NamedTuple):
+    """The numbers of the encoder and of the decoders: pytrees."""
+
+    encoder: Variables
+    decoders: Mapping[str, Any]
+    deviations: Mapping[str, Any]
+
+
+class Controls(NamedTuple):
+    """What may be changed, swept and differentiated without compiling anew.
+
+    `alphas` is one for each level. `shares` says at each level how much of each style a position
+    takes, styles x height x width, or styles x 1 x 1 for the same everywhere; they sum to 1 or
+    less, and the rest of a position stays as it is. `regions` weighs the positions for the
+    content's statistics: those of each style, or one for all. `blend` mixes the barycenter.
+    """
+
+    alphas: Float[Array, "4"]
+    shares: Mapping[str, Shares]
+    regions: Mapping[str, Shares]
+    blend: Float[Array, " styles"]
+    ridge: Float[Array, ""]
+
+
+class Structure(NamedTuple):
+    """What is fixed when the program is compiled."""
+
+    levels: tuple[str, ...] = LEVEL_NAMES
+    """The levels to transform, from the deepest; others are left out."""
+    transform: Transform = "transport"
+    mixture: Mixture = "maps"
+    solver: Solver = "auto"
+    residuals: bool = True
+    """Whether to add back what the decoders lose: not needed where all is transformed."""
+
+
+class LevelMap(NamedTuple):
+    """The affine maps of a level: x -> linear (x - own) + mean, for each style."""
+
+    linear: Float[Array, "styles channels channels"]
+    own: Float[Array, "regions channels"]
+    mean: Float[Array, "styles channels"]
+
+
+_extract = feature_extractor(LEVELS)
+_extract_one = {level: feature_extractor((level,)) for level in LEVELS}
+
+
+def encoded(level: str, networks: Networks, picture: OtherImage) -> Map:
+    """The features of a level in units of deviations; of the last level, the picture itself."""
+    if level == PIXELS:
+        return jnp.asarray(picture)
+    maps = _extract_one[level](networks.encoder, jnp.asarray(picture))
+    return maps[level] / networks.deviations[level]
+
+
+def decoded(level: str, networks: Networks, features: Map, like: OtherImage) -> OtherImage:
+    """The picture of a level's features in units of deviations; it has the size of another one."""
+    x: Any = features[None]
+    for name in LEVELS[LEVELS.index(level) :]:
+        finer = STRIDES[name] // 2
+        rows, columns = (-(-length // finer) for length in like.shape[:2])
+        x = BLOCKS[name].apply(networks.decoders[name], x)
+        x = x[:, :rows, :columns]
+    return x[0]
+
+
+def picture_style(
+    encoder: Variables, picture: OtherImage, weights: Mapping[str, Float[Array, "_ _"]]
+) -> dict[str, Statistics]:
+    """The statistics of a style picture at each level; `weights` of its positions, likewise."""
+    maps = _extract(encoder, jnp.asarray(picture)) | {PIXELS: jnp.asarray(picture)}
+    return {level: feature_statistics(maps[level], weights[level]) for level in LEVEL_NAMES}
+
+
+def _in_deviations(statistics: Statistics, deviations: Any) -> Statistics:
+    scaled = statistics.covariance / deviations[:, None] / deviations
+    return statistics._replace(mean=statistics.mean / deviations, covariance=scaled)
+
+
+def level_map(
+    level: str,
+    networks: Networks,
+    content: Statistics,
+    styles: Style,
+    controls: Controls,
+    structure: Structure,
+) -> LevelMap:
+    """The maps of a level from the content's statistics there (with an axis of regions)."""
+    own = styles[level]
+    if level != PIXELS:
+        own = _in_deviations(own, networks.deviations[level])
+    given: dict[str, Any] = {"ridge": controls.ridge, "solver": structure.solver}
+    if structure.mixture == "barycenter":
+        middle = barycenter(own, controls.blend, **given)
+        # Each style's share of a position takes the same middle.
+        count = len(controls.blend)
+        own = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), middle)
+    make = partial(linear_map, transform=structure.transform, **given)
+    if len(content.mean) == 1:
+        content = jax.tree.map(lambda leaf: leaf[0], content)
+        linear = jax.vmap(make, in_axes=(None, 0))(content, own)
+        return LevelMap(linear, content.mean[None], own.mean)
+    return LevelMap(jax.vmap(make)(content, own), content.mean, own.mean)
+
+
+def _moved(x: Map, maps: LevelMap, shares: Shares) -> Map:
+    """The sum over styles of share times mapped features."""
+    dot = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+    if shares.shape[1:] == (1, 1) and len(maps.own) == 1:
+        weights = shares[:, 0, 0]
+        linear = jnp.tensordot(weights, maps.linear, axes=1)
+        return dot(x - maps.own[0], linear.T) + weights @ maps.mean
+    each = [
+        shares[number][..., None]
+        * (dot(x - maps.own[number % len(maps.own)], linear.T) + maps.mean[number])
+        for number, linear in enumerate(maps.linear)
+    ]
+    return sum(each[1:], each[0])
+
+
+def apply_level(level: str, x: Map, maps: LevelMap, shares: Shares, alpha: Any) -> Map:
+    """The features of a level, transformed as far as alpha and the shares go."""
+    moved = _moved(x, maps, shares)
+    total = jnp.sum(shares, axis=0)[..., None]
+    if level == PIXELS:
+        # Colors out of range are bent back smoothly; a clipped picture shows flat patches.
+        moved = total * bounded(moved / jnp.maximum(total, 1e-6))
+    return x + alpha * (moved - total * x)
+
+
+def _enlarged(share: Float[Array, "_ _"], stride: int, like: Map) -> Float[Array, "_ _ 1"]:
+    if share.shape == (1, 1):
+        return share[..., None]
+    share = jnp.repeat(jnp.repeat(share, stride, axis=0), stride, axis=1)
+    return share[: like.shape[0], : like.shape[1], None]
+
+
+def level_statistics(level: str, networks: Networks, picture: Image, regions: Shares) -> Statistics:
+    """The picture's own statistics at a level, with a leading axis of regions."""
+    x = encoded(level, networks, picture)
+    return jax.vmap(feature_statistics, in_axes=(None, 0))(x, regions)
+
+
+def level_result(
+    level: str,
+    networks: Networks,
+    picture: Image,
+    maps: LevelMap,
+    controls: Controls,
+    structure: Structure,
+) -> Image:
+    """The picture with its features of a level transformed by given maps.
+
+    Args:
+        level: one of `LEVEL_NAMES`.
+        networks: see there.
+        picture: the last level's result.
+        maps: of `level_map`.
+        controls: see there.
+        structure: see there.
+    """
+    alpha, shares = controls.alphas[LEVEL_NAMES.index(level)], controls.shares[level]
+    features = encoded(level, networks, picture)
+    changed = apply_level(level, features, maps, shares, alpha)
+    if level == PIXELS:
+        return jnp.clip(changed, 0.0, 1.0)
+    found = decoded(level, networks, changed, picture)
+    if not structure.residuals:
+        return found
+    lost = picture - decoded(level, networks, features, picture)
+    kept = _enlarged(1.0 - alpha * jnp.sum(shares, axis=0), STRIDES[level], found)
+    return jnp.clip(found + kept * lost, 0.0, 1.0)
+
+
+def restyled(
+    networks: Networks,
+    picture: Image,
+    styles: Style,
+    controls: Controls,
+    structure: Structure = Structure(),  # noqa: B008
+) -> Image:
+    """The picture with the styles' statistics.
+
+    Args:
+        networks: encoder and decoders.
+        picture: height x width x 3 in [0, 1].
+        styles: statistics with a leading axis of styles.
+        controls: see there.
+        structure: see there.
+
+    Returns:
+        height x width x 3 in [0, 1].
+    """
+    x = jnp.asarray(picture)
+    for level in structure.levels:
+        own = level_statistics(level, networks, x, controls.regions[level])
+        maps = level_map(level, networks, own, styles, controls, structure)
+        x = level_result(level, networks, x, maps, controls, structure)
+    return x

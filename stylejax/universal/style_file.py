@@ -1,0 +1,64 @@
+"""The statistics of a painting in a file, usable in its place.
+
+A safetensors file of some 1.3 MB: mean, covariance and number of positions at each level, float32,
+in the units of the encoder whose sha256 stands in the metadata. Another encoder's are refused.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from stylejax.errors import InputError
+from stylejax.images.files import replace_file
+from stylejax.universal.decoders import CHANNELS
+from stylejax.universal.options import LEVEL_NAMES
+from stylejax.universal.transforms import Statistics
+from stylejax.weights.read import read_tensors
+
+FORMAT = "stylejax-style-1"
+
+
+def write_style(path: Path, style: Mapping[str, Statistics], *, encoder: str) -> None:
+    """Keep the statistics of one style; `encoder` is the sha256 of the weights they are of.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    tensors = {
+        f"{level}.{name}": np.asarray(value, np.float32)
+        for level in LEVEL_NAMES
+        for name, value in style[level]._asdict().items()
+    }
+    replace_file(path, save(tensors, {"encoder": encoder, "format": FORMAT}))
+
+
+def read_style(path: Path, *, encoder: str) -> dict[str, Statistics]:
+    """The statistics that `write_style` kept.
+
+    Raises:
+        InputError: the file is missing, damaged, no style, or of another encoder.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"style {path}: not a file of style statistics; name one, or a picture")
+    made_of = metadata.get("encoder", "")
+    if made_of != encoder:
+        raise InputError(
+            f"style {path}: statistics of the encoder with sha256 {made_of[:16]}..., not of "
+            f"{encoder[:16]}...; make them again from the painting with --save-style"
+        )
+    found = {}
+    for level in LEVEL_NAMES:
+        channels = CHANNELS.get(level, 3)
+        shapes = {"mean": (channels,), "covariance": (channels, channels), "positions": ()}
+        given = {name: tensors.get(f"{level}.{name}") for name in shapes}
+        for name, shape in shapes.items():
+            value = given[name]
+            if value is None or value.shape != shape or not np.all(np.isfinite(value)):
+                raise InputError(
+                    f"style {path}: {level}.{name} is missing or damaged; make the file again"
+                )
+        found[level] = Statistics(**given)
+    return found
