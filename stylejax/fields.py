@@ -69,8 +69,15 @@ def required(help: str) -> Any:
     return dataclasses.field(metadata={"help": help, "bounds": None})
 
 
+def positional(default: T, help: str) -> T:
+    """A field that the command line takes without a flag, and may be without."""
+    metadata = {"help": help, "bounds": None, "positional": True}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
 def describe_fields(options: type) -> Iterator[FieldDescription]:
     """The fields of a dataclass in order; those that are dataclasses themselves are left out."""
     for entry in dataclasses.fields(options):
         if "help" in entry.metadata:
-            yield FieldDescription(entry.name, entry.default, **entry.metadata)
+            help, bounds = entry.metadata["help"], entry.metadata["bounds"]
+            yield FieldDescription(entry.name, entry.default, help, bounds)

@@ -4,15 +4,13 @@ The command line, its help and the record in a picture's metadata have these fie
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stylejax.errors import InputError
 from stylejax.fields import describe_fields, option
-
-SMALLEST_SIZE = 32
+from stylejax.sizes import SizeOptions
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
 NetworkName = Literal["densenet121", "vgg16", "vgg19"]
@@ -21,7 +19,6 @@ Precision = Literal["float32", "bfloat16"]
 Kernels = Literal["fast", "plain"]
 Parameterization = Literal["pixel", "fourier"]
 LossForm = Literal["relative", "paper", "mean", "sum"]
-PreserveColor = Literal["none", "luminance", "match"]
 StyleLoss = Literal["gram", "covariance", "wasserstein"]
 TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
@@ -32,29 +29,9 @@ OptionValue = str | int | float | list[str] | list[int] | list[float]
 
 
 @dataclass(frozen=True)
-class PictureOptions:
+class PictureOptions(SizeOptions):
     """Size and start of the solved picture, and how it is written."""
 
-    size: int = option(
-        512,
-        "Longest side of the result in pixels; style pictures are scaled to it as well.",
-        at_least=SMALLEST_SIZE,
-    )
-    output_size: str = option(
-        "",
-        "Width x height of the result in place of --size, as 640x480: the content picture is "
-        "scaled to cover it, and cropped.",
-    )
-    style_scale: float = option(
-        1.0,
-        "Size of the strokes: that of the style pictures over that of the result.",
-        above=0,
-    )
-    preserve_color: PreserveColor = option(
-        "none",
-        "Keep the content picture's colors: `luminance` takes the style in gray and leaves hue and "
-        "saturation as they are; `match` first gives the style pictures the content's colors.",
-    )
     init: str = option(
         "content",
         "Start from `content`, `style` (of several the heaviest), `noise` (faint, around gray), "
@@ -64,33 +41,6 @@ class PictureOptions:
     seed: int = option(0, "Seed of the noise.", at_least=0)
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
     quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
-
-    @property
-    def height_and_width(self) -> tuple[int, int] | None:
-        """The result's, where `output_size` gives them; None where it is empty.
-
-        Raises:
-            InputError: it is not two whole numbers with an x between, or they are too small.
-        """
-        if not self.output_size:
-            return None
-        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", self.output_size)
-        if match is None or min(int(match[1]), int(match[2])) < SMALLEST_SIZE:
-            raise InputError(
-                f"--output-size {self.output_size}: give width x height as 640x480, "
-                f"{SMALLEST_SIZE} or more"
-            )
-        return int(match[2]), int(match[1])
-
-    @property
-    def longest(self) -> int:
-        """The longest side of the result, in pixels.
-
-        Raises:
-            InputError: as in `height_and_width`.
-        """
-        shape = self.height_and_width
-        return self.size if shape is None else max(shape)
 
 
 @dataclass(frozen=True)
@@ -232,7 +182,12 @@ def check_bounds(group: object) -> None:
                 raise InputError(f"{_flag(each.name)} is {number}: give {finite}{each.bounds}")
 
 
-def _check_shares(name: str, shares: Sequence[float], count: int, what: str) -> None:
+def check_shares(name: str, shares: Sequence[float], count: int, what: str) -> None:
+    """Refuse relative weights of another number than there are things to weigh, or all 0.
+
+    Raises:
+        InputError: names the option.
+    """
     if shares and len(shares) != count:
         raise InputError(
             f"{_flag(name)} has {len(shares)} numbers for {count} {what}: give {count}"
@@ -259,7 +214,7 @@ def check_options(options: Options, styles: int) -> None:
         "style_blend": (styles, "style pictures"),
     }
     for name, (count, what) in counted.items():
-        _check_shares(name, getattr(loss, name), count, what)
+        check_shares(name, getattr(loss, name), count, what)
 
 
 def normalized_shares(given: Sequence[float], count: int) -> list[float]:

@@ -1,7 +1,7 @@
 """What decoders are trained on: sources of pictures, and each step's batch of windows."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -99,7 +99,9 @@ def draw_batch(
     )
 
 
-def batches_ahead(draw: Callable[[int], Batches], first: int, workers: int) -> Iterator[Batches]:
+def batches_ahead(
+    draw: Callable[[int], Batches], first: int, workers: int
+) -> Generator[Batches, None, None]:
     """The batches of all steps from the first on, drawn by threads while steps are computed."""
     with ThreadPoolExecutor(workers) as pool:
         coming = deque(pool.submit(draw, first + number) for number in range(2 * workers))

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from stylejax.universal.decoders import BLOCKS, LEVELS
+from stylejax.universal.decoders import LEVELS, run_block
 from training.decoder_features import (
     Frozen,
     encode,
@@ -22,7 +22,7 @@ def held_out(average: Any, frozen: Frozen, photographs: Any, styles: Any) -> dic
     """PSNR from each tap, and the share of the style's distance that is left, on fixed pictures."""
     pictures = photographs.astype(jnp.float32) / 255.0
     maps = in_deviations(encode(frozen.encoder, pictures), frozen.deviations)
-    run = lambda name, x: BLOCKS[name].apply(average[name], x)
+    run = lambda name, x: run_block(name, average[name], x)
     found = {}
     for first, name in enumerate(LEVELS):
         x = maps[name]
@@ -50,7 +50,7 @@ def _left(average: Any, frozen: Frozen, picture: Any, style: Any) -> tuple[dict[
         given = statistics(features), statistics(target[level])
         x = (features - given[0].mean) @ map_between(*given, jnp.bool_(True)) + given[1].mean
         for name in LEVELS[first:]:
-            x = BLOCKS[name].apply(average[name], x)
+            x = run_block(name, average[name], x)
         result = x
 
     def gram(x: Any) -> Any:

@@ -3,7 +3,7 @@
 Windows have a margin that the encoder alone sees. Features are in units of channel deviations.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +48,7 @@ def encode(encoder: Any, pictures: Batch, levels: tuple[str, ...] = LEVELS) -> d
     preprocessing = encoder["preprocessing"]
     normalized = (pictures - preprocessing["mean"]) / preprocessing["standard_deviation"]
     variables = {kind: values for kind, values in encoder.items() if kind != "preprocessing"}
-    maps = network.apply(variables, normalized) | {"input": pictures}
+    maps = cast(dict[str, Batch], network.apply(variables, normalized)) | {"input": pictures}
     inner = lambda x, stride: x[:, MARGIN // stride : -MARGIN // stride or None][
         :, :, MARGIN // stride : -MARGIN // stride or None
     ]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from stylejax.universal.decoders import BLOCKS, LEVELS
+from stylejax.universal.decoders import LEVELS, run_block
 from training.decoder_features import (
     Batch,
     Frozen,
@@ -32,7 +32,8 @@ DEEP, MIDDLE, SHALLOW = LEVELS
 _LEAST_PIXELS, _LEAST_FEATURES = 1e-4, 0.05
 """Added to squared errors before their logarithm."""
 _LEAST_DISTANCE = 0.02
-"""Of a photograph from a style, as a share of the style's own squares."""
+"""Of a photograph from a style, as a share of the style's own squares, or of the channels' number
+where that is more: windows of one color have no squares, and any error would be infinitely far."""
 
 Parameters = Mapping[str, Any]
 
@@ -88,7 +89,7 @@ class Ways(NamedTuple):
 def _ways(parameters: Parameters, whole: Any, asked: Any, deepest: Array) -> Ways:
     """All ways through the chain; each block runs once, on everything that enters it."""
     block = lambda name, *parts: jnp.split(
-        BLOCKS[name].apply(parameters[name], jnp.concatenate(parts)),
+        run_block(name, parameters[name], jnp.concatenate(parts)),
         np.cumsum([len(part) for part in parts])[:-1],
     )
     from_deep, middle = block(DEEP, whole[DEEP], asked[DEEP])
@@ -109,7 +110,8 @@ def _style_errors(maps: Any, asked: Any, content: Any) -> dict[str, Array]:
 
     def share(ours: Array, theirs: Array, before: Array) -> Array:
         square = lambda x: jnp.sum(jnp.square(x))
-        far = jnp.maximum(square(before - theirs), _LEAST_DISTANCE * square(theirs))
+        least = _LEAST_DISTANCE * jnp.maximum(square(theirs), theirs.shape[-1])
+        far = jnp.maximum(square(before - theirs), least)
         return square(ours - theirs) / far
 
     errors = {}
@@ -150,7 +152,7 @@ def loss(
         ),
         "kept last": square(polished[SHALLOW], asked[SHALLOW]),
     }
-    total = sum(weight * error for weight, error in zip(weights.pixels, pixels, strict=True))
+    total = jnp.dot(jnp.stack(pixels), jnp.asarray(weights.pixels))
     total += weights.features * sum(ways.features)
     # The logarithm keeps a picture that is far off from drowning the rest.
     bounded = lambda errors: sum(jnp.mean(jnp.log1p(error)) for error in errors.values())

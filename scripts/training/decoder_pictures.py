@@ -181,7 +181,7 @@ def paintings(
     """
     randoms = [np.random.default_rng((seed, number)) for number in range(count)]
     sources = [
-        window(random, photographs[random.integers(len(photographs))], size)
+        window(random, photographs[int(random.integers(len(photographs)))], size)
         if random.random() < 0.75
         else None
         for random in randoms

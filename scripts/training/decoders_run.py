@@ -68,7 +68,7 @@ class Options:
     rate: float = 1e-3
     """Learning rate after the warm-up."""
     cooldown: float = 0.4
-    """Last share of the time, or of the steps where they are fewer, in which the rate falls to 0."""
+    """Last share of the time, or of the steps where they are fewer, while the rate falls to 0."""
     plain: int = 2
     """Windows a step to give back."""
     groups: int = 1
@@ -156,7 +156,7 @@ def report(path: Path, figures: Mapping[str, Any], validation: np.ndarray) -> st
     """Write held-out pictures above their results; returns the figures as a line."""
     results = (np.asarray(figures["pictures"]) * 255.0 + 0.5).astype(np.uint8)
     given = validation[: len(results), MARGIN:-MARGIN, MARGIN:-MARGIN]
-    Image.fromarray(np.concatenate([np.hstack(given), np.hstack(results)])).save(path)
+    Image.fromarray(np.concatenate([np.hstack([*given]), np.hstack([*results])])).save(path)
     named = {name: float(value) for name, value in figures.items() if name != "pictures"}
     return "held out: " + ", ".join(f"{name} {value:.3f}" for name, value in named.items())
 

@@ -11,6 +11,7 @@ from stylejax.fields import option, required
 from stylejax.images.samples import sample_picture
 from stylejax.options import NetworkName
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
+from stylejax.runs.universal_request import UniversalRequest
 from stylejax.transfer.presets import PresetName
 
 
@@ -109,6 +110,32 @@ class Reconstruct(FigureRequest):
 
 
 @dataclass(frozen=True)
+class UniversalRunOptions(TerminalOptions):
+    """Where options come from, and what is printed."""
+
+    like: Path | None = option(
+        None,
+        "Take all options from a picture that `stylejax universal` made; those given here go "
+        "first.",
+    )
+    json: bool = option(
+        False, "Print one line of JSON at the end on standard output, and nothing else there."
+    )
+
+
+@dataclass(frozen=True)
+class Universal(UniversalRequest):
+    """Give a picture the style of any painting in one pass, through decoders trained once.
+
+    Examples:
+        stylejax universal photo.jpg painting.jpg -o out.png
+        stylejax universal --texture painting.jpg --output-size 1024x1024 -o texture.png
+    """
+
+    run: UniversalRunOptions = field(default_factory=UniversalRunOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
 class Layers:
     """List a network's layers: all names, channels, shape, stride, receptive field.
 
@@ -198,10 +225,11 @@ class WeightFiles:
     action: ListWeights | FetchWeights | ConvertWeights | VerifyWeights
 
 
-Command = Transfer | Sweep | Demo | Reconstruct | Layers | Show | WeightFiles
+Command = Transfer | Universal | Sweep | Demo | Reconstruct | Layers | Show | WeightFiles
 
 COMMANDS: dict[str, type[Command]] = {
     "transfer": Transfer,
+    "universal": Universal,
     "sweep": Sweep,
     "demo": Demo,
     "reconstruct": Reconstruct,

@@ -21,6 +21,7 @@ from rich.progress import (
 
 from stylejax.runs.sweep import SweepProgress, SweepSummary
 from stylejax.runs.transfer import Summary
+from stylejax.runs.universal import UniversalSummary
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
 
@@ -189,6 +190,33 @@ def summary_json(summary: Summary) -> str:
             "loss_final": float(history["loss"][-1]),
             "seconds_compile": round(summary.seconds_compile, 3),
             "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
+
+
+def universal_lines(summary: UniversalSummary) -> Iterator[str]:
+    """How a run of universal style transfer ended, for a reader."""
+    yield f"{summary.output}"
+    if summary.output.is_dir():
+        failed = f", {len(summary.failed)} failed" if summary.failed else ""
+        yield f"  pictures {len(summary.pictures)}{failed}"
+    yield f"  seconds  {summary.seconds:.1f}"
+    yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
+    yield f"  decoders {summary.decoders.name} (sha256 {summary.decoders.sha256[:12]})"
+    yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
+
+
+def universal_json(summary: UniversalSummary) -> str:
+    """How a run of universal style transfer ended, for a program: one line."""
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            "weights": summary.weights.name,
+            "decoders": summary.decoders.name,
+            "device": summary.device.platform,
+            "pictures": [str(path) for path in summary.pictures],
+            "failed": list(summary.failed),
+            "seconds_total": round(summary.seconds, 3),
         }
     )
 

@@ -26,6 +26,7 @@ from stylejax.cli.commands import (
     Show,
     Sweep,
     Transfer,
+    Universal,
     VerifyWeights,
     WeightFiles,
 )
@@ -41,6 +42,8 @@ from stylejax.cli.display import (
     summary_lines,
     sweep_json,
     sweep_lines,
+    universal_json,
+    universal_lines,
 )
 from stylejax.cli.parse import parse_command
 from stylejax.devices.hosts import is_first_process, join_processes
@@ -50,6 +53,7 @@ from stylejax.runs.metadata import read_record
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.sweep import SweepObserver, run_sweep
 from stylejax.runs.transfer import Observer, run_transfer
+from stylejax.runs.universal import run_universal
 from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
@@ -119,6 +123,26 @@ def _transfer(command: Transfer) -> int:
         complain(f"interrupted: {summary.output} is the picture so far; --resume goes on")
         return INTERRUPTED
     return 0
+
+
+def _universal(command: Universal) -> int:
+    run = command.run
+    if run.compile_cache:
+        _use_compile_cache()
+    try:
+        with contextlib.ExitStack() as stack:
+            display = [] if run.quiet else [stack.enter_context(figure_display())]
+            summary = run_universal(command, *display)
+    except KeyboardInterrupt:
+        complain(f"interrupted: what {command.output} lacks is not written")
+        return INTERRUPTED
+    if run.json:
+        print_text(universal_json(summary))
+    elif not run.quiet:
+        print_text("\n".join(universal_lines(summary)))
+    for reason in summary.failed:
+        complain(reason)
+    return 1 if summary.failed else 0
 
 
 def _sweep(command: Sweep) -> int:
@@ -225,6 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse_command(sys.argv[1:] if arguments is None else arguments)
         actions = {
             Transfer: _transfer,
+            Universal: _universal,
             Sweep: _sweep,
             Demo: _transfer,
             Reconstruct: _reconstruct,

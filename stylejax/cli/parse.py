@@ -32,15 +32,17 @@ from stylejax.cli.commands import (
     Demo,
     Sweep,
     Transfer,
+    Universal,
     WeightFiles,
 )
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
 from stylejax.networks.layers import ARCHITECTURES
 from stylejax.options import LossOptions, NetworkName, Options, PictureOptions, SolverOptions
-from stylejax.runs.metadata import network_like, options_like, read_record
+from stylejax.runs.metadata import Record, network_like, options_like, read_record, universal_like
 from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions, as_lists
 from stylejax.transfer.presets import PRESETS, network_options, preset_options
+from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
 from stylejax.weights.read import read_network
 from stylejax.weights.zoo import find_weights
 
@@ -58,7 +60,7 @@ Examples:
 _WIDEST_TEXT = 100
 _FLAGS = {"content_masks": "content-mask", "style_masks": "style-mask"}
 """Flags that are not named as their fields: each takes all files after it."""
-_GROUPS = {"options": "", "solve": "solver"}
+_GROUPS = {"options": "", "solve": "solver", "transfer": "universal"}
 """What a group of options is called in the help."""
 
 
@@ -110,6 +112,8 @@ def _defaults(arguments: Sequence[str]) -> Defaults:
     them.
     """
     like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
+    if arguments and arguments[0] == "universal":
+        return _universal_defaults(None if like is None else Path(like))
     weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
     asked: NetworkName | None = None
     pictures: dict[str, Path | tuple[Path, ...]] = {}
@@ -139,6 +143,27 @@ def _defaults(arguments: Sequence[str]) -> Defaults:
     }
 
 
+def _universal_defaults(like: Path | None) -> Defaults:
+    """Those of universal style transfer: all that the picture that `--like` names was made with."""
+    if like is None:
+        return {}
+    record = read_record(like)
+    settings = universal_like(like, record)
+    return {
+        Universal: _inputs_like(record),
+        UniversalOptions: vars(settings.transfer),
+        UniversalPictureOptions: vars(settings.picture),
+    }
+
+
+def _inputs_like(record: Record) -> dict[str, Path | None | tuple[Path, ...]]:
+    """The pictures that a record names; a texture has styles alone."""
+    styles = tuple(Path(style["name"]) for style in record["styles"])
+    if "content" not in record:
+        return {"texture": styles}
+    return {"content": Path(record["content"]["name"]), "styles": styles}
+
+
 def _metavar(kind: Type) -> str | None:
     """What stands for a value that may be left out; tyro's own word where it may not."""
     kinds = get_args(kind)
@@ -166,7 +191,7 @@ def _flag(entry: dataclasses.Field, kind: Type) -> Type:
     required = entry.default is entry.default_factory is dataclasses.MISSING
     if entry.name == "output":
         return Annotated[kind, tyro.conf.arg(aliases=["-o"], **said)]
-    if not required:
+    if not (required or entry.metadata.get("positional")):
         return Annotated[kind, tyro.conf.arg(name=_FLAGS.get(entry.name), **said)]
     said["metavar"] = "STYLE ..." if entry.name == "styles" else entry.name.upper()
     return Annotated[tyro.conf.Positional[kind], tyro.conf.arg(**said)]

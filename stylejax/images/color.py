@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stylejax.options import PreserveColor
+from stylejax.sizes import PreserveColor
 from stylejax.types import OtherPixels, Pixels
 
 LUMA = np.asarray([0.299, 0.587, 0.114], np.float32)

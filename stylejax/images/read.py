@@ -28,6 +28,8 @@ MAXIMUM_PIXELS = 178_956_970
 """Where Pillow refuses to open a picture, as a guard against decompression bombs."""
 
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+READ_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"))
+"""How pictures are found in a folder; a file that is named may have any suffix."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

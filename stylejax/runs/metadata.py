@@ -13,11 +13,21 @@ from typing import Any
 
 from stylejax.errors import InputError
 from stylejax.images.read import PictureFile, read_description
-from stylejax.options import NetworkName, Options, flatten_options, options_from_flat
+from stylejax.options import (
+    NetworkName,
+    Options,
+    OptionValue,
+    flatten_options,
+    options_from_flat,
+)
+from stylejax.universal.decoder_weights import Decoders
+from stylejax.universal.options import UniversalSettings, settings_from_flat
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
 Record = dict[str, Any]
+TRANSFER, UNIVERSAL = "transfer", "universal"
+"""The methods that a record knows."""
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 
@@ -58,6 +68,46 @@ def make_record(
     return settings
 
 
+def make_universal_record(
+    options: Mapping[str, OptionValue],
+    content: Mapping[str, str] | None,
+    styles: Sequence[Mapping[str, str]],
+    weights: Weights,
+    decoders: Decoders,
+    device_kind: str,
+) -> Record:
+    """The record of a picture made by universal style transfer; of a texture without content.
+
+    Args:
+        options: all that decide the pixels, flat.
+        content: the photograph's `file_entry`.
+        styles: likewise.
+        weights: of the encoder.
+        decoders: of the same encoder.
+        device_kind: as JAX names it.
+    """
+    return {
+        "stylejax": VERSION,
+        "method": UNIVERSAL,
+        **({} if content is None else {"content": dict(content)}),
+        "styles": [dict(style) for style in styles],
+        "weights": {
+            "name": weights.name,
+            "sha256": weights.sha256,
+            "network": weights.architecture.network,
+        },
+        "decoders": {"name": decoders.name, "sha256": decoders.sha256},
+        "options": dict(options),
+        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "device": device_kind,
+    }
+
+
+def method_of(settings: Record) -> str:
+    """By which method a picture was made: `transfer` where its record does not say."""
+    return settings.get("method", TRANSFER)
+
+
 def record_with_options(settings: Record, options: Options) -> Record:
     """The record of a run like another one but for its options; both start alike."""
     start = settings["options"]["init"]
@@ -91,10 +141,31 @@ def options_like(path: Path, settings: Record) -> Options:
     Raises:
         InputError: the options are of another version.
     """
+    _check_method(path, settings, TRANSFER)
     try:
         return options_from_flat(settings["options"])
     except (InputError, KeyError, TypeError) as error:
         raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+
+
+def universal_like(path: Path, settings: Record) -> UniversalSettings:
+    """The options that a picture of universal style transfer was made with.
+
+    Raises:
+        InputError: it was made by another method, or the options are of another version.
+    """
+    _check_method(path, settings, UNIVERSAL)
+    try:
+        return settings_from_flat(settings["options"])
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+
+
+def _check_method(path: Path, settings: Record, method: str) -> None:
+    if method_of(settings) != method:
+        raise InputError(
+            f"{path}: was made by `stylejax {method_of(settings)}`; repeat it with that command"
+        )
 
 
 def network_like(settings: Record) -> NetworkName:

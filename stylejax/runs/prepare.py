@@ -4,7 +4,7 @@ What can go wrong for the user is found out here, before anything takes long or 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -103,21 +103,32 @@ def _fitted_sizes(request: Request, files: Files) -> tuple[tuple[int, int], list
     return size, [scaled_size(files[path], of_styles) for path in request.styles]
 
 
-def _check_masks_fit(request: Request, files: Files) -> None:
-    """A mask may have another size than its picture, but not another shape."""
-    pairs = [(mask, request.content) for mask in request.content_masks]
-    pairs += list(zip(request.style_masks, request.styles, strict=False))
-    for path, of in pairs:
-        mask, picture = files[path], files[of]
+def check_masks_fit(
+    content_masks: Sequence[Path],
+    style_masks: Sequence[Path],
+    content: PictureFile,
+    styles: Sequence[PictureFile | None],
+    files: Files,
+) -> None:
+    """A mask may have another size than its picture, but not another shape.
+
+    Raises:
+        InputError: names the mask and its picture; or there are masks of the styles alone.
+    """
+    pairs = [(mask, content) for mask in content_masks]
+    pairs += [(mask, of) for mask, of in zip(style_masks, styles, strict=False) if of is not None]
+    for path, picture in pairs:
+        mask = files[path]
         if (
             abs(math.log(mask.width / mask.height * picture.height / picture.width))
             > MASK_TOLERANCE
         ):
             raise InputError(
-                f"{path}: {mask.width} x {mask.height} pixels are of another shape than {of} "
-                f"({picture.width} x {picture.height}); paint the mask over that picture"
+                f"{path}: {mask.width} x {mask.height} pixels are of another shape than "
+                f"{picture.path} ({picture.width} x {picture.height}); paint the mask over that "
+                "picture"
             )
-    if request.style_masks and not request.content_masks:
+    if style_masks and not content_masks:
         raise InputError("--style-mask without --content-mask: say where the styles go")
 
 
@@ -146,7 +157,10 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     options = request.options
     check_options(options, len(request.styles))
     files = {path: read_picture_file(path) for path in request.pictures}
-    _check_masks_fit(request, files)
+    styles = [files[path] for path in request.styles]
+    check_masks_fit(
+        request.content_masks, request.style_masks, files[request.content], styles, files
+    )
     size, _ = _fitted_sizes(request, files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
@@ -208,7 +222,12 @@ class ReadPictures(NamedTuple):
     start: OtherPixels | None
 
 
-def _decode_mask(file: PictureFile, height: int, width: int) -> Mask:
+def decode_mask(file: PictureFile, height: int, width: int) -> Mask:
+    """A mask, resized to height x width.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     return resize(luminance_of(decode_picture(file).pixels), height, width)
 
 
@@ -227,10 +246,10 @@ def read_pictures(prepared: Prepared) -> ReadPictures:
     if request.content_masks:
         native = content.pixels.shape[:2]
         of_content = tuple(
-            inside(_decode_mask(files[path], *native)) for path in request.content_masks
+            inside(decode_mask(files[path], *native)) for path in request.content_masks
         )
         of_styles = tuple(
-            _decode_mask(files[path], *size)
+            decode_mask(files[path], *size)
             for path, size in zip(request.style_masks, style_sizes, strict=False)
         )
         masks = Masks(of_content, of_styles)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from stylejax.fields import option, required
-from stylejax.options import SMALLEST_SIZE, STARTS, DeviceName, NetworkName, Options
+from stylejax.options import STARTS, DeviceName, NetworkName, Options
+from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
     MOST_UNASKED,
     Combinations,

@@ -9,7 +9,8 @@ from stylejax.errors import InputError
 from stylejax.images.color import colors_after, colors_before
 from stylejax.images.masks import Masks
 from stylejax.images.scaling import cover_and_crop
-from stylejax.options import Options, PreserveColor, check_options
+from stylejax.options import Options, check_options
+from stylejax.sizes import PreserveColor
 from stylejax.solvers.steps import chunks_of_about
 from stylejax.transfer.history import History
 from stylejax.transfer.interrupt import interruptible

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from stylejax.networks.features import feature_extractor
 from stylejax.transfer.parameterization import bounded
 from stylejax.types import Image, OtherImage, Variables
-from stylejax.universal.decoders import BLOCKS, LEVELS, STRIDES
+from stylejax.universal.decoders import LEVELS, STRIDES, run_block
 from stylejax.universal.options import LEVEL_NAMES, Mixture, Solver, Transform
 from stylejax.universal.transforms import (
     Statistics,
@@ -102,7 +102,7 @@ def decoded(level: str, networks: Networks, features: Map, like: OtherImage) -> 
     for name in LEVELS[LEVELS.index(level) :]:
         finer = STRIDES[name] // 2
         rows, columns = (-(-length // finer) for length in like.shape[:2])
-        x = BLOCKS[name].apply(networks.decoders[name], x)
+        x = run_block(name, networks.decoders[name], x)
         x = x[:, :rows, :columns]
     return x[0]
 
@@ -111,7 +111,8 @@ def picture_style(
     encoder: Variables, picture: OtherImage, weights: Mapping[str, Float[Array, "_ _"]]
 ) -> dict[str, Statistics]:
     """The statistics of a style picture at each level; `weights` of its positions, likewise."""
-    maps = _extract(encoder, jnp.asarray(picture)) | {PIXELS: jnp.asarray(picture)}
+    picture = jnp.asarray(picture)
+    maps = {**_extract(encoder, picture), PIXELS: picture}
     return {level: feature_statistics(maps[level], weights[level]) for level in LEVEL_NAMES}
 
 
@@ -171,7 +172,7 @@ def apply_level(level: str, x: Map, maps: LevelMap, shares: Shares, alpha: Any) 
     return x + alpha * (moved - total * x)
 
 
-def _enlarged(share: Float[Array, "_ _"], stride: int, like: Map) -> Float[Array, "_ _ 1"]:
+def _enlarged(share: Float[Array, "_ _"], stride: int, like: OtherImage) -> Float[Array, "_ _ 1"]:
     if share.shape == (1, 1):
         return share[..., None]
     share = jnp.repeat(jnp.repeat(share, stride, axis=0), stride, axis=1)

@@ -22,7 +22,7 @@ from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS
 from stylejax.weights.read import bundled_folder, read_tensors
 
 FORMAT = "stylejax-decoders-1"
-BUNDLED = "decoders.safetensors"
+BUNDLED = "universal-decoders.safetensors"
 
 
 class Decoders(NamedTuple):
@@ -46,8 +46,8 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     for level in LEVELS:
         given = jax.ShapeDtypeStruct((1, 4, 4, CHANNELS[level]), jnp.float32)
         made = jax.eval_shape(BLOCKS[level].init, jax.random.key(0), given)
-        for key, leaf in flatten_dict(made["params"]).items():
-            shapes[".".join((level, *key))] = leaf.shape
+        leaves: dict[tuple[str, ...], Any] = dict(flatten_dict(made["params"]))
+        shapes |= {".".join((level, *key)): leaf.shape for key, leaf in leaves.items()}
         shapes[f"{level}.deviations"] = (CHANNELS[level],)
     return shapes
 
@@ -99,7 +99,10 @@ def write_decoders(path: Path, decoders: Decoders) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    tensors = {f"{level}.deviations": np.float32(decoders.deviations[level]) for level in LEVELS}
+    tensors: dict[str, np.ndarray] = {
+        f"{level}.deviations": np.asarray(decoders.deviations[level], np.float32)
+        for level in LEVELS
+    }
     for level in LEVELS:
         for key, leaf in flatten_dict(decoders.parameters[level]["params"]).items():
             tensors[".".join((level, *key))] = np.asarray(leaf, np.float16)

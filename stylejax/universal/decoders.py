@@ -10,7 +10,7 @@ enlarged map, all padding is by reflection: no checkerboard, no dark border.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ CHANNELS = {"pool3_relu": 512, "pool2_relu": 256, "conv1_relu": 64}
 
 REACH = {"pool3_relu": 80, "pool2_relu": 36, "conv1_relu": 4}
 """Pixels that the chain of decoders sees on either side, from each tap: 4 or 6 positions of the
-residual blocks and 1 of the enlargement at the tap's stride, 1 more at half of it; 2 at stride 2."""
+residual blocks and 1 of the enlargement at its stride, 1 more at half of it; 2 at stride 2."""
 
 Maps = Float[Array, "batch _ _ _"]
 Kernel = Float[Array, "_ _ _ _"] | Float[np.ndarray, "_ _ _ _"]
@@ -170,3 +170,14 @@ BLOCKS: Mapping[str, nn.Module] = {
     "conv1_relu": PixelBlock(48),
 }
 """The block that each tap enters the chain by."""
+
+
+def run_block(level: str, parameters: Mapping[str, Any], features: Maps) -> Maps:
+    """The next shallower tap's features, or the pixels, of a tap's.
+
+    Args:
+        level: the tap, one of `LEVELS`.
+        parameters: of its block.
+        features: batch x height x width x channels, in units of deviations.
+    """
+    return cast(Maps, BLOCKS[level].apply(parameters, features))

@@ -1,11 +1,13 @@
-"""The options of universal style transfer, as a frozen dataclass. No JAX here."""
+"""The options of universal style transfer, as frozen dataclasses. No JAX here."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from stylejax.errors import InputError
+from stylejax.fields import describe_fields, option
+from stylejax.options import OptionValue, check_bounds, check_shares, normalized_shares
+from stylejax.sizes import SizeOptions
 
 Transform = Literal["transport", "whitening", "moments"]
 Mixture = Literal["maps", "barycenter"]
@@ -19,66 +21,106 @@ LEVEL_NAMES = ("pool3_relu", "pool2_relu", "conv1_relu", "input")
 class UniversalOptions:
     """How a picture takes the statistics of a painting."""
 
-    transform: Transform = "transport"
-    """`transport` moves the features least, `whitening` is the paper's map, `moments` matches each
-    channel's mean and deviation alone (adaptive instance normalization)."""
-    ridge: float = 1e-3
-    """Share of the mean eigenvalue that is added to the covariances, above 0 and at most 1: more of
-    it leaves the rare directions of the features alone."""
-    alpha: float = 1.0
-    """How far to go from the photograph, 0, to the painting's statistics, 1."""
-    level_alphas: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
-    """Factors of alpha for pool3_relu, pool2_relu, conv1_relu and the pixels, 0 to 1 each; 0 leaves
-    a level out."""
-    style_blend: tuple[float, ...] = ()
-    """Weights of several style pictures, divided by their sum; all alike unless given."""
-    style_mixture: Mixture = "maps"
-    """How several styles mix: `maps` adds up what each gives, `barycenter` first makes a style that
-    lies between them."""
-    style_scale: float = 1.0
-    """Size of the strokes: that of the style pictures over that of the result, above 0."""
+    alpha: float = option(
+        1.0,
+        "How far to go from the photograph, 0, to the painting's statistics, 1.",
+        at_least=0,
+        at_most=1,
+    )
+    level_alphas: tuple[float, ...] = option(
+        (0.5, 1.0, 1.0, 1.0),
+        "Factors of alpha for pool3_relu (the broadest strokes), pool2_relu, conv1_relu and the "
+        "pixels (the palette); 0 leaves a level out.",
+        at_least=0,
+        at_most=1,
+    )
+    transform: Transform = option(
+        "transport",
+        "`transport` moves the features least, `whitening` (and coloring) is the map of Li et al. "
+        "(2017), `moments` matches each channel's mean and deviation alone (adaptive instance "
+        "normalization).",
+    )
+    ridge: float = option(
+        1e-3,
+        "Share of the mean eigenvalue that is added to the covariances: more of it leaves the rare "
+        "directions of the features alone.",
+        at_least=1e-6,
+        at_most=1,
+    )
+    style_blend: tuple[float, ...] = option(
+        (),
+        "Relative weights of several style pictures, such as 3,1; all alike unless given.",
+        at_least=0,
+    )
+    style_mixture: Mixture = option(
+        "maps",
+        "How several styles mix: `maps` adds up what each gives, `barycenter` first makes a style "
+        "that lies between them.",
+    )
 
 
-def check_options(options: UniversalOptions) -> None:
+@dataclass(frozen=True)
+class UniversalPictureOptions(SizeOptions):
+    """Size and colors of the result, and how it is written."""
+
+    seed: int = option(0, "Seed of the noise that a texture is made from.", at_least=0)
+    bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
+    quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
+
+
+@dataclass(frozen=True)
+class UniversalSettings:
+    """Every option that decides the pixels."""
+
+    transfer: UniversalOptions = field(default_factory=UniversalOptions)
+    picture: UniversalPictureOptions = field(default_factory=UniversalPictureOptions)
+
+    @property
+    def flat(self) -> dict[str, OptionValue]:
+        """All of them in one dictionary, tuples as lists (as in JSON)."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for group in (self.transfer, self.picture)
+            for name, value in vars(group).items()
+        }
+
+
+def settings_from_flat(values: Mapping[str, Any]) -> UniversalSettings:
+    """The inverse of `UniversalSettings.flat`; options that `values` lacks keep their defaults.
+
+    Raises:
+        InputError: a name that is no option (a picture made by another version).
+    """
+    groups = (UniversalOptions, UniversalPictureOptions)
+    names = [[each.name for each in describe_fields(group)] for group in groups]
+    unknown = [name for name in values if name not in names[0] + names[1]]
+    if unknown:
+        raise InputError(f"unknown option {unknown[0]!r}: made by another version?")
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    parts: list[dict[str, Any]] = [{k: given[k] for k in known if k in given} for known in names]
+    transfer, picture = parts
+    return UniversalSettings(UniversalOptions(**transfer), UniversalPictureOptions(**picture))
+
+
+def check_universal_options(options: UniversalOptions) -> None:
     """Refuse numbers out of range.
 
     Raises:
         InputError: says which option, and what it may be.
     """
-    if not 0.0 < options.ridge <= 1.0:
-        raise InputError(f"--ridge {options.ridge:g}: give a number above 0 and at most 1")
-    if not 0.0 <= options.alpha <= 1.0:
-        raise InputError(f"--alpha {options.alpha:g}: give a number from 0 to 1")
-    alphas = options.level_alphas
-    if len(alphas) != len(LEVEL_NAMES):
+    check_bounds(options)
+    if len(options.level_alphas) != len(LEVEL_NAMES):
         raise InputError(
-            f"--level-alphas: {len(alphas)} numbers, there are {len(LEVEL_NAMES)} levels: give one "
-            f"for each of {', '.join(LEVEL_NAMES)}"
+            f"--level-alphas has {len(options.level_alphas)} numbers for {len(LEVEL_NAMES)} "
+            f"levels: give one for each of {', '.join(LEVEL_NAMES)}"
         )
-    if not all(0.0 <= alpha <= 1.0 for alpha in alphas):
-        raise InputError(f"--level-alphas {_listed(alphas)}: give numbers from 0 to 1")
-    if not (0.0 < options.style_scale < math.inf):
-        raise InputError(f"--style-scale {options.style_scale:g}: give a number above 0")
-    if options.style_blend:
-        valid = all(0.0 <= weight < math.inf for weight in options.style_blend)
-        if not valid or not sum(options.style_blend) > 0.0:
-            given = _listed(options.style_blend)
-            raise InputError(f"--style-blend {given}: give numbers of 0 or more, not all 0")
 
 
 def blend_weights(options: UniversalOptions, styles: int) -> tuple[float, ...]:
     """The weights of the style pictures, with a sum of 1.
 
     Raises:
-        InputError: there are not as many weights as style pictures.
+        InputError: there are not as many weights as style pictures, or all of them are 0.
     """
-    given = options.style_blend or (1.0,) * styles
-    if len(given) != styles:
-        raise InputError(
-            f"--style-blend: {len(given)} weights for {styles} style pictures: give one for each"
-        )
-    return tuple(weight / sum(given) for weight in given)
-
-
-def _listed(numbers: Sequence[float]) -> str:
-    return ",".join(f"{number:g}" for number in numbers)
+    check_shares("style_blend", options.style_blend, styles, "style pictures")
+    return tuple(normalized_shares(options.style_blend, styles))

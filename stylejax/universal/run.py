@@ -6,10 +6,12 @@ not count in the statistics.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from PIL import Image
 
 from stylejax.errors import InputError
@@ -25,7 +27,7 @@ from stylejax.universal.options import (
     Solver,
     UniversalOptions,
     blend_weights,
-    check_options,
+    check_universal_options,
 )
 from stylejax.universal.transforms import Statistics
 from stylejax.weights.read import Weights
@@ -122,7 +124,7 @@ def _check(
     options: UniversalOptions,
     masks: Masks | None,
 ) -> None:
-    check_options(options)
+    check_universal_options(options)
     if not styles:
         raise InputError("no style: name a painting, or a file of --save-style")
     if weights.sha256 != decoders.encoder:
@@ -182,12 +184,13 @@ def universal_transfer(
     }
     shape = content.shape[:2]
     alphas = options.alpha * np.asarray(options.level_alphas, np.float32)
+    # On the host: of a large picture each strip takes its part of the maps.
     controls = Controls(
-        alphas=alphas.astype(np.float32),
-        shares=_shares(shape, given.content, blend),
-        regions=_regions(shape, given.content),
-        blend=np.asarray(blend, np.float32),
-        ridge=np.float32(options.ridge),
+        alphas=jnp.asarray(alphas, jnp.float32),
+        shares=cast(dict[str, Array], _shares(shape, given.content, blend)),
+        regions=cast(dict[str, Array], _regions(shape, given.content)),
+        blend=jnp.asarray(blend, jnp.float32),
+        ridge=jnp.asarray(options.ridge, jnp.float32),
     )
     covered = min(float(shares.sum(0).min()) for shares in controls.shares.values())
     structure = Structure(

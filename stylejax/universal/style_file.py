@@ -6,6 +6,7 @@ in the units of the encoder whose sha256 stands in the metadata. Another encoder
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from safetensors.numpy import save
@@ -53,12 +54,13 @@ def read_style(path: Path, *, encoder: str) -> dict[str, Statistics]:
     for level in LEVEL_NAMES:
         channels = CHANNELS.get(level, 3)
         shapes = {"mean": (channels,), "covariance": (channels, channels), "positions": ()}
-        given = {name: tensors.get(f"{level}.{name}") for name in shapes}
+        given: dict[str, np.ndarray] = {}
         for name, shape in shapes.items():
-            value = given[name]
+            value = tensors.get(f"{level}.{name}")
             if value is None or value.shape != shape or not np.all(np.isfinite(value)):
                 raise InputError(
                     f"style {path}: {level}.{name} is missing or damaged; make the file again"
                 )
-        found[level] = Statistics(**given)
+            given[name] = value
+        found[level] = Statistics(**cast(dict[str, Any], given))
     return found

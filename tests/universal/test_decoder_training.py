@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from small_decoders import picture
 from training.decoder_batches import draw_batch, read_sources
-from training.decoder_features import MARGIN, Pairs, statistics, transformed
+from training.decoder_features import MARGIN, Pairs, encode, statistics, transformed
 from training.decoder_losses import Weights
 from training.decoder_pictures import mosaics, paintings, recolored, window
 from training.decoder_start import neighborhoods, straight_parts
 from training.decoder_step import begin, make_step, optimizer, read_checkpoint, save_checkpoint
 from training.decoders_run import prepare
-from universal_fixtures import picture
 
 from stylejax.networks.features import folded_variables
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS, enlarged
@@ -60,7 +60,7 @@ def test_pictures_follow_from_the_seed():
     first, again = (paintings(photographs, 3, 64, 5) for _ in range(2))
     other = paintings(photographs, 3, 64, 6)
     np.testing.assert_array_equal(first, again)
-    assert np.abs(np.int32(first) - np.int32(other)).max() > 20
+    assert np.abs(np.asarray(first, np.int32) - np.asarray(other, np.int32)).max() > 20
     tiles = [np.full((8, 8, 3), 10 * number, np.uint8) for number in range(9)]
     (laid,) = mosaics(tiles, 1, 3, 0)
     assert laid.shape == (24, 24, 3)
@@ -69,12 +69,13 @@ def test_pictures_follow_from_the_seed():
 
 
 def test_batches_are_those_of_their_step(sources):
-    given = {"plain": 2, "content": 3, "size": 32, "seed": 7}
+    given = {"plain": 2, "groups": 2, "content": 3, "size": 32, "seed": 7}
     first, again, next_one = (draw_batch(sources, step, **given) for step in (4, 4, 5))
     for ours, theirs in zip(first, again, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert first.plain.shape == (2, 32 + 2 * MARGIN, 32 + 2 * MARGIN, 3)
-    assert first.content.shape[0] == 3
+    assert first.content.shape[:2] == (2, 3)
+    assert first.pair.shape == first.deepest.shape == (2,)
     assert not np.array_equal(first.content, next_one.content)
 
 
@@ -110,8 +111,6 @@ def test_start_is_the_least_squares_solution():
         wanted = jax.tree.map(lambda leaf: leaf.shape, shapes["params"]["straight"])
         assert jax.tree.map(np.shape, found[level]) == wanted
     # The linear map of the last block beats the best constant by far.
-    from training.decoder_features import encode
-
     maps = encode(encoder, jnp.asarray(windows, jnp.float32) / 255.0)
     kernel, bias = found["conv1_relu"]["kernel"], found["conv1_relu"]["bias"]
     got = neighborhoods(maps["conv1_relu"]) @ kernel.reshape(-1, 12) + bias
@@ -124,18 +123,19 @@ def test_start_is_the_least_squares_solution():
 def test_run_goes_on_to_the_same_bytes(sources, tmp_path):
     encoder, deviations = encoder_and_deviations()
     frozen = prepare(encoder, sources, deviations)
-    transform = optimizer(1e-3)
+    transform = optimizer()
     step = make_step(transform, Weights())
-    batch = lambda number: draw_batch(sources, number, plain=1, content=1, size=32, seed=0)
+    of_one = {"plain": 1, "groups": 1, "content": 1, "size": 32, "seed": 0}
+    batch = lambda number: draw_batch(sources, number, **of_one)
     state = begin(0, transform)
     for number in range(3):
         if number == 2:
             save_checkpoint(tmp_path / "run", state, deviations)
-        state, errors = step(state, frozen, batch(number))
-    assert all(np.isfinite(float(value)) for value in errors.values())
+        state, errors = step(state, frozen, batch(number), np.float32(1e-3))
+        assert all(np.isfinite(float(value)) for value in errors.values())
     again, kept = read_checkpoint(tmp_path / "run", begin(1, transform))
     jax.tree.map(np.testing.assert_array_equal, kept, deviations)
-    again, _ = step(again, frozen, batch(2))
+    again, _ = step(again, frozen, batch(2), np.float32(1e-3))
     jax.tree.map(np.testing.assert_array_equal, again, state)
     moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), state.parameters, state.average)
     assert max(jax.tree.leaves(moved)) > 0.0

@@ -5,18 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from universal_fixtures import make_decoders
+from small_decoders import make_decoders
 
 from stylejax.errors import InputError
+from stylejax.networks.layers import layer_table
 from stylejax.universal.decoder_weights import read_decoders, write_decoders
 from stylejax.universal.decoders import (
-    BLOCKS,
     CHANNELS,
     LEVELS,
     REACH,
     STRIDES,
     enlarged,
     interleaved,
+    run_block,
     upsampled_convolution,
 )
 
@@ -57,7 +58,7 @@ def test_interleaved_lays_out_fours_of_channels_as_squares():
 def test_blocks_double_the_size_and_keep_even_maps_even(level):
     decoders = make_decoders()
     x = jnp.full((1, 3, 5, CHANNELS[level]), 0.7)
-    found = BLOCKS[level].apply(decoders.parameters[level], x)
+    found = run_block(level, decoders.parameters[level], x)
     assert found.shape[1:3] == (6, 10)
     # Equal everywhere but for the phase of the 2x2 pixels: no border, no grid of another period.
     np.testing.assert_allclose(found, jnp.tile(found[:, 2:4, 2:4], (1, 3, 5, 1)), atol=1e-5)
@@ -74,7 +75,7 @@ def test_reach_is_how_far_the_chain_sees(level):
 
     def pixels(x):
         for name in LEVELS[LEVELS.index(level) :]:
-            x = BLOCKS[name].apply(decoders.parameters[name], x)
+            x = run_block(name, decoders.parameters[name], x)
         return x
 
     random = np.random.default_rng(2)
@@ -121,8 +122,6 @@ def test_files_of_another_encoder_or_damaged_are_refused(tmp_path):
 
 
 def test_strides_and_channels_are_the_encoders(tmp_path):
-    from stylejax.networks.layers import layer_table
-
     for level in LEVELS:
         layer = layer_table()[level]
         assert (layer.stride, layer.channels) == (STRIDES[level], CHANNELS[level])

@@ -1,6 +1,7 @@
 """The transforms against the paper's equations in float64, and on features of every bad kind."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -216,7 +217,7 @@ def test_alphas_map_and_blends_differentiate():
     found = jax.vmap(run)(alphas)
     np.testing.assert_allclose(found[1], 0.5 * (found[0] + found[2]), atol=1e-5)
 
-    def energy(share, solver):
+    def energy(share: Any, solver: Any) -> Any:
         blend = jnp.stack([share, 1.0 - share])
         middle = barycenter(stacked, blend, solver=solver)
         return jnp.mean(transformed(content, own, middle, solver=solver) ** 2)
@@ -232,9 +233,11 @@ def test_gradient_of_equal_eigenvalues_is_finite():
     # All eigenvalues alike: the derivative of the eigenvectors themselves is infinite here.
     own = Statistics(jnp.zeros(8), jnp.eye(8), jnp.asarray(100.0))
     for solver in SOLVERS:
-        total = lambda scale, solver=solver: jnp.sum(
-            linear_map(own._replace(covariance=scale * own.covariance), own, solver=solver) ** 2
-        )
+
+        def total(scale: Any, solver: Any = solver) -> Any:
+            scaled = own._replace(covariance=scale * own.covariance)
+            return jnp.sum(linear_map(scaled, own, solver=solver) ** 2)
+
         # The map is scale^-1/2 times the identity, its squares sum to 8 / scale.
         assert float(jax.grad(total)(2.0)) == pytest.approx(-2.0, rel=1e-2)
 

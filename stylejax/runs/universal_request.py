@@ -1,0 +1,166 @@
+"""What universal style transfer is asked to do, as the command line parses it."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+
+from stylejax.errors import InputError
+from stylejax.fields import option, positional, required
+from stylejax.images.files import check_writable
+from stylejax.images.read import READ_SUFFIXES
+from stylejax.images.write import check_output
+from stylejax.options import DeviceName, check_bounds
+from stylejax.universal.options import UniversalSettings, blend_weights, check_universal_options
+
+STYLE_SUFFIX = ".safetensors"
+"""Of files that `--save-style` wrote: any other style is a picture."""
+
+
+@dataclass(frozen=True)
+class UniversalRequest:
+    """What one run of universal style transfer is asked to do."""
+
+    content: Path | None = positional(
+        None, "The picture whose content is kept, or a folder of such pictures."
+    )
+    styles: tuple[Path, ...] = positional(
+        (),
+        "The picture whose style is taken, or several; a file of --save-style serves as well.",
+    )
+    _: KW_ONLY
+    output: Path = required(
+        "The picture to write: .png, .jpg, .webp or .tiff; of a folder of pictures, a folder."
+    )
+    texture: tuple[Path, ...] = option(
+        (), "Make a texture from noise with the style of these pictures; no content is given then."
+    )
+    content_masks: tuple[Path, ...] = option(
+        (),
+        "Where each style goes: gray pictures of the content's shape, one for each style, white "
+        "inside; where all are black, the content stays as it is.",
+    )
+    style_masks: tuple[Path, ...] = option(
+        (), "Which part of each style picture is taken, likewise; the whole picture unless given."
+    )
+    options: UniversalSettings = field(default_factory=UniversalSettings)
+    save_style: Path | None = option(
+        None, "Keep the statistics of the style picture in this .safetensors file."
+    )
+    decoders: Path | None = option(
+        None, "Weight file of the decoders; the bundled one unless given."
+    )
+    weights: Path | None = option(
+        None,
+        "Weight file of the encoder; else the environment variable STYLEJAX_WEIGHTS, else the "
+        "bundled one. The decoders must have been trained on it.",
+    )
+    strip_rows: int = option(
+        0,
+        "Rows of the picture that are worked on at a time: fewer take less memory; 0 for all of "
+        "them, or for as many as memory holds.",
+        at_least=0,
+    )
+    device: DeviceName | None = option(
+        None, "Run on this kind of device and no other; JAX's choice unless given."
+    )
+
+    @property
+    def painted(self) -> tuple[Path, ...]:
+        """The styles, by whichever way they are given."""
+        return self.texture or self.styles
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a folder of pictures is to be painted."""
+        return self.content is not None and self.content.is_dir()
+
+
+def check_universal_request(request: UniversalRequest) -> None:
+    """Refuse what can be told to be of no use without opening a file.
+
+    Raises:
+        InputError: names the option or the file.
+    """
+    check_universal_options(request.options.transfer)
+    check_bounds(request.options.picture)
+    check_bounds(request)
+    if request.texture and (request.content is not None or request.styles):
+        raise InputError(
+            f"--texture makes its picture from noise: leave {request.content} out, or leave out "
+            "--texture"
+        )
+    if request.content is None and not request.texture:
+        raise InputError("no content: name a photograph and a painting, or --texture PAINTING")
+    if not request.painted:
+        raise InputError(
+            f"{request.content}: no style beside it; name a painting, or a file of --save-style"
+        )
+    blend_weights(request.options.transfer, len(request.painted))
+    if request.texture and (request.content_masks or request.style_masks):
+        raise InputError("--texture has no regions: leave the masks out")
+    if request.texture and request.options.picture.preserve_color != "none":
+        raise InputError("--texture has no colors to keep: leave --preserve-color out")
+    if request.is_folder and request.content_masks:
+        raise InputError("--content-mask belongs to one picture: name it in place of its folder")
+    _check_kept_styles(request)
+
+
+def _check_kept_styles(request: UniversalRequest) -> None:
+    """What only pictures can do is refused for statistics that were kept."""
+    kept = [path for path in request.painted if path.suffix == STYLE_SUFFIX]
+    if request.save_style is not None:
+        if len(request.painted) > 1 or kept:
+            raise InputError("--save-style keeps one painting: name a single style picture")
+        check_writable(request.save_style)
+        if request.save_style.suffix != STYLE_SUFFIX:
+            raise InputError(f"--save-style {request.save_style}: name it {STYLE_SUFFIX}")
+    if kept and request.style_masks:
+        raise InputError(f"{kept[0]}: kept statistics have no regions; name the painting itself")
+    if kept and request.options.picture.preserve_color != "none":
+        raise InputError(
+            f"{kept[0]}: kept statistics have the painting's colors; name the painting itself, or "
+            "leave --preserve-color out"
+        )
+
+
+def list_jobs(request: UniversalRequest) -> list[tuple[Path | None, Path]]:
+    """Each photograph (None for a texture) with the picture to be made of it.
+
+    Raises:
+        InputError: the folder holds no picture, two of its pictures would be written to one file,
+            an output cannot be written or is an input.
+    """
+    if not request.is_folder:
+        check_output(request.output, request.options.picture.bits)
+        jobs: list[tuple[Path | None, Path]] = [(request.content, request.output)]
+    else:
+        assert request.content is not None
+        found = sorted(
+            path for path in request.content.iterdir() if path.suffix.lower() in READ_SUFFIXES
+        )
+        if not found:
+            raise InputError(f"{request.content}: holds no picture; name another folder")
+        jobs = [(path, request.output / f"{path.stem}.png") for path in found]
+        _check_folder(request.output, found)
+    inputs = (*(path for path, _ in jobs if path), *request.painted)
+    inputs += (*request.content_masks, *request.style_masks)
+    outputs = [output for _, output in jobs]
+    outputs += [] if request.save_style is None else [request.save_style]
+    for output in filter(Path.exists, outputs):
+        for path in filter(Path.exists, inputs):
+            if output.samefile(path):
+                raise InputError(f"{output}: is an input of this run; name another output")
+    if request.save_style is not None and request.save_style.resolve() == request.output.resolve():
+        raise InputError(f"{request.output}: is named for two outputs; name another file")
+    return jobs
+
+
+def _check_folder(folder: Path, found: list[Path]) -> None:
+    stems: dict[str, Path] = {}
+    for path in found:
+        other = stems.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"{path} and {other.name} would both be {path.stem}.png; rename one")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder for the pictures")
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder}: there is no folder {folder.parent}; create it first")
