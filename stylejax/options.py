@@ -22,7 +22,7 @@ LossForm = Literal["relative", "paper", "mean", "sum"]
 StyleLoss = Literal["gram", "covariance", "wasserstein"]
 TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
-STARTS = ("content", "style", "noise", "uniform", "mean")
+STARTS = ("content", "style", "noise", "uniform", "mean", "universal")
 """What `init` may name beside a picture file."""
 OptionValue = str | int | float | list[str] | list[int] | list[float]
 """The value of an option in a record: tuples are lists there, as in JSON."""
@@ -35,8 +35,8 @@ class PictureOptions(SizeOptions):
     init: str = option(
         "content",
         "Start from `content`, `style` (of several the heaviest), `noise` (faint, around gray), "
-        "`uniform` (noise of the full range), `mean` (ImageNet's mean color), or the picture file "
-        "named here.",
+        "`uniform` (noise of the full range), `mean` (ImageNet's mean color), `universal` (what "
+        "`stylejax universal` makes of the pictures), or the picture file named here.",
     )
     seed: int = option(0, "Seed of the noise.", at_least=0)
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")

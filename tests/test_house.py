@@ -13,7 +13,7 @@ import stylejax
 
 # The way through the house: a package imports only from those before it.
 HOUSE = """
-version errors types fields options
+version errors types fields sizes options
 images
 networks
 weights
@@ -21,6 +21,7 @@ losses
 solvers
 devices
 transfer
+universal
 sweep
 runs
 cli
@@ -93,7 +94,12 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
                     users[name.split(".")[0]].add(module_name(path))
     assert users == {
         "jaxopt": {"solvers.jaxopt_lbfgs"},
-        "flax": {"networks.densenet", "networks.vgg"},
+        "flax": {
+            "networks.densenet",
+            "networks.vgg",
+            "universal.decoder_weights",
+            "universal.decoders",
+        },
         "tyro": {"cli.parse"},
         "rich": {"cli.display"},
     }

@@ -50,7 +50,7 @@ def make_step(transform: optax.GradientTransformation, weights: Weights) -> Any:
         state: State, frozen: Frozen, batch: Batches, rate: Any
     ) -> tuple[State, dict[str, Array]]:
         gradient, errors = jax.grad(loss, has_aux=True)(state.parameters, frozen, batch, weights)
-        errors["gradient"] = optax.global_norm(gradient)
+        errors["gradient"] = optax.tree.norm(gradient)
         updates, moments = transform.update(gradient, state.optimizer)
         updates = jax.tree.map(lambda update: rate * update, updates)
         parameters = optax.apply_updates(state.parameters, updates)

@@ -51,9 +51,11 @@ from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.metadata import read_record
 from stylejax.runs.reconstruction import run_reconstruction
+from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, run_sweep
 from stylejax.runs.transfer import Observer, run_transfer
 from stylejax.runs.universal import run_universal
+from stylejax.runs.universal_sweep import run_universal_sweep
 from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
@@ -146,7 +148,10 @@ def _universal(command: Universal) -> int:
 
 
 def _sweep(command: Sweep) -> int:
-    run, combinations = command.run, len(command.grid.lanes)
+    run, is_solved = command.run, command.method == "transfer"
+    if is_solved and command.alpha != SweepRequest.alpha:
+        raise InputError("--alpha is of --method universal: give that too, or leave it out")
+    combinations = len(command.grid.lanes) if is_solved else 0
     _use_processes(run)
     with contextlib.ExitStack() as stack:
         observer = SweepObserver(stop=stack.enter_context(_interruptible()))
@@ -156,11 +161,11 @@ def _sweep(command: Sweep) -> int:
             observer = observer._replace(
                 stage=display.stage, log=display.log, progress=display.progress
             )
-        summary = run_sweep(command, observer)
+        summary = (run_sweep if is_solved else run_universal_sweep)(command, observer)
     if is_first_process() and run.json:
         print_text(sweep_json(summary))
     elif is_first_process() and not run.quiet:
-        print_text("\n".join(sweep_lines(summary, combinations)))
+        print_text("\n".join(sweep_lines(summary, combinations or len(summary.rows))))
     if summary.failed:
         names = ", ".join(summary.failed)
         complain(f"the loss was not finite for {names}: the last good picture; smaller weights?")

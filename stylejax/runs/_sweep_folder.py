@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
-from stylejax.images.files import replace_file
+from stylejax.images.files import check_writable, replace_file
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record, read_record, record_text, record_with_options
@@ -20,6 +20,20 @@ from stylejax.transfer.history import TERMS
 SHEET_SIDE = 256
 """Pixels of the longer side of a picture on the contact sheet, at most."""
 SHEET, CSV, JSON = "contact-sheet.png", "results.csv", "results.json"
+
+
+def check_sweep_folder(folder: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a folder for the results of a sweep that cannot be written, or that holds an input.
+
+    Raises:
+        InputError: names the folder or the input.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder for the pictures")
+    check_writable(folder / SHEET if folder.is_dir() else folder)
+    for path in inputs:
+        if path.resolve().parent == folder.resolve() and path.suffix.lower() == ".png":
+            raise InputError(f"{path}: lies in the folder of the results; name another folder")
 
 
 def _results(solved: BatchProgress) -> list[dict[str, int | float]]:

@@ -36,6 +36,9 @@ from stylejax.transfer.history import check_plotting
 from stylejax.transfer.problem import Pictures
 from stylejax.transfer.pyramid import Level, pyramid_levels
 from stylejax.types import Alpha, OtherPixels, Pixels
+from stylejax.universal.decoder_weights import Decoders, read_decoders
+from stylejax.universal.options import UniversalOptions
+from stylejax.universal.run import universal_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
@@ -49,7 +52,8 @@ class Prepared(NamedTuple):
     """What a request comes to.
 
     `device` is this process's own first one, for all that is not spread; `needed` is an estimate of
-    the bytes that a solve takes on each device; `files` are the picture files, not yet decoded.
+    the bytes that a solve takes on each device; `files` are the picture files, not yet decoded;
+    `decoders` are there where the solve is to start from their picture.
     """
 
     request: Request
@@ -61,6 +65,7 @@ class Prepared(NamedTuple):
     levels: tuple[Level, ...]
     settings: Record
     needed: int
+    decoders: Decoders | None = None
 
 
 def snapshot_path(output: Path, iteration: int) -> Path:
@@ -188,7 +193,13 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
     spread = len(devices) if by_rows else 1
     settings = _record(request, files, weights, device.platform, spread)
-    return Prepared(request, files, devices, device, weights, size, levels, settings, needed)
+    decoders = None
+    if options.picture.init == "universal":
+        decoders = read_decoders(encoder=weights.sha256)
+        settings["decoders"] = {"name": decoders.name, "sha256": decoders.sha256}
+    return Prepared(
+        request, files, devices, device, weights, size, levels, settings, needed, decoders
+    )
 
 
 def _record(
@@ -259,9 +270,22 @@ def read_pictures(prepared: Prepared) -> ReadPictures:
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
+    pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
+    start = None if init is None else decode_picture(files[init]).pixels
+    if prepared.decoders is not None:
+        start = _universal_start(pictures, prepared, prepared.decoders)
     return ReadPictures(
-        Pictures(*colors_before(options.preserve_color, colors, styles), masks),
-        colors,
-        None if content.alpha is None else inside(content.alpha),
-        None if init is None else decode_picture(files[init]).pixels,
+        pictures, colors, None if content.alpha is None else inside(content.alpha), start
+    )
+
+
+def _universal_start(pictures: Pictures, prepared: Prepared, decoders: Decoders) -> Pixels:
+    """The picture of one pass of universal style transfer, which a solve can start from."""
+    return universal_transfer(
+        pictures.content,
+        pictures.styles,
+        weights=prepared.weights,
+        decoders=decoders,
+        options=UniversalOptions(style_blend=prepared.request.options.loss.style_blend),
+        masks=pictures.masks,
     )

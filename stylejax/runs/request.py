@@ -7,7 +7,7 @@ import sys
 from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stylejax.fields import option, required
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
@@ -118,6 +118,17 @@ class SweepRequest(_Common):
     options: SweptOptions = field(default_factory=SweptOptions)
     _: KW_ONLY
     yes: bool = option(False, "Solve however many combinations there are.")
+    method: Literal["transfer", "universal"] = option(
+        "transfer",
+        "How the pictures are made: `transfer` solves for them, `universal` takes one pass each.",
+    )
+    alpha: tuple[float, ...] = option(
+        (1.0,),
+        "With --method universal: how far to go to the painting's statistics, several separated by "
+        "commas, such as 0,0.5,1.",
+        at_least=0,
+        at_most=1,
+    )
 
     @cached_property
     def grid(self) -> Combinations:

@@ -15,8 +15,7 @@ import numpy as np
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import available_memory
 from stylejax.errors import InputError
-from stylejax.images.files import check_writable
-from stylejax.runs._sweep_folder import SHEET, SweepFolder
+from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
 from stylejax.runs.checkpoint import (
     Checkpoint,
     CheckpointClock,
@@ -172,16 +171,6 @@ class _Batches:
         )
 
 
-def _check_folder(request: SweepRequest) -> None:
-    folder = request.first.output
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder for the pictures")
-    check_writable(folder / SHEET if folder.is_dir() else folder)
-    for path in request.first.inputs:
-        if path.resolve().parent == folder.resolve() and path.suffix.lower() == ".png":
-            raise InputError(f"{path}: lies in the folder of the results; name another folder")
-
-
 def _solve_batches(
     batches: _Batches, folder: SweepFolder, left: Sequence[Combination]
 ) -> tuple[list[str], bool]:
@@ -213,8 +202,13 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
     """
     observer = SweepObserver() if observer is None else observer
     observer.stage("preparing")
-    _check_folder(request)
+    check_sweep_folder(request.first.output, request.first.inputs)
     prepared = prepare_run(request.first, by_rows=False)
+    if prepared.decoders is not None and len(request.styles) > 1:
+        raise InputError(
+            "--init universal: of several style pictures each combination would start elsewhere; "
+            "name one, or leave --init out"
+        )
     with jax.default_device(prepared.device):
         read = read_pictures(prepared)
         batches = _Batches(prepared, read, request.grid, observer)

@@ -4,39 +4,41 @@ This is the rim, as `transfer.py` beside it: disk and clock are touched here, th
 through the function that the caller passes.
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from stylejax.devices.memory import Device, available_memory, find_devices, total_memory
+from stylejax.devices.memory import Device, available_memory, total_memory
 from stylejax.errors import InputError
-from stylejax.images.color import colors_before
 from stylejax.images.masks import Masks, check_masks
-from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
-from stylejax.images.scaling import cover_and_crop, resize
-from stylejax.images.write import write_picture
-from stylejax.runs.metadata import Record, file_entry, make_universal_record
-from stylejax.runs.prepare import check_masks_fit, decode_mask
+from stylejax.images.read import PictureFile, read_picture_file
+from stylejax.runs._universal_files import (
+    PreparedUniversal,
+    UniversalContent,
+    native_style_masks,
+    prepare_universal,
+    read_content,
+    styles_for,
+    universal_record,
+    write_universal,
+)
+from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.universal_request import (
-    STYLE_SUFFIX,
     UniversalRequest,
     check_universal_request,
     list_jobs,
 )
 from stylejax.transfer.transfer import finished_picture
-from stylejax.types import Alpha, OtherPixels, Pixels
+from stylejax.types import Alpha, Pixels
 from stylejax.universal.chain import Style
-from stylejax.universal.decoder_weights import Decoders, read_decoders
-from stylejax.universal.run import style_statistics, synthesize_texture, universal_transfer
-from stylejax.universal.style_file import read_style, write_style
-from stylejax.weights.read import Weights, read_weights
-from stylejax.weights.zoo import find_weights
+from stylejax.universal.decoder_weights import Decoders
+from stylejax.universal.run import synthesize_texture, universal_transfer
+from stylejax.universal.style_file import write_style
+from stylejax.weights.read import Weights
 
 Observer = Callable[[str, int, int], None]
 """Is told what is being painted, how many pictures are done, and how many there are."""
@@ -59,102 +61,6 @@ class UniversalSummary(NamedTuple):
     seconds: float
 
 
-class _Prepared(NamedTuple):
-    """What a request comes to; `files` are its style pictures, `kept` statistics by file."""
-
-    request: UniversalRequest
-    files: dict[Path, PictureFile]
-    kept: dict[Path, Style]
-    entries: list[dict[str, str]]
-    weights: Weights
-    decoders: Decoders
-    device: Device
-
-
-class _Content(NamedTuple):
-    """A photograph as it is painted: in its own colors too, and with its transparency."""
-
-    pixels: Pixels
-    colors: Pixels
-    alpha: Alpha | None
-    masks: tuple[OtherPixels, ...]
-
-
-def _prepare(request: UniversalRequest) -> _Prepared:
-    """Read all but the photographs.
-
-    Raises:
-        InputError: something cannot be used.
-    """
-    weights = read_weights(find_weights(request.weights))
-    decoders = read_decoders(request.decoders, encoder=weights.sha256)
-    device = find_devices(request.device)[0]
-    files, kept, entries = {}, {}, []
-    for path in request.painted:
-        if path.suffix == STYLE_SUFFIX:
-            kept[path] = read_style(path, encoder=weights.sha256)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            entries.append({"name": path.name, "sha256": digest})
-        else:
-            files[path] = read_picture_file(path)
-            entries.append(file_entry(files[path]))
-    for path in (*request.content_masks, *request.style_masks):
-        files[path] = read_picture_file(path)
-    return _Prepared(request, files, kept, entries, weights, decoders, device)
-
-
-def _style_picture(prepared: _Prepared, path: Path) -> OtherPixels:
-    """A style picture at the size whose strokes are wanted."""
-    options = prepared.request.options.picture
-    file = prepared.files[path]
-    longest = max(1, round(options.longest * options.style_scale))
-    return resize(decode_picture(file).pixels, *scaled_size(file, longest))
-
-
-def _styles(prepared: _Prepared, content: Pixels | None) -> tuple[Pixels | None, list[Style]]:
-    """The content as it is to be painted, and the statistics of each style for it."""
-    request, preserve = prepared.request, prepared.request.options.picture.preserve_color
-    pictures = {
-        path: _style_picture(prepared, path)
-        for path in request.painted
-        if path not in prepared.kept
-    }
-    if content is not None and preserve != "none":
-        content, matched = colors_before(preserve, content, list(pictures.values()))
-        pictures = dict(zip(pictures, matched, strict=True))
-    masks: Sequence[OtherPixels | None] = [
-        decode_mask(prepared.files[path], *pictures[style].shape[:2])
-        for path, style in zip(request.style_masks, request.painted, strict=False)
-    ] or [None] * len(request.painted)
-    return content, [
-        prepared.kept[path]
-        if path in prepared.kept
-        else style_statistics(pictures[path], weights=prepared.weights, mask=mask)
-        for path, mask in zip(request.painted, masks, strict=True)
-    ]
-
-
-def _style_masks(prepared: _Prepared) -> tuple[OtherPixels, ...]:
-    """The masks of the style pictures, at their own size."""
-    files = (prepared.files[path] for path in prepared.request.style_masks)
-    return tuple(decode_mask(file, file.height, file.width) for file in files)
-
-
-def _read_content(prepared: _Prepared, file: PictureFile) -> _Content:
-    """Decode a photograph and its masks at the size of the result."""
-    request, options = prepared.request, prepared.request.options.picture
-    height, width = options.height_and_width or scaled_size(file, options.longest)
-    picture = decode_picture(file)
-    inside = lambda pixels: cover_and_crop(pixels, height, width)
-    native = picture.pixels.shape[:2]
-    masks = tuple(
-        inside(decode_mask(prepared.files[path], *native)) for path in request.content_masks
-    )
-    pixels = inside(picture.pixels)
-    alpha = None if picture.alpha is None else inside(picture.alpha)
-    return _Content(pixels, pixels, alpha, masks)
-
-
 def strip_rows(asked: int, height: int, width: int, device: Device) -> int:
     """Rows to work on at a time: as asked, or so that the picture fits; 0 for all."""
     fits = height * width * _BYTES_A_PIXEL <= _SHARE_OF_MEMORY * total_memory(device)
@@ -171,14 +77,14 @@ def _check_fits(width: int, rows: int, device: Device) -> None:
         )
 
 
-def _texture(prepared: _Prepared) -> Pixels:
+def _texture(prepared: PreparedUniversal) -> Pixels:
     request = prepared.request
     options = request.options
     height, width = options.picture.height_and_width or (options.picture.size,) * 2
     rows = strip_rows(request.strip_rows, height, width, prepared.device)
     _check_fits(width, rows or height, prepared.device)
     return synthesize_texture(
-        _styles(prepared, None)[1],
+        styles_for(prepared, None)[1],
         height=height,
         width=width,
         weights=prepared.weights,
@@ -189,7 +95,7 @@ def _texture(prepared: _Prepared) -> Pixels:
     )
 
 
-def _painted(prepared: _Prepared, content: _Content, styles: list[Style]) -> Pixels:
+def _painted(prepared: PreparedUniversal, content: UniversalContent, styles: list[Style]) -> Pixels:
     request = prepared.request
     height, width = content.pixels.shape[:2]
     rows = strip_rows(request.strip_rows, height, width, prepared.device)
@@ -206,70 +112,55 @@ def _painted(prepared: _Prepared, content: _Content, styles: list[Style]) -> Pix
     return finished_picture(image, content.colors, request.options.picture.preserve_color)
 
 
-def _record(prepared: _Prepared, content: PictureFile | None) -> Record:
-    request = prepared.request
-    masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
-    return make_universal_record(
-        request.options.flat,
-        None if content is None else file_entry(content),
-        prepared.entries,
-        prepared.weights,
-        prepared.decoders,
-        prepared.device.platform,
-    ) | {kind: [file_entry(prepared.files[path]) for path in g] for kind, g in masks.items() if g}
+class UniversalPainter:
+    """Paints one photograph after the other.
 
+    Attributes:
+        prepared: what is asked for; its options may change from picture to picture.
+        kept: the styles' statistics, where all photographs have the same.
+    """
 
-def _write(
-    prepared: _Prepared, output: Path, image: Pixels, alpha: Alpha | None, of: Record
-) -> None:
-    options = prepared.request.options.picture
-    text = json.dumps(of, ensure_ascii=True)
-    write_picture(
-        output, image, alpha, bits=options.bits, quality=options.quality, description=text
-    )
-
-
-class _Painter:
-    """Paints one photograph after the other; the styles' statistics are kept where they can be."""
-
-    def __init__(self, prepared: _Prepared) -> None:
+    def __init__(self, prepared: PreparedUniversal) -> None:
+        """Compute nothing yet."""
         self.prepared = prepared
         self.kept: list[Style] | None = None
 
-    def styles(self, content: _Content) -> tuple[_Content, list[Style]]:
+    def styles(self, content: UniversalContent) -> tuple[UniversalContent, list[Style]]:
         """The photograph as it is to be painted, and the styles for it."""
         if self.prepared.request.options.picture.preserve_color == "none":
             if self.kept is None:
-                self.kept = _styles(self.prepared, None)[1]
+                self.kept = styles_for(self.prepared, None)[1]
             return content, self.kept
-        pixels, styles = _styles(self.prepared, content.pixels)
+        pixels, styles = styles_for(self.prepared, content.pixels)
         assert pixels is not None
         return content._replace(pixels=pixels), styles
 
-    def paint(self, path: Path | None, output: Path) -> None:
-        """Make one picture.
+    def picture(self, file: PictureFile | None) -> tuple[Pixels, Alpha | None]:
+        """What is made of a photograph, or a texture of none, and its transparency.
 
         Raises:
-            InputError: the photograph cannot be used, or the picture cannot be written.
+            InputError: the photograph cannot be used, or a mask does not fit it.
         """
         prepared = self.prepared
-        if path is None:
-            _write(prepared, output, _texture(prepared), None, _record(prepared, None))
-            return
-        file = read_picture_file(path)
-        check_masks_fit(
-            prepared.request.content_masks,
-            prepared.request.style_masks,
-            file,
-            [prepared.files.get(style) for style in prepared.request.painted],
-            prepared.files,
-        )
-        content = _read_content(prepared, file)
+        if file is None:
+            return _texture(prepared), None
+        request = prepared.request
+        styles = [prepared.files.get(style) for style in request.painted]
+        check_masks_fit(request.content_masks, request.style_masks, file, styles, prepared.files)
+        content = read_content(prepared, file)
         if content.masks:
-            check_masks(Masks(content.masks, _style_masks(prepared)), len(prepared.entries))
-        content, styles = self.styles(content)
-        image = _painted(prepared, content, styles)
-        _write(prepared, output, image, content.alpha, _record(prepared, file))
+            check_masks(Masks(content.masks, native_style_masks(prepared)), len(styles))
+        return _painted(prepared, *self.styles(content)), content.alpha
+
+    def paint(self, path: Path | None, output: Path) -> None:
+        """Make one picture file.
+
+        Raises:
+            InputError: as in `picture`, or the file cannot be written.
+        """
+        file = None if path is None else read_picture_file(path)
+        image, alpha = self.picture(file)
+        write_universal(self.prepared, output, image, alpha, universal_record(self.prepared, file))
 
 
 def run_universal(
@@ -290,10 +181,10 @@ def run_universal(
     began = time.monotonic()
     check_universal_request(request)
     jobs = list_jobs(request)
-    prepared = _prepare(request)
+    prepared = prepare_universal(request)
     made, failed = [], []
     with jax.default_device(prepared.device):
-        painter = _Painter(prepared)
+        painter = UniversalPainter(prepared)
         for number, (path, output) in enumerate(jobs):
             observer("texture" if path is None else path.name, number, len(jobs))
             try:
@@ -306,7 +197,7 @@ def run_universal(
                     raise
                 failed.append(str(error))
         if request.save_style is not None:
-            (style,) = painter.kept or _styles(prepared, None)[1]
+            (style,) = painter.kept or styles_for(prepared, None)[1]
             host = {level: jax.tree.map(np.asarray, each) for level, each in style.items()}
             write_style(request.save_style, host, encoder=prepared.weights.sha256)
     return UniversalSummary(

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from stylejax.errors import InputError
 from stylejax.fields import option
@@ -87,6 +87,10 @@ class SweptOptions:
     solve: SolverOptions = field(default_factory=SolverOptions)
 
 
+OptionsOf = TypeVar("OptionsOf")
+"""The options of a method: `Options` where pictures are solved for."""
+
+
 class Axis(NamedTuple):
     """An option with several values: what it is called, and what each value is."""
 
@@ -96,18 +100,20 @@ class Axis(NamedTuple):
     labels: tuple[str, ...]
 
 
-class Combination(NamedTuple):
+@dataclass(frozen=True)
+class Combination(Generic[OptionsOf]):
     """One combination: its options, and the label of its value on each varying axis."""
 
-    options: Options
+    options: OptionsOf
     labels: tuple[str, ...]
 
 
-class Combinations(NamedTuple):
+@dataclass(frozen=True)
+class Combinations(Generic[OptionsOf]):
     """All combinations in the order of the axes that vary, the last one fastest."""
 
     axes: tuple[Axis, ...]
-    lanes: tuple[Combination, ...]
+    lanes: tuple[Combination[OptionsOf], ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -144,7 +150,12 @@ def _label(value: Value) -> str:
     return ",".join(map(number_label, value)) or "alike"
 
 
-def _axis(swept: str, values: tuple[Value, ...]) -> Axis:
+def option_axis(swept: str, values: tuple[Value, ...]) -> Axis:
+    """The axis of an option.
+
+    Raises:
+        InputError: there is no value, or one is given twice.
+    """
     name = swept.replace("_", "-")
     # Of relative weights none at all means that all are alike: a value, but no one of several.
     if not values or (len(values) > 1 and () in values):
@@ -161,7 +172,7 @@ def _axis(swept: str, values: tuple[Value, ...]) -> Axis:
     return Axis(name, swept, values, tuple(map(_label, values)))
 
 
-def _styles_apart(names: Sequence[str]) -> Axis:
+def style_axis(names: Sequence[str]) -> Axis:
     """Each style picture alone, as blends."""
     blends = tuple(tuple(float(n == m) for m in range(len(names))) for n in range(len(names)))
     labels = [re.sub(r"[^\w.-]+", "-", name) for name in names]
@@ -184,7 +195,7 @@ def make_combinations(
     *,
     masked: bool = False,
     most: int = MOST_UNASKED,
-) -> Combinations:
+) -> Combinations[Options]:
     """Every combination of all values.
 
     Args:
@@ -197,10 +208,10 @@ def make_combinations(
         InputError: an option has no value, one twice or one out of range, or there are too many.
     """
     picture, loss = options.picture, options.loss
-    axes = [_axis(name, getattr(loss, name)) for name in _IN_LOSS]
-    axes += [_axis(name, getattr(picture, name)) for name in _IN_PICTURE]
+    axes = [option_axis(name, getattr(loss, name)) for name in _IN_LOSS]
+    axes += [option_axis(name, getattr(picture, name)) for name in _IN_PICTURE]
     if len(styles) > 1 and loss.style_blend == ((),) and not masked:
-        axes = [_styles_apart(styles), *(axis for axis in axes if axis.option != "style_blend")]
+        axes = [style_axis(styles), *(axis for axis in axes if axis.option != "style_blend")]
     count = math.prod(len(axis.values) for axis in axes)
     if count > most:
         raise InputError(f"{count} combinations: give fewer values, or --yes if so many are meant")

@@ -41,4 +41,6 @@ def start_picture(
         return cover_and_crop(styles[heaviest], height, width)
     if init == "content":
         return content
+    if init == "universal":
+        raise InputError("init 'universal': make that picture with universal_transfer and pass it")
     raise InputError(f"init {init!r} is none of {', '.join(STARTS)}: pass the picture itself")

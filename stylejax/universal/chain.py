@@ -12,7 +12,7 @@ Pictures are height x width x 3 in [0, 1]. Feature maps are in units of the deco
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from stylejax.networks.features import feature_extractor
 from stylejax.transfer.parameterization import bounded
-from stylejax.types import Image, OtherImage, Variables
+from stylejax.types import Image, OtherImage, Scalar, Variables
 from stylejax.universal.decoders import LEVELS, STRIDES, run_block
 from stylejax.universal.options import LEVEL_NAMES, Mixture, Solver, Transform
 from stylejax.universal.transforms import (
@@ -44,8 +44,8 @@ class Networks(NamedTuple):
     """The numbers of the encoder and of the decoders: pytrees."""
 
     encoder: Variables
-    decoders: Mapping[str, Any]
-    deviations: Mapping[str, Any]
+    decoders: Variables
+    deviations: Variables
 
 
 class Controls(NamedTuple):
@@ -71,7 +71,7 @@ class Structure(NamedTuple):
     """The levels to transform, from the deepest; others are left out."""
     transform: Transform = "transport"
     mixture: Mixture = "maps"
-    solver: Solver = "auto"
+    solver: Solver = "products"
     residuals: bool = True
     """Whether to add back what the decoders lose: not needed where all is transformed."""
 
@@ -98,7 +98,7 @@ def encoded(level: str, networks: Networks, picture: OtherImage) -> Map:
 
 def decoded(level: str, networks: Networks, features: Map, like: OtherImage) -> OtherImage:
     """The picture of a level's features in units of deviations; it has the size of another one."""
-    x: Any = features[None]
+    x = features[None]
     for name in LEVELS[LEVELS.index(level) :]:
         finer = STRIDES[name] // 2
         rows, columns = (-(-length // finer) for length in like.shape[:2])
@@ -116,7 +116,7 @@ def picture_style(
     return {level: feature_statistics(maps[level], weights[level]) for level in LEVEL_NAMES}
 
 
-def _in_deviations(statistics: Statistics, deviations: Any) -> Statistics:
+def _in_deviations(statistics: Statistics, deviations: Float[Array, " channels"]) -> Statistics:
     scaled = statistics.covariance / deviations[:, None] / deviations
     return statistics._replace(mean=statistics.mean / deviations, covariance=scaled)
 
@@ -133,7 +133,7 @@ def level_map(
     own = styles[level]
     if level != PIXELS:
         own = _in_deviations(own, networks.deviations[level])
-    given: dict[str, Any] = {"ridge": controls.ridge, "solver": structure.solver}
+    given: Variables = {"ridge": controls.ridge, "solver": structure.solver}
     if structure.mixture == "barycenter":
         middle = barycenter(own, controls.blend, **given)
         # Each style's share of a position takes the same middle.
@@ -142,7 +142,7 @@ def level_map(
     make = partial(linear_map, transform=structure.transform, **given)
     if len(content.mean) == 1:
         content = jax.tree.map(lambda leaf: leaf[0], content)
-        linear = jax.vmap(make, in_axes=(None, 0))(content, own)
+        linear = jax.vmap(partial(make, content))(own)
         return LevelMap(linear, content.mean[None], own.mean)
     return LevelMap(jax.vmap(make)(content, own), content.mean, own.mean)
 
@@ -162,7 +162,7 @@ def _moved(x: Map, maps: LevelMap, shares: Shares) -> Map:
     return sum(each[1:], each[0])
 
 
-def apply_level(level: str, x: Map, maps: LevelMap, shares: Shares, alpha: Any) -> Map:
+def apply_level(level: str, x: Map, maps: LevelMap, shares: Shares, alpha: Scalar) -> Map:
     """The features of a level, transformed as far as alpha and the shares go."""
     moved = _moved(x, maps, shares)
     total = jnp.sum(shares, axis=0)[..., None]

@@ -6,7 +6,6 @@ and, in the metadata, the sha256 of the encoder whose features the decoders were
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from safetensors.numpy import save
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
+from stylejax.types import Variables
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS
 from stylejax.weights.read import bundled_folder, read_tensors
 
@@ -32,8 +32,8 @@ class Decoders(NamedTuple):
     how long it was trained.
     """
 
-    parameters: Mapping[str, Any]
-    deviations: Mapping[str, Any]
+    parameters: Variables
+    deviations: Variables
     encoder: str
     steps: int
     name: str = ""

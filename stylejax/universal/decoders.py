@@ -19,6 +19,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from stylejax.transfer.parameterization import bounded
+from stylejax.types import Variables
 
 LEVELS = ("pool3_relu", "pool2_relu", "conv1_relu")
 """The taps of the encoder, from the deepest to the shallowest: strides 8, 4 and 2."""
@@ -172,7 +173,7 @@ BLOCKS: Mapping[str, nn.Module] = {
 """The block that each tap enters the chain by."""
 
 
-def run_block(level: str, parameters: Mapping[str, Any], features: Maps) -> Maps:
+def run_block(level: str, parameters: Variables, features: Maps) -> Maps:
     """The next shallower tap's features, or the pixels, of a tap's.
 
     Args:

@@ -6,7 +6,6 @@ Each strip is cut out with as many rows around it as encoder and decoders see; o
 """
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,7 @@ from stylejax.universal.chain import (
     PIXELS,
     Controls,
     Networks,
+    Shares,
     Structure,
     Style,
     level_map,
@@ -57,7 +57,8 @@ def _cut_controls(
     """A level's controls of a strip's cut; in `regions`, rows that are not its own weigh 0."""
     at = cuts.cut(height, STRIDES.get(level, 1))
     by_rows = lambda maps: jnp.moveaxis(jnp.asarray(maps), 0, -1)
-    regions = jnp.moveaxis(strip.own(by_rows(controls.regions[level]), at), -1, 0)
+    regions = strip.own(strip.cut(by_rows(controls.regions[level]), at), at)
+    regions = jnp.moveaxis(regions, -1, 0)
     shares = jnp.asarray(controls.shares[level])
     if shares.shape[1] > 1:
         shares = jnp.moveaxis(strip.cut(by_rows(shares), at), -1, 0)
@@ -66,7 +67,7 @@ def _cut_controls(
 
 @partial(jax.jit, static_argnames="level")
 def _strip_statistics(
-    level: str, networks: Networks, cut: Any, regions: Any
+    level: str, networks: Networks, cut: Pixels, regions: Shares
 ) -> tuple[Statistics, Array]:
     return level_statistics(level, networks, cut, regions), jnp.sum(regions, axis=(1, 2))
 

@@ -11,7 +11,7 @@ from stylejax.sizes import SizeOptions
 
 Transform = Literal["transport", "whitening", "moments"]
 Mixture = Literal["maps", "barycenter"]
-Solver = Literal["auto", "eigenvalues", "products"]
+Solver = Literal["products", "eigenvalues"]
 
 LEVEL_NAMES = ("pool3_relu", "pool2_relu", "conv1_relu", "input")
 """Where a transform is applied, in this order; `input` is the picture itself."""

@@ -140,6 +140,34 @@ def _check(
             raise InputError("--style-mask: kept statistics have no regions; name the painting")
 
 
+def _plan(
+    options: UniversalOptions,
+    blend: Sequence[float],
+    masks: Sequence[Mask],
+    shape: Sequence[int],
+    solver: Solver,
+) -> tuple[Controls, Structure]:
+    """What options and masks come to for a picture of this shape."""
+    alphas = options.alpha * np.asarray(options.level_alphas, np.float32)
+    # On the host: of a large picture each strip takes its part of the maps.
+    controls = Controls(
+        alphas=jnp.asarray(alphas, jnp.float32),
+        shares=cast(dict[str, Array], _shares(shape, masks, blend)),
+        regions=cast(dict[str, Array], _regions(shape, masks)),
+        blend=jnp.asarray(blend, jnp.float32),
+        ridge=jnp.asarray(options.ridge, jnp.float32),
+    )
+    covered = min(float(shares.sum(0).min()) for shares in controls.shares.values())
+    structure = Structure(
+        levels=tuple(name for name, alpha in zip(LEVEL_NAMES, alphas, strict=True) if alpha > 0),
+        transform=options.transform,
+        mixture=options.style_mixture,
+        solver=solver,
+        residuals=any(0.0 < alpha < 1.0 for alpha in alphas[:-1]) or covered < 1.0 - 1e-6,
+    )
+    return controls, structure
+
+
 def universal_transfer(
     content: Pixels,
     styles: Sequence[OtherPixels | Style],
@@ -148,7 +176,7 @@ def universal_transfer(
     decoders: Decoders,
     options: UniversalOptions = _DEFAULTS,
     masks: Masks | None = None,
-    solver: Solver = "auto",
+    solver: Solver = "products",
     strip_rows: int = 0,
 ) -> Pixels:
     """The content picture with the statistics of the style pictures, in one pass.
@@ -183,23 +211,7 @@ def universal_transfer(
         for level in LEVEL_NAMES
     }
     shape = content.shape[:2]
-    alphas = options.alpha * np.asarray(options.level_alphas, np.float32)
-    # On the host: of a large picture each strip takes its part of the maps.
-    controls = Controls(
-        alphas=jnp.asarray(alphas, jnp.float32),
-        shares=cast(dict[str, Array], _shares(shape, given.content, blend)),
-        regions=cast(dict[str, Array], _regions(shape, given.content)),
-        blend=jnp.asarray(blend, jnp.float32),
-        ridge=jnp.asarray(options.ridge, jnp.float32),
-    )
-    covered = min(float(shares.sum(0).min()) for shares in controls.shares.values())
-    structure = Structure(
-        levels=tuple(name for name, alpha in zip(LEVEL_NAMES, alphas, strict=True) if alpha > 0),
-        transform=options.transform,
-        mixture=options.style_mixture,
-        solver=solver,
-        residuals=any(0.0 < alpha < 1.0 for alpha in alphas[:-1]) or covered < 1.0 - 1e-6,
-    )
+    controls, structure = _plan(options, blend, given.content, shape, solver)
     networks = Networks(weights.variables, decoders.parameters, decoders.deviations)
     run = partial(restyled_in_strips, rows=strip_rows) if strip_rows else _restyled
     result = run(networks, _padded(content), stacked, controls, structure=structure)

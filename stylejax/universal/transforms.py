@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float
 
 from stylejax.types import FeatureMap, Gram, Scalar
@@ -86,7 +87,9 @@ def ridged(statistics: Statistics, ridge: Number) -> tuple[Gram, Scalar]:
     return statistics.covariance + added * jnp.eye(channels), added
 
 
+@sequential_vmap
 def _eigen_roots(matrix: Gram, least: Scalar) -> tuple[Gram, Gram, Vector, Gram]:
+    # Never as a batch: with jaxlib 0.10.2 on two cores one inside a larger program hangs.
     values, vectors = jnp.linalg.eigh(matrix)
     values = jnp.sqrt(jnp.maximum(values, least))
     root, inverse = _product(vectors * values, vectors.T), _product(vectors / values, vectors.T)
@@ -137,22 +140,18 @@ def _roots_by_products(matrix: Gram, least: Scalar) -> tuple[Gram, Gram]:
     return root * jnp.sqrt(norm), inverse / jnp.sqrt(norm)
 
 
-def roots(matrix: Gram, least: Scalar, *, solver: Solver = "auto") -> tuple[Gram, Gram]:
+def roots(matrix: Gram, least: Scalar, *, solver: Solver = "products") -> tuple[Gram, Gram]:
     """The square root of a positive definite matrix, and the root's inverse.
 
     Args:
         matrix: symmetric.
         least: a lower bound of its eigenvalues, above 0.
-        solver: by `eigenvalues` or by `products` alone (Newton-Schulz), which an accelerator does
-            much faster; `auto` takes the first on a CPU, the second elsewhere.
+        solver: by `products` alone (Newton-Schulz), or by `eigenvalues`, which take an accelerator
+            much longer and are found one after the other under `jax.vmap`.
     """
     if solver == "eigenvalues":
         return _roots_by_eigenvalues(matrix, least)
-    if solver == "products":
-        return _roots_by_products(matrix, least)
-    return lax.platform_dependent(
-        matrix, least, cpu=_roots_by_eigenvalues, default=_roots_by_products
-    )
+    return _roots_by_products(matrix, least)
 
 
 def orthogonal_factor(matrix: Gram, least: Scalar) -> Gram:
@@ -179,7 +178,7 @@ def linear_map(
     *,
     transform: Transform = "transport",
     ridge: Number = 1e-3,
-    solver: Solver = "auto",
+    solver: Solver = "products",
 ) -> Gram:
     """The matrix T of x -> T (x - content mean) + style mean, for features as columns.
 
@@ -208,7 +207,7 @@ def barycenter(
     blend: Float[Array, " styles"],
     *,
     ridge: Number = 1e-3,
-    solver: Solver = "auto",
+    solver: Solver = "products",
     rounds: int = 5,
 ) -> Statistics:
     """Statistics between several: the Wasserstein barycenter of the normal distributions.
@@ -227,7 +226,8 @@ def barycenter(
 
     def step(_: Any, covariance: Gram) -> Gram:
         here = mixed._replace(covariance=covariance)
-        maps = jax.vmap(partial(linear_map, here, ridge=ridge, solver=solver))(styles)
+        to_each = partial(linear_map, here, ridge=ridge, solver=solver)
+        maps = jax.vmap(to_each)(styles)
         mean = jnp.tensordot(blend, maps, axes=1)
         moved = _product(mean, _product(covariance, mean.T))
         return 0.5 * (moved + moved.T)
@@ -243,7 +243,7 @@ def transformed(
     alpha: Number = 1.0,
     transform: Transform = "transport",
     ridge: Number = 1e-3,
-    solver: Solver = "auto",
+    solver: Solver = "products",
 ) -> FeatureMap:
     """The feature map with a style's mean and covariance, as far as `alpha` goes.
 

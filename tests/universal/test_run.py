@@ -178,7 +178,7 @@ def test_alphas_map_and_blends_differentiate():
     blends = jnp.asarray([[1.0, 0.0], [0.5, 0.5]])
     found = jax.jit(jax.vmap(result))(jnp.asarray([0.0, 0.5]), blends)
     np.testing.assert_allclose(found[0], content, atol=1e-5)
-    wanted = run(np.asarray(content), each, alpha=0.5)
+    wanted = run(np.asarray(content), each, alpha=0.5, level_alphas=(1.0,) * 4)
     np.testing.assert_allclose(found[1], wanted, atol=1e-3)
     gradient = jax.jit(jax.grad(lambda alpha, blend: jnp.sum(result(alpha, blend)), (0, 1)))
     for leaf in jax.tree.leaves(gradient(0.5, blends[1])):
@@ -189,13 +189,13 @@ def test_alphas_map_and_blends_differentiate():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"alpha": 1.1}, "--alpha 1.1: give a number from 0 to 1"),
-        ({"ridge": 0.0}, "--ridge 0: give a number above 0"),
-        ({"level_alphas": (1.0,)}, "--level-alphas: 1 numbers, there are 4 levels"),
-        ({"level_alphas": (1.0, 1.0, 1.0, 2.0)}, "--level-alphas 1,1,1,2: give numbers from 0"),
-        ({"style_blend": (1.0, 2.0)}, "--style-blend: 2 weights for 1 style pictures"),
-        ({"style_blend": (0.0,)}, "--style-blend 0: give numbers of 0 or more, not all 0"),
-        ({"style_scale": -1.0}, "--style-scale -1: give a number above 0"),
+        ({"alpha": 1.1}, "--alpha is 1.1: give 0 to 1"),
+        ({"alpha": float("nan")}, "--alpha is nan: give a finite number, 0 to 1"),
+        ({"ridge": 0.0}, "--ridge is 0.0: give 1e-06 to 1"),
+        ({"level_alphas": (1.0,)}, "--level-alphas has 1 numbers for 4 levels"),
+        ({"level_alphas": (1.0, 1.0, 1.0, 2.0)}, "--level-alphas is 2.0: give 0 to 1"),
+        ({"style_blend": (1.0, 2.0)}, "--style-blend has 2 numbers for 1 style pictures: give 1"),
+        ({"style_blend": (0.0,)}, "--style-blend is 0 throughout"),
     ],
 )
 def test_options_out_of_range_are_refused(given, message):
