@@ -21,6 +21,7 @@ losses
 solvers
 devices
 transfer
+feedforward
 sweep
 runs
 cli
@@ -93,7 +94,7 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
                     users[name.split(".")[0]].add(module_name(path))
     assert users == {
         "jaxopt": {"solvers.jaxopt_lbfgs"},
-        "flax": {"networks.densenet", "networks.vgg"},
+        "flax": {"feedforward.network", "networks.densenet", "networks.vgg"},
         "tyro": {"cli.parse"},
         "rich": {"cli.display"},
     }
