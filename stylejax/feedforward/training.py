@@ -88,12 +88,15 @@ def initial_state(
     return TrainingState(begin, average, optimizer().init(begin), jnp.zeros(()), steps, skipped)
 
 
-def pace_at(progress: float, peak: float) -> Pace:
-    """The pace at a share of the training: the rate rises in a line and falls as a cosine."""
+def pace_at(progress: float, peak: float, *, ramp: bool = True) -> Pace:
+    """The pace at a share of the training: the rate rises in a line and falls as a cosine.
+
+    Without `ramp` the style weight is whole from the start, for a network that has learned already.
+    """
     rise = min(1.0, max(progress, 1e-3) / WARMUP)
     fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
     rate = peak * rise * (LOWEST_RATE + (1.0 - LOWEST_RATE) * fall)
-    return Pace(rate, FIRST_STYLE ** max(0.0, 1.0 - progress / RAMP))
+    return Pace(rate, FIRST_STYLE ** max(0.0, 1.0 - progress / RAMP) if ramp else 1.0)
 
 
 def spread_rows(

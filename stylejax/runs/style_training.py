@@ -158,7 +158,8 @@ class _Training:
         for number in range(steps, steps + STEPS_BETWEEN_LOOKS):
             if self.clock.over(number, self.validation_seconds):
                 break
-            pace = pace_at(self.clock.at(number, self.validation_seconds), request.rate)
+            progress = self.clock.at(number, self.validation_seconds)
+            pace = pace_at(progress, request.rate, ramp=self.earlier == 0)
             self.rate = float(pace.rate)
             inputs = (programs.aims, programs.tiles, key, shares, Pace(*map(jnp.float32, pace)))
             self.state, report = programs.step(self.state, *inputs)

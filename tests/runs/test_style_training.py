@@ -115,6 +115,7 @@ def test_the_pace_rises_and_falls():
     paces = [pace_at(progress, 1.0) for progress in np.linspace(0.0, 1.0, 101)]
     rates = [pace.rate for pace in paces]
     assert 0 < rates[0] < 0.05 and max(rates) > 0.99 and rates[-1] == pytest.approx(0.01)
+    assert pace_at(0.0, 1.0, ramp=False).style == 1.0
     assert paces[0].style == pytest.approx(0.05) and paces[20].style == paces[-1].style == 1.0
 
 
