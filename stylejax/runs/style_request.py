@@ -39,7 +39,7 @@ class StyleRequest:
     style_size: int = option(384, "Longest side of the paintings in pixels.", at_least=32)
     batch: int = option(8, "Photographs a step.", at_least=1)
     width: float = option(0.5, "Channels over those of the paper's network.", above=0)
-    rate: float = option(2e-3, "Highest rate of Adam.", above=0)
+    rate: float = option(3e-3, "Highest rate of Adam.", above=0)
     content_weight: float = option(1.0, "Weight of the content term.", at_least=0)
     style_weight: float = option(20.0, "Weight of the style term.", at_least=0)
     tv_weight: float = option(100.0, "Weight of total variation.", at_least=0)
