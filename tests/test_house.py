@@ -22,6 +22,7 @@ solvers
 devices
 transfer
 universal
+feedforward
 sweep
 runs
 cli
@@ -95,6 +96,7 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
     assert users == {
         "jaxopt": {"solvers.jaxopt_lbfgs"},
         "flax": {
+            "feedforward.network",
             "networks.densenet",
             "networks.vgg",
             "universal.decoder_weights",

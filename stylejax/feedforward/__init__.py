@@ -1,0 +1,35 @@
+"""A photograph and a mixture of learned styles come in, and out goes the painted picture.
+
+For training, photographs and what is asked of a painting come in, and the network's parameters go
+out.
+"""
+
+from stylejax.feedforward.mixtures import masked_mixture, style_mixture
+from stylejax.feedforward.network import (
+    Mixture,
+    Painter,
+    Parameters,
+    Statistics,
+    init_parameters,
+    paint,
+)
+from stylejax.feedforward.perceptual import Aims, painting_moments, typical_units
+from stylejax.feedforward.training import TrainingState, initial_state, training_step, validate
+
+__all__ = [
+    "Aims",
+    "Mixture",
+    "Painter",
+    "Parameters",
+    "Statistics",
+    "TrainingState",
+    "init_parameters",
+    "initial_state",
+    "masked_mixture",
+    "paint",
+    "painting_moments",
+    "style_mixture",
+    "training_step",
+    "typical_units",
+    "validate",
+]

@@ -1,0 +1,232 @@
+"""Training of a painting network from files to files, within a time."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stylejax.feedforward.network import Painter
+from stylejax.feedforward.training import Pace, StepReport, Validation, initial_state, pace_at
+from stylejax.images.contact_sheet import draw_contact_sheet
+from stylejax.images.files import check_writable, replace_file
+from stylejax.images.write import write_picture
+from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
+from stylejax.runs.style_material import prepare_programs, read_material
+from stylejax.runs.style_request import StyleRequest
+from stylejax.transfer.interrupt import interruptible
+
+STEPS_BETWEEN_LOOKS = 10
+"""The device runs ahead of the host no further than this."""
+SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_SAVES, SECONDS_BETWEEN_VALIDATIONS = 10.0, 30.0, 60.0
+SECONDS_TO_END = 8.0
+"""Kept of the deadline for writing; the last validation's time is kept besides."""
+MOST_SKIPPED = 100
+"""Steps in a row that are not finite, after which the training ends."""
+
+Tell = Callable[[str], object]
+"""Is given the lines of a training's progress."""
+
+
+class Ending(NamedTuple):
+    """A training that has ended: the report that was written, and whether something stopped it."""
+
+    report: Mapping[str, Any]
+    stopped: bool
+
+
+class _Clock:
+    """How far a training is: by its steps where their number is given, else by the time."""
+
+    def __init__(self, request: StyleRequest, started: float, progress: float):
+        self.begin, self.progress = time.monotonic(), progress
+        self.steps, self.deadline = request.steps, np.inf
+        self.last = request.stop_after or np.inf
+        if request.deadline:
+            self.deadline = started + 60.0 * request.deadline - SECONDS_TO_END
+
+    def at(self, steps: int, kept: float) -> float:
+        """The place in the schedule, 0 to 1; `kept` are the seconds that the end will take."""
+        if self.steps:
+            return min(1.0, steps / self.steps)
+        # A run that goes on has its share of the schedule left to spend in all of its time.
+        spent = (time.monotonic() - self.begin) / max(self.deadline - kept - self.begin, 1e-6)
+        return min(1.0, self.progress + (1.0 - self.progress) * spent)
+
+    def over(self, steps: int, kept: float) -> bool:
+        """Whether the training has to end."""
+        late = time.monotonic() >= self.deadline - kept
+        return late or steps >= self.last or self.at(steps, kept) >= 1.0
+
+
+class _Training:
+    """One run: its state and everything that is written of it."""
+
+    def __init__(self, request: StyleRequest, started: float, tell: Tell):
+        self.request, self.started, self.tell = request, started, tell
+        self.painter = Painter(len(request.paintings), request.width, request.precision)
+        self.material = read_material(request)
+        photographs = self.material.photographs
+        tell(
+            f"{photographs.read} photographs ({photographs.refused} could not be read) in "
+            f"{len(photographs.tiles)} tiles, {self.seconds():.0f} s"
+        )
+        self.earlier, begin = 0, 0.0
+        if request.resume is None:
+            make = jax.jit(partial(initial_state, self.painter))
+            self.state = make(jax.random.key(request.seed))
+        else:
+            self.state, record = read_state(request.resume, self.painter)
+            self.earlier, begin = record["steps"] - int(self.state.steps), record["progress"]
+            if int(self.state.steps) == 0:
+                begin = 0.0
+        self.programs = prepare_programs(request, self.material, self.painter, self.state)
+        tell(f"compiled, {self.seconds():.0f} s")
+        self.clock = _Clock(request, started, begin)
+        self.history: list[dict[str, Any]] = []
+        self.reports: list[StepReport] = []
+        self.validation_seconds = 0.0
+
+    def seconds(self) -> float:
+        """Since the program started."""
+        return time.monotonic() - self.started
+
+    def record(self) -> dict[str, Any]:
+        """What the files say of the training."""
+        steps = int(self.state.steps)
+        progress = self.clock.at(steps, self.validation_seconds)
+        return self.material.record | {"steps": steps + self.earlier, "progress": progress}
+
+    def validated(self) -> None:
+        """Judge the averaged network, and draw what it paints."""
+        if self.programs.validate is None:
+            return
+        begin, programs = time.monotonic(), self.programs
+        seen: Validation = jax.device_get(
+            programs.validate(self.state.average, programs.aims, programs.validation)
+        )
+        names = self.request.style_names
+        scores = {name: float(row.mean()) for name, row in zip(names, seen.styles, strict=True)}
+        identity = -10.0 * float(np.log10(seen.identity.mean()))
+        self.history.append({"steps": int(self.state.steps), **scores, "identity PSNR": identity})
+        told = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+        self.tell(f"validation: objective {told}; identity {identity:.1f} dB")
+        rows = [self.material.validation, *seen.painted]
+        labels = ["photograph", "identity", *names]
+        sheet = draw_contact_sheet([list(row) for row in rows], labels, [""] * rows[0].shape[0])
+        write_picture(self.request.output.with_suffix(".jpg"), sheet)
+        self.validation_seconds = time.monotonic() - begin
+
+    def saved(self) -> None:
+        """Write the weight file, and the checkpoint where there is to be one."""
+        record = self.record()
+        write_painter(self.request.output, self.state.average, record)
+        if self.request.checkpoint is not None:
+            write_checkpoint(self.request.checkpoint, self.state, record)
+
+    def line(self, rate: float, seconds: float) -> None:
+        """Tell what the steps since the last line have seen."""
+        reports, self.reports = self.reports, []
+        rows = np.concatenate([report.rows for report in reports])
+        losses = {
+            part: np.concatenate([getattr(report.judgments, part) for report in reports])
+            for part in ("content", "style", "pixels")
+        }
+        parts = []
+        for row, name in enumerate(("identity", *self.request.style_names)):
+            mine = rows == row
+            if mine.any():
+                other = losses["style" if row else "pixels"][mine].mean()
+                parts.append(f"{name} {losses['content'][mine].mean():.2f}+{other:.2f}")
+        length = np.mean([report.length for report in reports])
+        self.tell(
+            f"{self.seconds():.0f} s, step {int(self.state.steps)}, {seconds / len(reports):.4f} s "
+            f"each, rate {rate:.1e}, gradient {length:.1f}, {int(self.state.skipped)} skipped: "
+            + ", ".join(parts)
+        )
+
+    def look(self) -> bool:
+        """Run some steps; false where the last ones were all without a finite gradient."""
+        request, programs = self.request, self.programs
+        shares = jnp.asarray([request.identity_share] + [1.0] * self.painter.styles)
+        key, steps, seen = jax.random.key(request.seed), int(self.state.steps), []
+        for number in range(steps, steps + STEPS_BETWEEN_LOOKS):
+            if self.clock.over(number, self.validation_seconds):
+                break
+            progress = self.clock.at(number, self.validation_seconds)
+            pace = pace_at(progress, request.rate, ramp=self.earlier == 0)
+            self.rate = float(pace.rate)
+            inputs = (programs.aims, programs.tiles, key, shares, Pace(*map(jnp.float32, pace)))
+            self.state, report = programs.step(self.state, *inputs)
+            seen.append(report)
+        self.reports.extend(jax.device_get(seen))
+        last = [report.length for report in self.reports[-MOST_SKIPPED:]]
+        return len(last) < MOST_SKIPPED or bool(np.isfinite(last).any())
+
+    def run(self) -> bool:
+        """Train to the end; true where something else ended it first."""
+        stopped, told = False, time.monotonic()
+        saved = validated = told
+        with interruptible() as interrupted:
+            while not self.clock.over(int(self.state.steps), self.validation_seconds):
+                stopped = not self.look() or interrupted()
+                now = time.monotonic()
+                if stopped:
+                    break
+                if now - told > SECONDS_BETWEEN_LINES:
+                    self.line(self.rate, now - told)
+                    told = now
+                if now - saved > SECONDS_BETWEEN_SAVES:
+                    self.saved()
+                    saved = now
+                if now - validated > SECONDS_BETWEEN_VALIDATIONS:
+                    self.validated()
+                    told = validated = time.monotonic()
+        return stopped
+
+
+def train_styles(request: StyleRequest, started: float, tell: Tell = lambda line: None) -> Ending:
+    """Train a painting network, and write its weight file, a report and a preview.
+
+    Args:
+        request: what to train, and with what.
+        started: the program's start on `time.monotonic`, from which the deadline counts.
+        tell: is given each line of progress.
+
+    Raises:
+        InputError: an option or a file cannot be used.
+    """
+    request.check()
+    for path in filter(None, (request.output, request.checkpoint)):
+        check_writable(path)
+    training = _Training(request, started, tell)
+    training.validated()
+    begin, before = time.monotonic(), int(training.state.steps)
+    stopped = training.run()
+    seconds, steps = time.monotonic() - begin, int(training.state.steps) - before
+    training.saved()
+    training.validated()
+    report = training.record() | {
+        "steps_now": steps,
+        "seconds_a_step": seconds / max(1, steps),
+        "seconds": training.seconds(),
+        "skipped": int(training.state.skipped),
+        "device": jax.devices()[0].device_kind,
+        "precision": request.precision,
+        "rate": request.rate,
+        "seed": request.seed,
+        "photographs": training.material.photographs.read,
+        "validation": training.history,
+    }
+    replace_file(_report_file(request.output), json.dumps(report, indent=2).encode())
+    tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
+    return Ending(report, stopped)
+
+
+def _report_file(output: Path) -> Path:
+    return output.with_suffix(".json")
