@@ -20,9 +20,9 @@ from stylejax.universal.transforms import (
 )
 
 __all__ = [
-    "LEVEL_NAMES",
     "Controls",
     "Decoders",
+    "LEVEL_NAMES",
     "Networks",
     "Statistics",
     "Structure",

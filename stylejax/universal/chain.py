@@ -4,8 +4,8 @@ Level by level, from the deepest: the picture is encoded up to the level, its fe
 style's statistics and decoded, and what comes out is the next level's picture; at the end its
 pixels are given the style's colors (Li et al. (2017), figure 2: coarse to fine).
 
-What the decoders lose of the untransformed features is added back where, and as far as, they are
-not transformed. So alpha 0 gives the picture itself, at each level.
+What the decoders lose of a picture is added back where it is not to be transformed, and in part
+where `detail` says so. So nothing that is transformed nowhere changes, whatever the decoders lose.
 
 Pictures are height x width x 3 in [0, 1]. Feature maps are in units of the decoders' deviations.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -37,6 +38,7 @@ Style = Mapping[str, Statistics]
 """The statistics of one style at each level, or of several with a leading axis; in the encoder's
 own units, so that they do not depend on the decoders."""
 Map = Float[Array, "height width channels"]
+Scale = Float[Array, " channels"] | Float[np.ndarray, " channels"]
 Shares = Float[Array, "styles _ _"]
 
 
@@ -51,10 +53,12 @@ class Networks(NamedTuple):
 class Controls(NamedTuple):
     """What may be changed, swept and differentiated without compiling anew.
 
-    `alphas` is one for each level. `shares` says at each level how much of each style a position
-    takes, styles x height x width, or styles x 1 x 1 for the same everywhere; they sum to 1 or
-    less, and the rest of a position stays as it is. `regions` weighs the positions for the
-    content's statistics: those of each style, or one for all. `blend` mixes the barycenter.
+    `alphas` is how far the features go at each level, `detail` how much of what the decoders lose
+    of the picture comes back even where all of it is transformed. `shares` says at each level how
+    much of each style a position takes, styles x height x width, or styles x 1 x 1 for the same
+    everywhere; they sum to 1 or less, and the rest of a position stays as it is. `regions` weighs
+    the positions for the content's statistics: those of each style, or one for all. `blend` mixes
+    the barycenter.
     """
 
     alphas: Float[Array, "4"]
@@ -62,6 +66,7 @@ class Controls(NamedTuple):
     regions: Mapping[str, Shares]
     blend: Float[Array, " styles"]
     ridge: Float[Array, ""]
+    detail: Float[Array, ""]
 
 
 class Structure(NamedTuple):
@@ -73,7 +78,8 @@ class Structure(NamedTuple):
     mixture: Mixture = "maps"
     solver: Solver = "products"
     residuals: bool = True
-    """Whether to add back what the decoders lose: not needed where all is transformed."""
+    """Whether to add back what the decoders lose: not needed where `detail` is 0 and the shares sum
+    to 1. It takes a second run of the decoders."""
 
 
 class LevelMap(NamedTuple):
@@ -116,7 +122,7 @@ def picture_style(
     return {level: feature_statistics(maps[level], weights[level]) for level in LEVEL_NAMES}
 
 
-def _in_deviations(statistics: Statistics, deviations: Float[Array, " channels"]) -> Statistics:
+def _in_deviations(statistics: Statistics, deviations: Scale) -> Statistics:
     scaled = statistics.covariance / deviations[:, None] / deviations
     return statistics._replace(mean=statistics.mean / deviations, covariance=scaled)
 
@@ -179,10 +185,14 @@ def _enlarged(share: Float[Array, "_ _"], stride: int, like: OtherImage) -> Floa
     return share[: like.shape[0], : like.shape[1], None]
 
 
+def _statistics(features: Map, regions: Shares) -> Statistics:
+    """A map's own statistics, with a leading axis of regions."""
+    return jax.vmap(feature_statistics, in_axes=(None, 0))(features, regions)
+
+
 def level_statistics(level: str, networks: Networks, picture: Image, regions: Shares) -> Statistics:
     """The picture's own statistics at a level, with a leading axis of regions."""
-    x = encoded(level, networks, picture)
-    return jax.vmap(feature_statistics, in_axes=(None, 0))(x, regions)
+    return _statistics(encoded(level, networks, picture), regions)
 
 
 def level_result(
@@ -203,8 +213,21 @@ def level_result(
         controls: see there.
         structure: see there.
     """
-    alpha, shares = controls.alphas[LEVEL_NAMES.index(level)], controls.shares[level]
     features = encoded(level, networks, picture)
+    return _decoded_change(level, networks, picture, features, maps, controls, structure)
+
+
+def _decoded_change(
+    level: str,
+    networks: Networks,
+    picture: Image,
+    features: Float[Array, "_ _ channels"],
+    maps: LevelMap,
+    controls: Controls,
+    structure: Structure,
+) -> Image:
+    """`level_result`, given the picture's features."""
+    alpha, shares = controls.alphas[LEVEL_NAMES.index(level)], controls.shares[level]
     changed = apply_level(level, features, maps, shares, alpha)
     if level == PIXELS:
         return jnp.clip(changed, 0.0, 1.0)
@@ -212,7 +235,8 @@ def level_result(
     if not structure.residuals:
         return found
     lost = picture - decoded(level, networks, features, picture)
-    kept = _enlarged(1.0 - alpha * jnp.sum(shares, axis=0), STRIDES[level], found)
+    changed_share = (1.0 - controls.detail) * jnp.sum(shares, axis=0)
+    kept = _enlarged(1.0 - changed_share, STRIDES[level], found)
     return jnp.clip(found + kept * lost, 0.0, 1.0)
 
 
@@ -237,7 +261,8 @@ def restyled(
     """
     x = jnp.asarray(picture)
     for level in structure.levels:
-        own = level_statistics(level, networks, x, controls.regions[level])
+        features = encoded(level, networks, x)
+        own = _statistics(features, controls.regions[level])
         maps = level_map(level, networks, own, styles, controls, structure)
-        x = level_result(level, networks, x, maps, controls, structure)
+        x = _decoded_change(level, networks, x, features, maps, controls, structure)
     return x

@@ -15,9 +15,9 @@ from typing import Any, cast
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
+from stylejax.networks.kernels.convolution import same_size_convolution
 from stylejax.transfer.parameterization import bounded
 from stylejax.types import Variables
 
@@ -34,13 +34,19 @@ Maps = Float[Array, "batch _ _ _"]
 Kernel = Float[Array, "_ _ _ _"] | Float[np.ndarray, "_ _ _ _"]
 
 _ZEROS = nn.initializers.zeros
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def _valid_convolution(x: Maps, kernel: Kernel) -> Maps:
-    return lax.conv_general_dilated(
-        x, jnp.asarray(kernel), (1, 1), "VALID", dimension_numbers=_LAYOUT
-    )
+def _inner_convolution(x: Maps, kernel: Kernel) -> Maps:
+    """A convolution without padding, by a kernel of 2 or 3 rows and columns.
+
+    It is cut out of one that pads with zeros: XLA's CPU backend takes the other form, of the same
+    numbers, some two to ten times as long.
+    """
+    before = (kernel.shape[0] - 1) // 2
+    padding = (before, kernel.shape[0] - 1 - before)
+    whole = same_size_convolution(x, jnp.asarray(kernel), (padding, padding))
+    inner = slice(before, -padding[1])
+    return whole[:, inner, inner]
 
 
 def _reflected(x: Maps) -> Maps:
@@ -62,7 +68,7 @@ def upsampled_convolution(x: Maps, kernel: Kernel) -> Maps:
     both = phases(jnp.moveaxis(rows, 2, 0))  # column phase, 2 columns, row phase, 2 rows, ...
     taps = both.transpose(3, 1, 4, 2, 0, 5).reshape(2, 2, x.shape[-1], 4 * outputs)
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-    each = _valid_convolution(padded, taps)
+    each = _inner_convolution(padded, taps)
     each = each.reshape(batch, height + 1, width + 1, 2, 2, outputs)
     shifted = [
         [each[:, row : row + height, column : column + width, row, column] for column in (0, 1)]
@@ -86,7 +92,7 @@ class Convolution(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.outputs,))
         if self.upsample:
             return upsampled_convolution(x, kernel) + bias
-        return _valid_convolution(_reflected(x), kernel) + bias
+        return _inner_convolution(_reflected(x), kernel) + bias
 
 
 class Residual(nn.Module):

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from stylejax.losses.strips import Strip, Strips, list_strips, make_strips
 from stylejax.networks.layers import layer_table
-from stylejax.types import Pixels
+from stylejax.types import Image, Pixels
 from stylejax.universal.chain import (
     PIXELS,
     Controls,
@@ -67,7 +67,7 @@ def _cut_controls(
 
 @partial(jax.jit, static_argnames="level")
 def _strip_statistics(
-    level: str, networks: Networks, cut: Pixels, regions: Shares
+    level: str, networks: Networks, cut: Image, regions: Shares
 ) -> tuple[Statistics, Array]:
     return level_statistics(level, networks, cut, regions), jnp.sum(regions, axis=(1, 2))
 

@@ -156,6 +156,7 @@ def _plan(
         regions=cast(dict[str, Array], _regions(shape, masks)),
         blend=jnp.asarray(blend, jnp.float32),
         ridge=jnp.asarray(options.ridge, jnp.float32),
+        detail=jnp.asarray(1.0 - options.alpha, jnp.float32),
     )
     covered = min(float(shares.sum(0).min()) for shares in controls.shares.values())
     structure = Structure(
@@ -163,7 +164,7 @@ def _plan(
         transform=options.transform,
         mixture=options.style_mixture,
         solver=solver,
-        residuals=any(0.0 < alpha < 1.0 for alpha in alphas[:-1]) or covered < 1.0 - 1e-6,
+        residuals=options.alpha < 1.0 or covered < 1.0 - 1e-6,
     )
     return controls, structure
 

@@ -13,13 +13,13 @@ Feature maps are height x width x channels, in any unit; statistics are means ov
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import sequential_vmap
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.types import FeatureMap, Gram, Scalar
 from stylejax.universal.options import Solver, Transform
@@ -102,7 +102,7 @@ def _roots_by_eigenvalues(matrix: Gram, least: Scalar) -> tuple[Gram, Gram]:
 
 
 @_roots_by_eigenvalues.defjvp
-def _roots_by_eigenvalues_jvp(primals: Any, tangents: Any) -> Any:
+def _roots_by_eigenvalues_jvp(primals: PyTree, tangents: PyTree) -> PyTree:
     """Of the root R of A: dR solves R dR + dR R = dA, in the basis of the eigenvectors a division.
 
     Unlike the eigenvectors' own derivative it is finite where eigenvalues are equal.
@@ -129,7 +129,7 @@ def _roots_by_products(matrix: Gram, least: Scalar) -> tuple[Gram, Gram]:
     norm = jnp.linalg.norm(matrix)
     identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
 
-    def step(_: Any, state: Any) -> Any:
+    def step(_: PyTree, state: PyTree) -> PyTree:
         root, inverse, bound = state
         scale, bound = _speed(bound)
         correction = 1.5 * scale * identity - 0.5 * scale**3 * _product(inverse, root)
@@ -162,7 +162,7 @@ def orthogonal_factor(matrix: Gram, least: Scalar) -> Gram:
     """
     norm = jnp.linalg.norm(matrix)
 
-    def step(_: Any, state: Any) -> Any:
+    def step(_: PyTree, state: PyTree) -> PyTree:
         factor, bound = state
         scale, bound = _speed(bound)
         square = _product(factor.T, factor)
@@ -224,7 +224,7 @@ def barycenter(
     """
     mixed = Statistics(*(jnp.tensordot(blend, each, axes=1) for each in styles))
 
-    def step(_: Any, covariance: Gram) -> Gram:
+    def step(_: PyTree, covariance: Gram) -> Gram:
         here = mixed._replace(covariance=covariance)
         to_each = partial(linear_map, here, ridge=ridge, solver=solver)
         maps = jax.vmap(to_each)(styles)

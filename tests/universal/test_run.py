@@ -172,7 +172,9 @@ def test_alphas_map_and_blends_differentiate():
 
     def result(alpha, blend):
         shares: dict[str, Any] = dict.fromkeys(LEVEL_NAMES, blend[:, None, None])
-        controls = Controls(alpha * jnp.ones(4), shares, regions, blend, jnp.asarray(1e-3))
+        controls = Controls(
+            alpha * jnp.ones(4), shares, regions, blend, jnp.asarray(1e-3), 1.0 - alpha
+        )
         return restyled(nets, content, styles, controls, Structure())
 
     blends = jnp.asarray([[1.0, 0.0], [0.5, 0.5]])

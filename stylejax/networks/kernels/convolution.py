@@ -77,7 +77,7 @@ def _single_row_convolution(x: Batch, kernel: Kernel, padding: Padding) -> Batch
     return sum(met[1:], met[0]).astype(x.dtype)
 
 
-def _of_same_size(x: Batch, kernel: Kernel, padding: Padding) -> Batch:
+def same_size_convolution(x: Batch, kernel: Kernel, padding: Padding) -> Batch:
     """A convolution that keeps the map's size, in the form that is the fastest where it runs."""
 
     def plain(x: Batch, kernel: Kernel) -> Batch:
@@ -95,7 +95,7 @@ def _of_same_size(x: Batch, kernel: Kernel, padding: Padding) -> Batch:
 
 def conv3x3_forward(x: Batch, kernel: Kernel) -> Batch:
     """A 3x3 convolution in the form that is the fastest where it runs; no gradient of its own."""
-    return _of_same_size(x, kernel, ((1, 1), (1, 1)))
+    return same_size_convolution(x, kernel, ((1, 1), (1, 1)))
 
 
 def gradient_kernel(kernel: Kernel) -> Kernel:
@@ -122,7 +122,7 @@ def _stem_gradient(gradient: Batch, kernel: Kernel) -> Batch:
     taps = jnp.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0)))
     taps = taps.reshape(4, 2, 4, 2, inputs, outputs)[::-1, :, ::-1]
     taps = taps.transpose(0, 2, 5, 1, 3, 4).reshape(4, 4, outputs, 4 * inputs)
-    parities = _of_same_size(gradient, lax.optimization_barrier(taps), ((1, 2), (1, 2)))
+    parities = same_size_convolution(gradient, lax.optimization_barrier(taps), ((1, 2), (1, 2)))
     batch, rows, columns, _ = parities.shape
     even, odd = (
         each.reshape(batch, rows, 2 * columns, inputs) for each in jnp.split(parities, 2, axis=-1)
