@@ -18,21 +18,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import distillation
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import tyro
-from distillation import STAGES, Recipe, Stage, Student
-from evaluation import evaluate, stem_picture
-from googlenet import read_googlenet
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from safetensors.numpy import save
-from training_pictures import crops, painted_tiles, read_tiles, varied
+from training.distillation import STAGES, Recipe, Stage, Student
+from training.figures import evaluate, stem_picture
+from training.googlenet import read_googlenet
+from training.pictures import crops, painted_tiles, read_tiles, varied
 
 from stylejax.images.files import replace_file
 from stylejax.weights.names import state_dict_from_variables
+from training import distillation
 
 SAVE_SECONDS = 120.0
 REPORT_SECONDS = 20.0

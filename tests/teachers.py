@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import googlenet
 import numpy as np
 from safetensors.numpy import save_file
+
+from training import googlenet
 
 
 def random_teacher_file(path: Path) -> Path:

@@ -3,22 +3,20 @@
 import io
 import zipfile
 
-import distillation
-import evaluation
-import googlenet
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pretrain
 import pytest
-import training_pictures
-from distillation import STAGES, TAPS, Recipe
 from PIL import Image
 from safetensors.numpy import load_file
 from scipy.signal import correlate
 from teachers import random_teacher_file
+from training.distillation import STAGES, TAPS, Recipe
 
 from stylejax.weights.names import expected_shapes
+from training import distillation, figures, googlenet
+from training import pictures as training_pictures
 
 crops = jax.jit(training_pictures.crops, static_argnums=(2, 3))
 
@@ -324,14 +322,14 @@ def test_statistics_name_a_dead_and_a_dominant_channel(student):
     bias = student.params["norm0"]["bias"].at[3].set(-1e6).at[5].set(1e3)
     norm0 = {**student.params["norm0"], "bias": bias}
     broken = student._replace(params={**student.params, "norm0": norm0})
-    healthy = evaluation.activation_statistics(student, pictures)["conv1_relu"]
-    found = evaluation.activation_statistics(broken, pictures)["conv1_relu"]
+    healthy = figures.activation_statistics(student, pictures)["conv1_relu"]
+    found = figures.activation_statistics(broken, pictures)["conv1_relu"]
     assert healthy["dead"] == 0.0 and found["dead"] == pytest.approx(1 / 64)
     assert healthy["dominance"] < 1000 < found["dominance"]
 
 
 def test_the_stem_picture_shows_every_filter(student):
-    picture = np.asarray(evaluation.stem_picture(student, 1))
+    picture = np.asarray(figures.stem_picture(student, 1))
     assert picture.shape == (72, 72, 3)
     kernel = np.asarray(student.params["conv0"]["kernel"])[..., 9]
     expected = 255 * (0.5 + 0.5 * kernel / np.abs(kernel).max())

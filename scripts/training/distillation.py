@@ -19,14 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from googlenet import CHANNELS, GoogLeNet
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
-from training_pictures import Crops
 
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.layers import layer_table
 from stylejax.weights.read import IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION
+from training.googlenet import CHANNELS, GoogLeNet
+from training.pictures import Crops
 
 TAPS = {
     "conv1_relu": "conv1",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from googlenet import GoogLeNet, read_googlenet
+from training.googlenet import GoogLeNet, read_googlenet
 
 from stylejax.networks.features import feature_extractor
 from stylejax.weights.read import default_weights, read_names, read_weights

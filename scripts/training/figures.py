@@ -10,7 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from distillation import (
+from jaxtyping import Array, Float
+from PIL import Image
+
+from training.distillation import (
     TAPS,
     Student,
     channel_deviations,
@@ -18,9 +21,7 @@ from distillation import (
     student_taps,
     teacher_targets,
 )
-from jaxtyping import Array, Float
-from PIL import Image
-from training_pictures import LabeledTiles, crops
+from training.pictures import LabeledTiles, crops
 
 _TAP_NAMES = tuple(TAPS)
 

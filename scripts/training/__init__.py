@@ -1,0 +1,1 @@
+"""The parts of `pretrain.py`: teacher, student, pictures, schedule, figures."""
