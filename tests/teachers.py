@@ -1,10 +1,12 @@
-"""Teachers of random numbers for the tests of training."""
+"""Random teachers and archives of pictures, for the tests of the training."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from safetensors.numpy import save_file
-
 from training import googlenet
 
 
@@ -33,4 +35,14 @@ def random_teacher_file(path: Path) -> Path:
         tensors[f"{key}.weight"] = random.normal(0.0, deviation, shape).astype(np.float16)
         tensors[f"{key}.bias"] = random.normal(0.0, 0.1, shape[0]).astype(np.float32)
     save_file(tensors, path)
+    return path
+
+
+def write_archive(path: Path, pictures: dict[str, np.ndarray]) -> Path:
+    """A zip archive of pictures by member name, without loss."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, pixels in pictures.items():
+            encoded = io.BytesIO()
+            Image.fromarray(pixels).save(encoded, "WEBP", lossless=True)
+            file.writestr(name, encoded.getvalue())
     return path

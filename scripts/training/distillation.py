@@ -5,13 +5,12 @@ thrown away afterwards (a head), predicts a feature map of the teacher, each cha
 standard deviation. A head is linear, so the Gram matrix of the teacher's map is a linear function
 of the student's: what the teacher calls style, the student's Gram matrices hold.
 
-It is learnt in stages from the picture upwards. While one part learns, the parts before it stand
-still and need no gradient, which makes a step two to three times cheaper. `joint` then lets the
-blocks that style and content are read from learn together. Normalized by its own batch, a network
-can hide that it runs away on a picture unlike the others: `settle` takes that hiding-place away.
+All of it learns at once. Normalized by its own batch, a network can hide that it runs away on a
+picture unlike the others: so it learns on stored statistics at the end.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -19,13 +18,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from stylejax.networks.densenet import DenseNet
-from stylejax.networks.layers import layer_table
+from stylejax.networks.layers import DENSENET121, Architecture, layer_table
 from stylejax.weights.read import IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION
 from training.googlenet import CHANNELS, GoogLeNet
+from training.network import learning_taps
 from training.pictures import Crops
 
 TAPS = {
@@ -40,45 +41,9 @@ PAIRED = {"conv1_relu": 64, "pool2_relu": 192, "pool3_relu": 256, "pool4_relu": 
 LOGITS = "logits"
 LOGITS_WEIGHT = 0.1
 
-
-class Stage(NamedTuple):
-    """A part of the training: which parts of the student learn, from which taps, for how long.
-
-    Parts are 0 (the stem) to 4 (the last block); a transition's 1x1 convolution belongs to the
-    block after it. `share` is of the whole training's time. A `settled` stage normalizes with the
-    stored statistics, as the finished network does.
-    """
-
-    name: str
-    parts: tuple[int, ...]
-    taps: tuple[str, ...]
-    share: float
-    learning_rate: float
-    settled: bool = False
-
-
-_NAMES = tuple(TAPS)
-STAGES = (
-    Stage("stem", (0,), _NAMES[:1], 0.02, 1e-2),
-    Stage("block1", (1,), _NAMES[1:2], 0.10, 1e-2),
-    Stage("block2", (2,), _NAMES[2:3], 0.29, 1e-2),
-    Stage("block3", (3,), _NAMES[3:4], 0.20, 6e-3),
-    Stage("joint", (1, 2, 3), _NAMES[1:4], 0.16, 2e-3),
-    Stage("block4", (4,), _NAMES[4:], 0.09, 6e-3),
-    Stage("settle", (3, 4), _NAMES[3:], 0.14, 1e-3, settled=True),
-)
-
-
-class Recipe(NamedTuple):
-    """What is added to the taps' errors, each with its weight; 0 leaves it out of the program.
-
-    `gram` weighs the relative squared error of the teacher's Gram matrices as seen through the
-    heads. `adversarial` is the L2 length, a pixel (root mean square), of one step uphill on the
-    error that the pictures take before they are learnt from.
-    """
-
-    gram: float = 0.0
-    adversarial: float = 0.0
+Statistics = Mapping[str, Any]
+AnyArray = Array | np.ndarray
+Deviations = Mapping[str, Float[AnyArray, " channels"]]
 
 
 class Student(NamedTuple):
@@ -89,14 +54,31 @@ class Student(NamedTuple):
     heads: dict[str, Any]
 
 
-def part_of(module: str) -> int:
-    """The part of the student (0 to 4) that a module belongs to, by torchvision's name."""
-    if module in ("conv0", "norm0"):
-        return 0
-    if module == "norm5":
-        return 4
-    kind, number = module.split(".")[0][:-1], int(module.split(".")[0][-1])
-    return number + 1 if kind == "transition" and module.endswith("conv") else number
+class Flat(NamedTuple):
+    """All numbers that are learnt, end to end: kernels, and scales and biases.
+
+    A program that updates hundreds of arrays one by one takes longer to compile than all else in
+    it.
+    """
+
+    kernels: Float[Array, " kernels"]
+    others: Float[Array, " others"]
+
+
+class State(NamedTuple):
+    """What is learnt, the moving average of it, and Adam's moments."""
+
+    learning: Flat
+    average: Flat
+    optimizer: Any
+
+
+class Numbers(NamedTuple):
+    """What a step may differ in: learning rate, share of the average kept, weight of each tap."""
+
+    rate: Any
+    keep: Any
+    weights: Any
 
 
 def _head(key: PRNGKeyArray, inputs: int, outputs: int, paired: int = 0) -> dict[str, Array]:
@@ -112,23 +94,35 @@ def _head(key: PRNGKeyArray, inputs: int, outputs: int, paired: int = 0) -> dict
     return {"kernel": kernel, "bias": jnp.zeros(outputs)}
 
 
-def init_heads(keys: Sequence[PRNGKeyArray]) -> dict[str, dict[str, Array]]:
-    """Heads of random numbers: a key for each tap, and one for the teacher's classes."""
-    table = layer_table()
-    *of_taps, of_logits = keys
-    heads = {
-        tap: _head(key, table[tap].channels, CHANNELS[output], PAIRED[tap])
-        for key, (tap, output) in zip(of_taps, TAPS.items(), strict=True)
-    }
-    return heads | {LOGITS: _head(of_logits, table["relu"].channels, CHANNELS[LOGITS])}
+def init_heads(key: PRNGKeyArray, architecture: Architecture = DENSENET121) -> dict[str, Any]:
+    """Heads of random numbers, with paired channels."""
+    table, keys = layer_table(architecture), jax.random.split(key, 1 + len(TAPS))
+    heads = {}
+    for head_key, (tap, output) in zip(keys, TAPS.items(), strict=False):
+        inputs = table[tap].channels
+        heads[tap] = _head(head_key, inputs, CHANNELS[output], min(PAIRED[tap], inputs))
+    heads[LOGITS] = _head(keys[-1], table["relu"].channels, CHANNELS[LOGITS])
+    return heads
 
 
-def init_student(key: PRNGKeyArray) -> Student:
+def init_student(key: PRNGKeyArray, architecture: Architecture = DENSENET121) -> Student:
     """A student of random numbers, with heads."""
-    network_key, *head_keys = jax.random.split(key, 2 + len(TAPS))
-    network = DenseNet(("relu",), training=True)
+    network_key, heads_key = jax.random.split(key)
+    network = DenseNet(("relu",), architecture)
     variables: Any = jax.jit(network.init)(network_key, jnp.zeros((1, 64, 64, 3)))
-    return Student(variables["params"], variables["batch_stats"], init_heads(head_keys))
+    heads = init_heads(heads_key, architecture)
+    return Student(variables["params"], variables["batch_stats"], heads)
+
+
+def architecture_of(student: Student) -> Architecture:
+    """The student's widths and block sizes, as its parameters show them."""
+    names = [name.split(".")[0] for name in student.params if name.endswith(".norm1")]
+    blocks = sorted(set(names))
+    return Architecture(
+        stem_channels=student.params["conv0"]["kernel"].shape[-1],
+        growth_rate=student.params["denseblock1.denselayer1.conv2"]["kernel"].shape[-1],
+        block_sizes=tuple(names.count(block) for block in blocks),
+    )
 
 
 def normalized(pictures: Crops) -> Crops:
@@ -136,69 +130,33 @@ def normalized(pictures: Crops) -> Crops:
     return (pictures - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STANDARD_DEVIATION)
 
 
-def student_taps(
-    student: Student, pictures: Crops, taps: tuple[str, ...], training: bool, dtype: DTypeLike
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The student's feature maps at its taps, and its batch-norm statistics afterwards."""
-    network = DenseNet(taps, training=training, dtype=dtype)
+def student_taps(student: Student, pictures: Crops) -> dict[str, Array]:
+    """The student's feature maps at its taps, with its stored statistics: as it ships."""
+    network = DenseNet(tuple(TAPS), architecture_of(student))
     variables = {"params": student.params, "batch_stats": student.batch_stats}
-    if not training:
-        return network.apply(variables, normalized(pictures)), student.batch_stats  # type: ignore
-    features, updated = network.apply(variables, normalized(pictures), mutable=["batch_stats"])
-    return features, {**student.batch_stats, **updated["batch_stats"]}  # type: ignore
+    return network.apply(variables, normalized(pictures))  # type: ignore[return-value]
 
 
-def predictions(heads: Mapping[str, Any], features: Mapping[str, Array]) -> dict[str, Array]:
-    """The teacher's normalized feature maps (and logits) as the heads read them, in float32."""
-    found = {
-        tap: features[tap].astype(jnp.float32) @ heads[tap]["kernel"] + heads[tap]["bias"]
-        for tap in features
-    }
-    if "relu" in features:
-        mean = features["relu"].astype(jnp.float32).mean((1, 2))
-        found[LOGITS] = mean @ heads[LOGITS]["kernel"] + heads[LOGITS]["bias"]
-    return found
+def head_inputs(features: Mapping[str, Array]) -> dict[str, Array]:
+    """What the heads read, in float32: the taps, and for the classes the last one's mean."""
+    found = {tap: features[tap].astype(jnp.float32) for tap in TAPS}
+    return found | {LOGITS: found["relu"].mean((1, 2))}
 
 
-def teacher_outputs(taps: tuple[str, ...]) -> tuple[str, ...]:
-    """The teacher's feature maps that supervise these taps."""
-    return tuple(TAPS[tap] for tap in taps) + ((LOGITS,) if "relu" in taps else ())
+def predictions(heads: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The teacher's normalized feature maps, and its logits, as the heads read them."""
+    return {tap: x @ heads[tap]["kernel"] + heads[tap]["bias"] for tap, x in inputs.items()}
 
 
 def teacher_targets(
-    variables: Mapping[str, Any],
-    deviations: Mapping[str, Array],
-    pictures: Crops,
-    taps: tuple[str, ...],
-    dtype: DTypeLike,
+    variables: Mapping[str, Any], deviations: Deviations, pictures: Crops, dtype: DTypeLike
 ) -> dict[str, Array]:
-    """The teacher's feature maps for the student's taps, each channel over its deviation."""
-    features = GoogLeNet(teacher_outputs(taps), dtype).apply(variables, pictures)
-    targets = {tap: features[TAPS[tap]].astype(jnp.float32) / deviations[tap] for tap in taps}  # type: ignore
-    return targets | ({LOGITS: features[LOGITS]} if "relu" in taps else {})  # type: ignore
-
-
-def channel_deviations(
-    variables: Mapping[str, Any], pictures: Crops, least: float = 0.05
-) -> dict[str, Float[Array, " channels"]]:
-    """Standard deviation of each of the teacher's channels, at least `least` of the median one.
-
-    Without the floor a channel that hardly ever answers would weigh as much as the others.
-    """
-    features = GoogLeNet(tuple(TAPS.values())).apply(variables, pictures)
-    deviations = {tap: features[output].std((0, 1, 2)) for tap, output in TAPS.items()}  # type: ignore
-    return {tap: jnp.maximum(value, least * jnp.median(value)) for tap, value in deviations.items()}
-
-
-def _gram(features: Float[Array, "batch height width channels"]) -> Array:
-    return jnp.einsum("bhwc,bhwd->bcd", features, features) / np.prod(features.shape[1:])
-
-
-def _gram_error(predicted: Array, target: Array) -> Array:
-    want = _gram(target)
-    return jnp.mean(
-        jnp.sum((_gram(predicted) - want) ** 2, (1, 2)) / jnp.sum(want**2, (1, 2)).clip(1e-6)
-    )
+    """The teacher's feature maps for the taps, each channel over its deviation, and its logits."""
+    features: Any = GoogLeNet((*TAPS.values(), LOGITS), dtype).apply(variables, pictures)
+    targets = {
+        tap: features[name].astype(jnp.float32) / deviations[tap] for tap, name in TAPS.items()
+    }
+    return targets | {LOGITS: features[LOGITS]}
 
 
 def _logits_error(predicted: Array, target: Array) -> Array:
@@ -208,122 +166,100 @@ def _logits_error(predicted: Array, target: Array) -> Array:
 
 
 def distillation_loss(
-    predicted: Mapping[str, Array], targets: Mapping[str, Array], gram: float
-) -> tuple[Array, dict[str, Array]]:
-    """Sum over taps of the mean squared error a channel; the errors of each tap besides."""
-    errors = {
-        tap: _logits_error(predicted[tap], target)
-        if tap == LOGITS
-        else jnp.mean((predicted[tap] - target) ** 2)
-        for tap, target in targets.items()
-    }
-    loss = sum(error * (LOGITS_WEIGHT if tap == LOGITS else 1.0) for tap, error in errors.items())
-    if gram:
-        pairs = [(predicted[tap], targets[tap]) for tap in targets if tap != LOGITS]
-        loss = loss + gram * sum(_gram_error(*pair) for pair in pairs)
-    return jnp.asarray(loss), errors
+    predicted: Mapping[str, Array], targets: Mapping[str, Array], weights: Float[Array, " taps"]
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """Weighted sum over the taps of the mean squared error a channel; each tap's error besides."""
+    errors = {tap: jnp.mean(jnp.square(predicted[tap] - targets[tap])) for tap in TAPS}
+    loss = jnp.dot(weights, jnp.stack(list(errors.values())))
+    errors[LOGITS] = _logits_error(predicted[LOGITS], targets[LOGITS])
+    return loss + LOGITS_WEIGHT * errors[LOGITS], errors
 
 
 def optimizer() -> optax.GradientTransformation:
     """AdamW for unit learning rate, on clipped gradients; kernels decay, scales and biases not."""
-
-    def kernels(params: Any) -> Any:
-        return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
-
     return optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(b2=0.99),
-        optax.add_decayed_weights(1e-2, kernels),
+        optax.add_decayed_weights(1e-2, Flat(kernels=True, others=False)),  # type: ignore[arg-type]
         optax.scale(-1.0),
     )
 
 
-def split_parts(student: Student, stage: Stage) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What learns in this stage (parameters and heads), and the parameters that stand still."""
-    learns = {name: part_of(name) in stage.parts for name in student.params}
-    heads = (*stage.taps, LOGITS) if "relu" in stage.taps else stage.taps
-    learning = {
-        "params": {name: value for name, value in student.params.items() if learns[name]},
-        "heads": {name: student.heads[name] for name in heads},
-    }
-    return learning, {name: value for name, value in student.params.items() if not learns[name]}
+def _learning_part(student: Student) -> tuple[dict[str, Any], dict[str, Any]]:
+    return student.params, student.heads
 
 
-def training_step(
-    stage: Stage,
-    recipe: Recipe,
-    draw: Callable[[PRNGKeyArray, Array], Crops],
-    dtype: DTypeLike,
-) -> Callable[..., tuple[Any, dict[str, Array]]]:
-    """One step of a stage as a pure function, to be compiled.
+def flattened(student: Student) -> Flat:
+    """What a student has learnt, all but its statistics, in the order of its pytree's leaves."""
+    leaves = jax.tree.leaves(_learning_part(student))
+    kernels, others = (
+        jnp.concatenate([leaf.ravel() for leaf in leaves if (leaf.ndim > 1) == wanted])
+        for wanted in (True, False)
+    )
+    return Flat(kernels, others)
 
-    It maps `((student, optimizer state), teacher, deviations, tiles, key, learning rate)` to the
-    new `(student, optimizer state)` and the errors of the taps.
+
+def restored(flat: Flat, student: Student) -> Student:
+    """The inverse of `flattened`; shapes and statistics are those of `student`."""
+    leaves, structure = jax.tree.flatten(_learning_part(student))
+    places = {True: 0, False: 0}
+    found = []
+    for leaf in leaves:
+        source = flat.kernels if leaf.ndim > 1 else flat.others
+        first = places[leaf.ndim > 1]
+        places[leaf.ndim > 1] = last = first + math.prod(leaf.shape)
+        found.append(source[first:last].reshape(leaf.shape))
+    params, heads = jax.tree.unflatten(structure, found)
+    return student._replace(params=params, heads=heads)
+
+
+def begin(student: Student) -> State:
+    """The state before the first step."""
+    learning = flattened(student)
+    # A step donates its state's buffers: the average needs its own.
+    average = jax.tree.map(jnp.copy, learning)
+    return State(learning, average, optimizer().init(learning))  # type: ignore[arg-type]
+
+
+def training_step(student: Student, dtype: DTypeLike, settled: bool) -> Callable[..., Any]:
+    """One step as a pure function, to be compiled.
+
+    It maps `(state, statistics, teacher, deviations, crops, Numbers)` to the new state and the
+    errors of the taps. Batch norm uses the batch's statistics, or where `settled` the stored ones
+    (`statistics`), as the finished network does. Of `student` only the shapes count.
     """
-    transform = optimizer()
-
-    def targets_of(teacher: Any, deviations: Any, pictures: Crops) -> dict[str, Array]:
-        return teacher_targets(teacher, deviations, pictures, stage.taps, dtype)
+    transform, sizes = optimizer(), architecture_of(student).block_sizes
 
     def step(
-        state: Any, teacher: Any, deviations: Any, tiles: Array, key: PRNGKeyArray, rate: Array
-    ) -> tuple[Any, dict[str, Array]]:
-        student, optimizer_state = state
-        learning, frozen = split_parts(student, stage)
-        pictures = draw(key, tiles)
-        targets = targets_of(teacher, deviations, pictures)
+        state: State,
+        statistics: Statistics,
+        teacher: Any,
+        deviations: Deviations,
+        crops: Crops,
+        numbers: Numbers,
+    ) -> tuple[State, dict[str, Array]]:
+        targets = teacher_targets(teacher, deviations, crops, dtype)
 
-        def loss(learning: Any, pictures: Crops, targets: Any) -> Any:
-            params = {**frozen, **learning["params"]}
-            current = Student(params, student.batch_stats, student.heads)
-            training = not stage.settled
-            features, statistics = student_taps(current, pictures, stage.taps, training, dtype)
-            predicted = predictions({**student.heads, **learning["heads"]}, features)
-            value, errors = distillation_loss(predicted, targets, recipe.gram)
-            return value, (errors, statistics)
+        def loss(params: Any, heads: Any) -> Any:
+            inputs, stored = normalized(crops), statistics if settled else None
+            features, _ = learning_taps(params, stored, inputs, sizes, dtype)
+            predicted = predictions(heads, head_inputs(features))
+            return distillation_loss(predicted, targets, numbers.weights)
 
-        if recipe.adversarial:
-            uphill = jax.grad(loss, argnums=1, has_aux=True)(learning, pictures, targets)[0]
-            norm = jnp.sqrt(jnp.mean(uphill**2, (1, 2, 3), keepdims=True))
-            pictures = jnp.clip(pictures + recipe.adversarial * uphill / (norm + 1e-12), 0.0, 1.0)
-            targets = targets_of(teacher, deviations, pictures)
-        gradient, (errors, statistics) = jax.grad(loss, has_aux=True)(learning, pictures, targets)
-        updates, optimizer_state = transform.update(gradient, optimizer_state, learning)
-        learning = jax.tree.map(lambda value, change: value + rate * change, learning, updates)
-        student = Student(
-            params={**student.params, **learning["params"]},
-            batch_stats=statistics,
-            heads={**student.heads, **learning["heads"]},
-        )
-        return (student, optimizer_state), errors
+        learning = restored(state.learning, student)
+        differentiate = jax.grad(loss, argnums=(0, 1), has_aux=True)
+        (params, heads), errors = differentiate(learning.params, learning.heads)
+        # Without the barrier all of the gradient would be computed inside one concatenation.
+        gradient = lax.optimization_barrier(Student(params, {}, heads))
+        updates, moments = transform.update(flattened(gradient), state.optimizer, state.learning)
+        flat = jax.tree.map(lambda value, up: value + numbers.rate * up, state.learning, updates)
+        blend = lambda a, b: numbers.keep * a + (1.0 - numbers.keep) * b
+        return State(flat, jax.tree.map(blend, state.average, flat), moments), errors
 
     return step
 
 
-_TAP_MODULES = {
-    "pool2_relu": ("transition1.norm", "transition1.conv"),
-    "pool3_relu": ("transition2.norm", "transition2.conv"),
-    "pool4_relu": ("transition3.norm", "transition3.conv"),
-    "relu": ("norm5", None),
-}
-
-
-def balanced(student: Student, pictures: Crops, most: float = 100.0) -> Student:
-    """The same function with no channel of these taps stronger than `most` times the median one.
-
-    Strength is the mean square over the pictures, a channel's entry on the Gram matrix's diagonal.
-    A ReLU passes a positive factor through: what is divided out of a norm's scale and bias is
-    multiplied into the rows of the convolution and the heads that read it, as Gatys et al. (2016)
-    rescale VGG.
-    """
-    taps_of = jax.jit(student_taps, static_argnums=(2, 3, 4))
-    features, _ = taps_of(student, pictures, tuple(_TAP_MODULES), False, jnp.float32)
-    params, heads = dict(student.params), dict(student.heads)
-    for tap, (norm, conv) in _TAP_MODULES.items():
-        strength = jnp.mean(jnp.square(features[tap]), (0, 1, 2))
-        factor = jnp.sqrt(jnp.maximum(1.0, strength / (most * jnp.median(strength))))
-        params[norm] = {name: value / factor for name, value in params[norm].items()}
-        readers = [(heads, tap)] + ([(params, conv)] if conv else [(heads, LOGITS)])
-        for group, name in readers:
-            group[name] = {**group[name], "kernel": group[name]["kernel"] * factor[:, None]}
-    return student._replace(params=params, heads=heads)
+def batch_statistics(student: Student, crops: Crops) -> Statistics:
+    """Means and variances of one batch at each batch norm, computed in float32."""
+    sizes = architecture_of(student).block_sizes
+    return learning_taps(student.params, None, normalized(crops), sizes, jnp.float32)[1]

@@ -1,88 +1,46 @@
-"""How well a student has learnt: figures for the model card.
+"""Figures of a weight file for its model card, beside the explained variance."""
 
-Everything is computed from the averaged student with its stored statistics, as it ships.
-"""
-
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, UInt8
 from PIL import Image
 
-from training.distillation import (
-    TAPS,
-    Student,
-    channel_deviations,
-    predictions,
-    student_taps,
-    teacher_targets,
-)
-from training.pictures import LabeledTiles, crops
+from training.distillation import TAPS, Student, student_taps
 
-_TAP_NAMES = tuple(TAPS)
+_BATCH = 100
 
 
-def explained_variance(
-    student: Student, teacher: Mapping[str, Any], tiles: np.ndarray, size: int = 64
-) -> dict[str, float]:
-    """Share of the teacher's variance that the heads predict on 2,048 held-out crops.
-
-    For each tap, 1 minus squared error over variance, both summed over the teacher's channels, each
-    in units of its standard deviation (`channel_deviations`).
-    """
-    draw = jax.jit(crops, static_argnums=(2, 3))
-    batches = [draw(jax.random.key(number), tiles, 64, size) for number in range(32)]
-    deviations = channel_deviations(teacher, jnp.concatenate(batches[:8]))
-
-    @jax.jit
-    def sums(pictures: Array) -> dict[str, Array]:
-        targets = teacher_targets(teacher, deviations, pictures, _TAP_NAMES, jnp.float32)
-        features, _ = student_taps(student, pictures, _TAP_NAMES, False, jnp.float32)
-        predicted = predictions(student.heads, features)
-        moment = lambda value: value.mean((0, 1, 2))
-        return {
-            tap: jnp.stack(
-                [
-                    moment(jnp.square(predicted[tap] - targets[tap])),
-                    moment(targets[tap]),
-                    moment(jnp.square(targets[tap])),
-                ]
-            )
-            for tap in _TAP_NAMES
-        }
-
-    parts = [sums(pictures) for pictures in batches]
-    found = {}
-    for tap, output in TAPS.items():
-        error, mean, square = np.mean([part[tap] for part in parts], axis=0)
-        # 1 up to sampling, as targets are in units of their deviation; less where that was floored.
-        variance = square - mean**2
-        found[output] = float(1.0 - np.mean(error) / np.mean(variance))
-    return found
-
-
-def _pooled(student: Student, tiles: np.ndarray) -> Float[Array, "tiles channels"]:
+def _pooled(
+    student: Student, tiles: UInt8[np.ndarray, "tiles 64 64 3"]
+) -> Float[Array, "tiles channels"]:
     """Mean over positions of the last tap, of tiles at native resolution."""
 
     @jax.jit
-    def pool(pictures: Array) -> Array:
+    def pool(student: Student, pictures: Array) -> Array:
         scaled = pictures.astype(jnp.float32) / 255.0
-        return student_taps(student, scaled, ("relu",), False, jnp.float32)[0]["relu"].mean((1, 2))
+        return student_taps(student, scaled)["relu"].mean((1, 2))
 
-    whole = len(tiles) // 100 * 100
-    return jnp.concatenate([pool(tiles[first : first + 100]) for first in range(0, whole, 100)])
+    whole = len(tiles) // _BATCH * _BATCH
+    starts = range(0, whole, _BATCH)
+    return jnp.concatenate([pool(student, tiles[first : first + _BATCH]) for first in starts])
 
 
 def linear_probe(
-    student: Student, train: LabeledTiles, validation: LabeledTiles, steps: int = 300
+    student: Student,
+    train: tuple[UInt8[np.ndarray, "_ 64 64 3"], Int[np.ndarray, " _"]],
+    validation: tuple[UInt8[np.ndarray, "_ 64 64 3"], Int[np.ndarray, " _"]],
+    steps: int = 300,
 ) -> float:
-    """Top-1 of a linear classifier on the pooled last tap, trained on every fifth picture."""
-    inputs, labels = _pooled(student, train.tiles[::5]), train.labels[::5]
-    held_out = _pooled(student, validation.tiles)
+    """Top-1 of a linear classifier on the pooled last tap, trained on every fifth tile.
+
+    `train` and `validation` are tiles and their labels.
+    """
+    inputs, labels = _pooled(student, train[0][::5]), train[1][::5]
+    held_out = _pooled(student, validation[0])
     mean, deviation = inputs.mean(0), inputs.std(0) + 1e-6
     inputs, held_out = (inputs - mean) / deviation, (held_out - mean) / deviation
     labels = jnp.asarray(labels[: len(inputs)])
@@ -102,18 +60,20 @@ def linear_probe(
     for _ in range(steps):
         layer, state = step(layer, state)
     guesses = jnp.argmax(held_out @ layer[0] + layer[1], -1)
-    return float(np.mean(np.asarray(guesses) == validation.labels[: len(guesses)]))
+    return float(np.mean(np.asarray(guesses) == validation[1][: len(guesses)]))
 
 
-def activation_statistics(student: Student, pictures: Array) -> dict[str, dict[str, float]]:
+def activation_statistics(
+    student: Student, pictures: Float[Array, "batch size size 3"]
+) -> dict[str, dict[str, float]]:
     """Per tap: mean, deviation, share of channels that never answer, strongest over median channel.
 
     The last is of the diagonal of the Gram matrix: how far one channel dominates it.
     """
-    taps_of = jax.jit(student_taps, static_argnums=(2, 3, 4))
-    features, _ = taps_of(student, pictures, _TAP_NAMES, False, jnp.float32)
+    features = jax.jit(student_taps)(student, pictures)
     found = {}
-    for tap, values in features.items():
+    for tap in TAPS:
+        values = features[tap]
         energy = jnp.mean(jnp.square(values), (0, 1, 2))
         found[tap] = {
             "mean": float(values.mean()),
@@ -125,28 +85,14 @@ def activation_statistics(student: Student, pictures: Array) -> dict[str, dict[s
 
 
 def stem_picture(student: Student, enlargement: int = 12) -> Image.Image:
-    """The 64 filters of the stem, each scaled to its own range, as one picture."""
+    """The filters of the stem, eight a row, each scaled to its own range, as one picture."""
     kernel = np.asarray(student.params["conv0"]["kernel"])
     strongest = np.abs(kernel).max((0, 1, 2))
     scaled = 0.5 + 0.5 * kernel / strongest
     framed = np.pad(scaled, ((1, 1), (1, 1), (0, 0), (0, 0)), constant_values=1.0)
-    side = framed.shape[0]
-    grid = framed.transpose(3, 0, 1, 2).reshape(8, 8, side, side, 3).transpose(0, 2, 1, 3, 4)
-    picture = Image.fromarray((255 * grid.reshape(8 * side, 8 * side, 3)).round().astype(np.uint8))
+    side, rows = framed.shape[0], framed.shape[-1] // 8
+    grid = framed.transpose(3, 0, 1, 2).reshape(rows, 8, side, side, 3).transpose(0, 2, 1, 3, 4)
+    pixels = (255 * grid.reshape(rows * side, 8 * side, 3)).round().astype(np.uint8)
+    picture = Image.fromarray(pixels)
     size = (enlargement * picture.width, enlargement * picture.height)
     return picture.resize(size, Image.Resampling.NEAREST)
-
-
-def evaluate(
-    student: Student, teacher: Mapping[str, Any], train: LabeledTiles, validation: LabeledTiles
-) -> dict[str, Any]:
-    """All figures of the model card."""
-    photographs = crops(jax.random.key(0), jnp.asarray(validation.tiles), 64, 128)
-    noise = jax.random.uniform(jax.random.key(1), photographs.shape)
-    return {
-        "explained_variance": explained_variance(student, teacher, validation.tiles),
-        "explained_variance_128px": explained_variance(student, teacher, validation.tiles, 128),
-        "linear_probe_top1": linear_probe(student, train, validation),
-        "photographs": activation_statistics(student, photographs),
-        "noise": activation_statistics(student, noise),
-    }

@@ -1,98 +1,156 @@
-"""Pictures to distil with: photographs, and what an optimized image passes through on its way.
+"""Crops to distil with: photographs, and what an optimized image passes through on its way.
 
-Pictures are 64x64x3 uint8 tiles, decoded once. Crops are made from them on the device: a batch x
-size x size x 3 float32 array in [0, 1], cut from mosaics of tiles at native resolution or from one
-tile enlarged, so that the network sees edges of every sharpness. `varied` then adds what no
-photograph shows: noise, blends, stretched contrast and color, gradients.
+Crops are cut on the device, a batch x size x size x 3 float32 array in [0, 1]: windows of
+photographs at native size and at half of it, of mosaics of tiles, and single tiles enlarged, so
+that the network sees edges of every sharpness. `varied` then adds what no photograph shows: noise,
+blends, stretched contrast and color, gradients.
 """
 
-import io
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
-from PIL import Image, ImageDraw
+from jax import lax
+from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
 
-TILE = 64
+from stylejax.errors import InputError
+from training.archives import TILE, Pictures
+
 GREATEST_ENLARGEMENT = 3.0
 
-Tiles = UInt8[Array, "tiles 64 64 3"]
 Crops = Float[Array, "batch size size 3"]
+Pixels = UInt8[Array, "pixels 3"]
+Place = Int32[Array, " 3"]
 
 
-class LabeledTiles(NamedTuple):
-    """Tiles and, for each, the index of its class in the sorted list of class names."""
+class Kinds(NamedTuple):
+    """A number for each kind of crop.
 
-    tiles: np.ndarray
-    labels: np.ndarray
+    Of photographs at native size and halved, of tiles side by side and enlarged.
+    """
 
-
-def read_tiles(archives: Sequence[Path]) -> LabeledTiles:
-    """Decode every `<class>/<number>.webp` of the zip archives."""
-    tiles, names = [], []
-    for archive in archives:
-        with zipfile.ZipFile(archive) as file:
-            for member in sorted(file.namelist()):
-                if member.endswith(".webp"):
-                    with Image.open(io.BytesIO(file.read(member))) as picture:
-                        tiles.append(np.asarray(picture.convert("RGB")))
-                    names.append(member.split("/")[0])
-    return LabeledTiles(np.stack(tiles), np.unique(names, return_inverse=True)[1])
+    native: float
+    halved: float
+    mosaic: float
+    enlarged: float
 
 
-def painted_tiles(count: int, seed: int) -> np.ndarray:
-    """Tiles painted by program: curved strokes that follow a smooth field, in a small palette."""
-    random = np.random.default_rng(seed)
-    tiles = np.empty((count, TILE, TILE, 3), np.uint8)
-    for tile in tiles:
-        palette = random.integers(0, 256, (random.integers(2, 7), 3))
-        canvas = Image.new("RGB", (2 * TILE, 2 * TILE), tuple(map(int, palette[0])))
-        draw = ImageDraw.Draw(canvas)
-        frequency, phase = random.normal(0.0, random.uniform(0.005, 0.05), 2), random.uniform(0, 6)
-        turns, width = random.uniform(0.0, 3.0), int(random.integers(1, 12))
-        for _ in range(random.integers(20, 300)):
-            points = [random.uniform(0.0, 2 * TILE, 2)]
-            for _ in range(random.integers(2, 9)):
-                angle = phase + turns * np.sin(frequency @ points[-1] * 2 * np.pi)
-                points.append(points[-1] + 6.0 * np.array([np.cos(angle), np.sin(angle)]))
-            shade = palette[random.integers(len(palette))] + random.normal(0.0, 12.0, 3)
-            color = tuple(map(int, np.clip(shade, 0, 255)))
-            draw.line([tuple(point) for point in points], color, width, joint="curve")
-        tile[:] = np.asarray(canvas.resize((TILE, TILE), Image.Resampling.BOX))
-    return tiles
+SHARES = Kinds(native=0.36, halved=0.18, mosaic=0.28, enlarged=0.18)
 
 
-def _crop(key: PRNGKeyArray, mosaic: Float[Array, "side side 3"], size: int) -> Array:
-    """A random window of the mosaic at native resolution, or of its first tile enlarged."""
-    choose, zoom, place, flip = jax.random.split(key, 4)
-    enlarged = jax.random.bernoulli(choose)
-    least = max(1.0, size / TILE)
-    scale = jnp.where(
-        enlarged, jax.random.uniform(zoom, (), minval=least, maxval=least * GREATEST_ENLARGEMENT), 1
-    )
-    room = jnp.where(enlarged, TILE, mosaic.shape[0]) * scale - size
-    offset = jax.random.uniform(place, (2,)) * room
-    # Native windows start at whole pixels: nothing is blurred.
-    offset = jnp.where(enlarged, offset, jnp.floor(offset))
-    window = jax.image.scale_and_translate(
-        mosaic, (size, size, 3), (0, 1), jnp.full(2, scale), -offset, "linear", antialias=False
-    )
-    return jnp.where(jax.random.bernoulli(flip), window[:, ::-1], window)
+class Plan(NamedTuple):
+    """What a batch is made of; it fixes the shapes of the program that cuts it.
+
+    `crops` of each kind, of `size` pixels a side; a native window fits in the first `large`
+    photographs, a halved one in the first `largest` of them.
+    """
+
+    size: int
+    crops: Kinds
+    large: int
+    largest: int
 
 
-def crops(key: PRNGKeyArray, tiles: Tiles, batch: int, size: int) -> Crops:
-    """Draw crops of random tiles: half of them mosaics, half single tiles enlarged up to 3x."""
+def plan(batch: int, size: int, tiles: int, sides: Sequence[int]) -> Plan:
+    """Share a batch out among the kinds of crops that there are pictures for.
+
+    Args:
+        batch: number of crops.
+        size: their side in pixels.
+        tiles: number of tiles.
+        sides: the shorter side of each photograph, falling.
+
+    Raises:
+        InputError: no picture is large enough.
+    """
+    large, largest = (sum(side >= scale * size for side in sides) for scale in (1, 2))
+    there = (large > 0, largest > 0, tiles > 0, tiles > 0)
+    shares = np.array([share if have else 0.0 for share, have in zip(SHARES, there, strict=True)])
+    if not shares.any():
+        raise InputError(
+            f"no photograph has {size} pixels a side, and there are no tiles: name larger "
+            "photographs, archives of tiles, or a smaller --size"
+        )
+    exact = batch * shares / shares.sum()
+    counts = np.floor(exact).astype(int)
+    # What is left over goes to those who lost most by rounding, never to a kind that is not there.
+    for kind in np.argsort(counts - exact, kind="stable")[: batch - counts.sum()]:
+        counts[kind] += 1
+    return Plan(size, Kinds(*map(int, counts)), large, largest)
+
+
+def _window(key: PRNGKeyArray, pixels: Pixels, place: Place, side: int) -> Array:
+    """A random window of a photograph, as it is stored."""
+    first, height, width = place
+    down, across = jax.random.split(key)
+    top = jax.random.randint(down, (), 0, height - side + 1)
+    left = jax.random.randint(across, (), 0, width - side + 1)
+    starts = first + (top + jnp.arange(side)) * width + left
+    return jax.vmap(lambda start: lax.dynamic_slice(pixels, (start, 0), (side, 3)))(starts)
+
+
+def photograph_windows(
+    key: PRNGKeyArray, pictures: Pictures, count: int, size: int, scale: int, among: int
+) -> Crops:
+    """Random windows of the first `among` photographs, each `scale` x `scale` pixels' mean one."""
+    choose, cut = jax.random.split(key)
+    chosen = jnp.asarray(pictures.places)[jax.random.randint(choose, (count,), 0, among)]
+    window = jax.vmap(_window, in_axes=(0, None, 0, None))
+    side = scale * size
+    found = window(jax.random.split(cut, count), jnp.asarray(pictures.pixels), chosen, side)
+    parts = found.astype(jnp.float32).reshape(count, size, scale, size, scale, 3)
+    return parts.mean((2, 4)) / 255.0
+
+
+def mosaic_windows(key: PRNGKeyArray, pictures: Pictures, count: int, size: int) -> Crops:
+    """Random windows of random tiles laid side by side."""
     side = -(-size // TILE) + 1
     draw, cut = jax.random.split(key)
-    index = jax.random.randint(draw, (batch, side, side), 0, tiles.shape[0])
-    mosaics = tiles[index].transpose(0, 1, 3, 2, 4, 5).reshape(batch, side * TILE, side * TILE, 3)
-    pictures = mosaics.astype(jnp.float32) / 255.0
-    return jax.vmap(_crop, in_axes=(0, 0, None))(jax.random.split(cut, batch), pictures, size)
+    index = jax.random.randint(draw, (count, side, side), 0, pictures.tiles.shape[0])
+    mosaics = jnp.asarray(pictures.tiles)[index].transpose(0, 1, 3, 2, 4, 5)
+    mosaics = mosaics.reshape(count, side * TILE, side * TILE, 3)
+    corners = jax.random.randint(cut, (count, 2), 0, side * TILE - size + 1)
+    window = lambda x, at: lax.dynamic_slice(x, (at[0], at[1], 0), (size, size, 3))
+    return jax.vmap(window)(mosaics, corners).astype(jnp.float32) / 255.0
+
+
+def enlarged_tiles(key: PRNGKeyArray, pictures: Pictures, count: int, size: int) -> Crops:
+    """Random windows of single tiles, enlarged up to 3 times what fills a crop."""
+    draw, zoom, place = jax.random.split(key, 3)
+    index = jax.random.randint(draw, (count,), 0, pictures.tiles.shape[0])
+    tiles = jnp.asarray(pictures.tiles)[index].astype(jnp.float32) / 255.0
+    least = max(1.0, size / TILE)
+    scales = jax.random.uniform(zoom, (count, 1), minval=least, maxval=least * GREATEST_ENLARGEMENT)
+    offsets = jax.random.uniform(place, (count, 2)) * (TILE * scales - size)
+
+    def window(tile: Array, scale: Array, offset: Array) -> Array:
+        shape, factors = (size, size, 3), jnp.broadcast_to(scale, (2,))
+        return jax.image.scale_and_translate(
+            tile, shape, (0, 1), factors, -offset, "linear", antialias=False
+        )
+
+    return jax.vmap(window)(tiles, scales, offsets)
+
+
+def crops(key: PRNGKeyArray, pictures: Pictures, plan: Plan) -> Crops:
+    """Draw a batch: windows of all kinds in random order, half of them mirrored."""
+    photographs, halves, mosaics, tiles, order, flip = jax.random.split(key, 6)
+    native, halved, mosaic, enlarged = map(int, plan.crops)
+    parts = []
+    if native:
+        parts.append(photograph_windows(photographs, pictures, native, plan.size, 1, plan.large))
+    if halved:
+        parts.append(photograph_windows(halves, pictures, halved, plan.size, 2, plan.largest))
+    if mosaic:
+        parts.append(mosaic_windows(mosaics, pictures, mosaic, plan.size))
+    if enlarged:
+        parts.append(enlarged_tiles(tiles, pictures, enlarged, plan.size))
+    # `varied` blends neighbors: they must not always be of the same two kinds.
+    batch = jnp.concatenate(parts)[jax.random.permutation(order, sum(map(int, plan.crops)))]
+    mirrored = jax.random.bernoulli(flip, shape=(len(batch), 1, 1, 1))
+    return jnp.where(mirrored, batch[:, :, ::-1], batch)
 
 
 def _noise(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
