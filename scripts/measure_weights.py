@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 import tyro
+
+from stylejax.errors import InputError
 from training.archives import Contents, Pictures, decode, survey
 from training.distillation import TAPS, Student, init_heads
 from training.figures import activation_statistics, linear_probe, stem_picture
@@ -31,8 +33,6 @@ from training.heads import (
 )
 from training.pictures import crops, plan
 from training.weight_file import read_start
-
-from stylejax.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import sys
 import threading
 
 import tyro
+
+from stylejax.errors import InputError
 from training.command import pretrain
 from training.loop import Stopped
 from training.options import Options
 from training.schedule import process_start
-
-from stylejax.errors import InputError
 
 
 def main() -> None:

@@ -74,11 +74,15 @@ class State(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """What a step may differ in: learning rate, share of the average kept, weight of each tap."""
+    """What a step may differ in: learning rate, share of the average kept, weight of each tap.
+
+    And whether batch norm uses the stored statistics, as the finished network does.
+    """
 
     rate: Any
     keep: Any
     weights: Any
+    settled: Any
 
 
 def _head(key: PRNGKeyArray, inputs: int, outputs: int, paired: int = 0) -> dict[str, Array]:
@@ -107,11 +111,16 @@ def init_heads(key: PRNGKeyArray, architecture: Architecture = DENSENET121) -> d
 
 def init_student(key: PRNGKeyArray, architecture: Architecture = DENSENET121) -> Student:
     """A student of random numbers, with heads."""
-    network_key, heads_key = jax.random.split(key)
     network = DenseNet(("relu",), architecture)
-    variables: Any = jax.jit(network.init)(network_key, jnp.zeros((1, 64, 64, 3)))
-    heads = init_heads(heads_key, architecture)
-    return Student(variables["params"], variables["batch_stats"], heads)
+
+    def init(key: PRNGKeyArray) -> Student:
+        network_key, heads_key = jax.random.split(key)
+        variables: Any = network.init(network_key, jnp.zeros((1, 64, 64, 3)))
+        heads = init_heads(heads_key, architecture)
+        return Student(variables["params"], variables["batch_stats"], heads)
+
+    # One program: as operations on arrays of many shapes each would be compiled by itself.
+    return jax.jit(init)(key)
 
 
 def architecture_of(student: Student) -> Architecture:
@@ -221,12 +230,12 @@ def begin(student: Student) -> State:
     return State(learning, average, optimizer().init(learning))  # type: ignore[arg-type]
 
 
-def training_step(student: Student, dtype: DTypeLike, settled: bool) -> Callable[..., Any]:
+def training_step(student: Student, dtype: DTypeLike) -> Callable[..., Any]:
     """One step as a pure function, to be compiled.
 
     It maps `(state, statistics, teacher, deviations, crops, Numbers)` to the new state and the
     errors of the taps. Batch norm uses the batch's statistics, or where `settled` the stored ones
-    (`statistics`), as the finished network does. Of `student` only the shapes count.
+    (`statistics`). Of `student` only the shapes count.
     """
     transform, sizes = optimizer(), architecture_of(student).block_sizes
 
@@ -241,8 +250,8 @@ def training_step(student: Student, dtype: DTypeLike, settled: bool) -> Callable
         targets = teacher_targets(teacher, deviations, crops, dtype)
 
         def loss(params: Any, heads: Any) -> Any:
-            inputs, stored = normalized(crops), statistics if settled else None
-            features, _ = learning_taps(params, stored, inputs, sizes, dtype)
+            known = (params, statistics, normalized(crops), sizes, dtype, numbers.settled)
+            features, _ = learning_taps(*known)
             predicted = predictions(heads, head_inputs(features))
             return distillation_loss(predicted, targets, numbers.weights)
 

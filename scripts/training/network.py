@@ -16,7 +16,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from stylejax.networks.kernels.convolution import Batch, fast_convolution
 from stylejax.networks.kernels.pooling import fast_pool
@@ -40,24 +40,23 @@ def learning_taps(
     x: Float[Array, "batch height width 3"],
     block_sizes: tuple[int, ...],
     dtype: DTypeLike,
+    settled: Bool[Array, ""] | bool = True,
 ) -> tuple[dict[str, Batch], dict[str, Moments]]:
     """The maps that transitions and heads read, and the statistics that each norm used.
 
     Args:
         params: by torchvision's names.
-        stored: statistics of the norms likewise; those of the batch unless given.
+        stored: statistics of the norms likewise; those of the batch unless given and `settled`.
         x: normalized pictures.
         block_sizes: layers of each dense block.
         dtype: of the products and of the maps between them.
+        settled: whether to normalize with what is stored. It is traced: one program does either.
     """
     used: dict[str, Moments] = {}
 
-    def moments(x: Batch) -> Moments:
-        # Stored statistics are of norms, not of maps: there is nothing to measure.
-        return _measured(x) if stored is None else {}
-
     def activation(name: str, x: Batch, of: Moments) -> Batch:
-        used[name] = of if stored is None else stored[name]
+        known = of if stored is None else stored[name]
+        used[name] = {kind: jnp.where(settled, known[kind], of[kind]) for kind in of}
         scale = params[name]["scale"] * lax.rsqrt(used[name]["var"] + EPSILON)
         shift = params[name]["bias"] - used[name]["mean"] * scale
         return nn.relu(x.astype(jnp.float32) * scale + shift).astype(dtype)
@@ -67,17 +66,17 @@ def learning_taps(
 
     maps: dict[str, Batch] = {}
     x = fast_convolution(x.astype(dtype), kernel("conv0"), 2)
-    x = maps["conv1_relu"] = activation("norm0", x, moments(x))
+    x = maps["conv1_relu"] = activation("norm0", x, _measured(x))
     x = fast_pool(x, 3, "max")
     of: Moments = {}
     for block, size in enumerate(block_sizes, start=1):
-        of = moments(x)
+        of = _measured(x)
         for layer in range(1, size + 1):
             key = f"denseblock{block}.denselayer{layer}"
             y = activation(f"{key}.norm1", x, of) @ kernel(f"{key}.conv1")
-            y = activation(f"{key}.norm2", y, moments(y))
+            y = activation(f"{key}.norm2", y, _measured(y))
             y = fast_convolution(y, kernel(f"{key}.conv2"))
-            added = moments(y)
+            added = _measured(y)
             of = {name: jnp.concatenate([of[name], added[name]]) for name in of}
             x = lax.optimization_barrier(jnp.concatenate([x, y], axis=-1))
         if block < len(block_sizes):

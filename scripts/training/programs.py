@@ -32,16 +32,15 @@ class Programs(NamedTuple):
     """Programs in the making; `.result()` waits for one.
 
     `draw` cuts crops out of the pictures to learn from, varied or not, `held_out` plain ones out of
-    the others; both take a seed and a number. `steps` are of the stages by name
-    (`distillation.training_step`), `statistics` is `distillation.batch_statistics`, `moments` is
-    `heads.moments`.
+    the others; both take a seed and a number. `step` is `distillation.training_step`, the same of
+    all stages, `statistics` is `distillation.batch_statistics`, `moments` is `heads.moments`.
     """
 
     draw: Future
     held_out: Future
     moments: Future
     statistics: Future
-    steps: dict[str, Future]
+    step: Future
 
 
 def _mesh() -> Mesh:
@@ -70,8 +69,9 @@ def _shapes(tree: Any, sharding: NamedSharding | None = None) -> Any:
 
 
 def _key(seed: Any, number: Any) -> Any:
-    # Of the generators the fastest on accelerators.
-    return jax.random.fold_in(jax.random.key(seed, impl="rbg"), number)
+    # Of the generators the fastest on accelerators, and the slowest on a CPU.
+    kind = "threefry2x32" if jax.default_backend() == "cpu" else "rbg"
+    return jax.random.fold_in(jax.random.key(seed, impl=kind), number)
 
 
 def _drawn(plan: Plan) -> Callable[..., Crops]:
@@ -123,7 +123,9 @@ def compile_programs(
         (student, teacher, deviations, *pictures)
     )
     number, whole = (jax.ShapeDtypeStruct((), kind) for kind in (np.float32, np.uint32))
-    numbers = Numbers(number, number, jax.ShapeDtypeStruct((len(distillation.TAPS),), np.float32))
+    flag = jax.ShapeDtypeStruct((), np.bool_)
+    weights = jax.ShapeDtypeStruct((len(distillation.TAPS),), np.float32)
+    numbers = Numbers(number, number, weights, flag)
     side, dtype = options.size, jnp.dtype(options.precision)
     images = jax.ShapeDtypeStruct((options.batch, side, side, 3), np.float32, sharding=spread())
     # A compilation keeps about two processors busy.
@@ -132,21 +134,16 @@ def compile_programs(
     def program(function: Any, *inputs: Any, out: Any = None, donate: Any = ()) -> Future:
         return pool.submit(compiled, function, inputs, out or replicated(), donate)
 
-    def step(settled: bool) -> Future:
-        function = distillation.training_step(student, dtype, settled)
-        known = (student.batch_stats, teacher, deviations, images, numbers)
-        return program(function, state, *known, donate=0)
-
-    place, flag = (whole, whole), jax.ShapeDtypeStruct((), np.bool_)
+    step = distillation.training_step(student, dtype)
+    known = (state, student.batch_stats, teacher, deviations, images, numbers)
+    place = (whole, whole)
     # In the order in which they are needed.
     found = Programs(
         draw=program(_drawn(plans[0]), learning, *place, flag, out=spread()),
         moments=program(moments, student, teacher, deviations, images),
         held_out=program(_held_out(plans[1]), held_out, *place, out=spread()),
-        steps={"train": step(False)},
+        step=program(step, *known, donate=0),
         statistics=program(distillation.batch_statistics, student, images),
     )
-    if options.settle_steps != 0:
-        found.steps["settle"] = step(True)
     pool.shutdown(wait=False)
     return found

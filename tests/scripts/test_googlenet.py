@@ -5,6 +5,7 @@ import pytest
 from safetensors.numpy import load_file
 from scipy.signal import correlate
 from teachers import random_teacher_file
+
 from training import googlenet
 from training.distillation import TAPS
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from teachers import write_archive
-from training import archives, pictures
-from training.archives import Pictures, decode, painted_tiles, places, survey
 
 from stylejax.errors import InputError
+from training import archives, pictures
+from training.archives import Pictures, decode, painted_tiles, places, survey
 
 
 def numbered(height, width):
