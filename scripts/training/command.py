@@ -26,7 +26,7 @@ def _beginning(options: Options, architecture: Architecture) -> tuple[Student, d
     if options.start is None:
         return jax.device_get(init_student(key, architecture)), {}
     student, start = read_start(options.start)
-    heads = jax.device_get(init_heads(key, architecture_of(student)))
+    heads = jax.device_get(jax.jit(init_heads, static_argnums=1)(key, architecture_of(student)))
     return student._replace(heads=heads), start
 
 

@@ -222,6 +222,7 @@ def restored(flat: Flat, student: Student) -> Student:
     return student._replace(params=params, heads=heads)
 
 
+@jax.jit
 def begin(student: Student) -> State:
     """The state before the first step."""
     learning = flattened(student)

@@ -68,7 +68,7 @@ def test_googlenet_computes_what_caffe_defines(teacher_file, teacher):
         convolved(pooled(x, 1, 1), tensors, f"{key}/pool_proj"),
     )
     oracle = {"conv1": conv1, "conv2": conv2, "3a": np.concatenate(branches)}
-    features = googlenet.GoogLeNet(tuple(oracle)).apply(teacher, picture[None])
+    features = jax.jit(googlenet.GoogLeNet(tuple(oracle)).apply)(teacher, picture[None])
     assert set(features) == set(oracle)
     for name, expected in oracle.items():
         found = np.asarray(features[name][0]).transpose(2, 0, 1)  # type: ignore[index]
