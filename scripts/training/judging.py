@@ -33,6 +33,7 @@ def _moments(bench: Bench, student: Student, deviations: Any, held_out: bool) ->
     draw = ready(programs.held_out, bench.deadline) if held_out else None
 
     def drawn(number: int) -> Crops:
+        bench.deadline.check()
         if draw is None:
             return learning_crops(bench, number, vary=False)
         return draw(bench.held_out, np.uint32(options.seed), np.uint32(number))
@@ -57,6 +58,9 @@ def measured(
 
     Returns:
         The student with these heads, balanced; the deviations; and the explained variance.
+
+    Raises:
+        Late: the deadline came first.
     """
     half = rounded(student)
     unit = {tap: np.ones(student.heads[tap]["bias"].shape, np.float32) for tap in TAPS}
@@ -81,10 +85,15 @@ def fallen(
 
 
 def with_statistics(bench: Bench, student: Student) -> Student:
-    """The student with its batch-norm statistics measured anew, as means over some batches."""
+    """The student with its batch-norm statistics measured anew, as means over some batches.
+
+    Raises:
+        Late: the deadline came first.
+    """
     program = ready(bench.programs.statistics, bench.deadline)
     placed, total = everywhere(student), None
     for number in range(bench.options.statistics):
+        bench.deadline.check()
         crops = learning_crops(bench, STATISTICS_NUMBER + number, vary=True)
         batch = jax.device_get(program(placed, crops))
         batch = jax.tree.map(lambda value: value.astype(np.float64), batch)

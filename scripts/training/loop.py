@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from stylejax.errors import InputError
 from training.bench import Bench, learning_crops, ready, say
 from training.checkpoint import (
     Progress,
@@ -20,8 +21,8 @@ from training.judging import fallen, measured, unexplained, with_statistics
 from training.options import Options
 from training.programs import everywhere
 from training.schedule import (
-    WRITING,
     Costs,
+    Late,
     Stage,
     kept_share,
     learning_rate,
@@ -55,7 +56,12 @@ def first_run(bench: Bench, student: Student) -> Run:
     for program in needed:
         ready(program, bench.deadline)
     began = time.monotonic()
-    fitted, deviations, explained = measured(bench, student)
+    try:
+        fitted, deviations, explained = measured(bench, student)
+    except Late:
+        raise InputError(
+            "--deadline is over before the start is measured: give it more time"
+        ) from None
     say(f"start: explained variance {_line(explained)}")
     if bench.options.start is not None:
         student = student._replace(heads=fitted.heads)
@@ -173,20 +179,25 @@ def judged(bench: Bench, stage: Stage, run: Run) -> Run:
     """Measure what a stage has led to, and keep it where it is the best so far.
 
     The average of the stage's students is what counts; its statistics are measured anew first,
-    unless it has learnt on them.
+    unless it has learnt on them. What cannot be measured before the deadline is dropped.
     """
-    progress = run.progress
-    if not progress.stage_steps:
+    if not run.progress.stage_steps:
         say(f"{stage.name}: left out, there was no time for a step")
         return run
+    try:
+        return _judged(bench, stage, run)
+    except Late:
+        say(f"{stage.name}: no time to measure what it has led to, so it is dropped")
+        return run
+
+
+def _judged(bench: Bench, stage: Stage, run: Run) -> Run:
+    progress = run.progress
     average = restored(jax.device_get(run.state.average), run.kept)
     student = average._replace(batch_stats=run.statistics)
     if not stage.settled:
         student = with_statistics(bench, student)
     run = run._replace(state=everywhere(begin(student)), statistics=student.batch_stats)
-    if bench.deadline.left() < WRITING + progress.measuring:
-        say(f"{stage.name}: no time to measure what it has led to, so it is dropped")
-        return run
     if not fits(student):
         say(f"{stage.name}: numbers are not finite in float16, taken back")
         return run

@@ -11,7 +11,7 @@ from training.options import Options
 
 WRITING = 8.0
 """Seconds kept back for writing the files and for ending the process."""
-CAUTION = 1.25
+CAUTION = 1.5
 """A measurement is given this much of the time that the first one took: the machine is shared."""
 SETTLING = 0.15
 """Share of the training time that the last stage gets."""
@@ -22,6 +22,10 @@ WARMING = 0.03
 def process_start() -> float:
     """When this process began, by `time.monotonic`."""
     return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
+
+
+class Late(Exception):
+    """What is under way would not be done before the deadline."""
 
 
 class Deadline(NamedTuple):
@@ -37,6 +41,11 @@ class Deadline(NamedTuple):
     def left(self) -> float:
         """Seconds until then."""
         return self.at - time.monotonic()
+
+    def check(self) -> None:
+        """Raise `Late` where no more than the time for writing is left."""
+        if self.left() < WRITING:
+            raise Late
 
 
 class Stage(NamedTuple):

@@ -26,7 +26,7 @@ from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, Architecture
 from stylejax.weights.names import expected_shapes
 from stylejax.weights.read import read_weights
-from training import bench, checkpoint, command, loop, programs, schedule
+from training import bench, checkpoint, command, judging, loop, programs, schedule
 from training.archives import painted_tiles
 from training.options import Options, checked
 from training.schedule import Costs, Deadline, Stage
@@ -228,30 +228,63 @@ def test_nothing_worse_than_the_start_is_written(
         np.testing.assert_array_equal(load_file(out)[name], value)
 
 
-def test_the_deadline_is_kept_and_used(whole, options, tmp_path, monkeypatch):
-    """By a clock on which a step takes 2 seconds, a measurement 10, and new statistics 5."""
+class Clock:
+    """One that stands still but when time is spent."""
+
     passed = 0.0
 
-    def spend(seconds, value=None):
-        nonlocal passed
-        passed += seconds
-        return value
+    def monotonic(self):
+        return self.passed
 
-    clock = SimpleNamespace(monotonic=lambda: passed)
+    def spending(self, seconds, function):
+        """The function, which takes so long from now on."""
+
+        def spend(*given):
+            self.passed += seconds
+            return function(*given)
+
+        return spend
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A step takes 2 seconds by it, a measurement 10, and new statistics 5."""
+    clock = Clock()
     for module in (command, loop, schedule):
         monkeypatch.setattr(module, "time", clock)
-    measured, with_statistics = loop.measured, loop.with_statistics
-    monkeypatch.setattr(loop, "measured", lambda *of: spend(10.0, measured(*of)))
-    monkeypatch.setattr(loop, "with_statistics", lambda *of: spend(5.0, with_statistics(*of)))
-    out = tmp_path / "out.safetensors"
-    timed = replace(options, out=out, start=whole[1], steps=None, settle_steps=None, deadline=2.0)
-    report = command.pretrain(timed, 0.0, lambda: spend(2.0, False))
-    assert out.exists() and report["minutes"] == passed / 60.0
+    for name, seconds in (("measured", 10.0), ("with_statistics", 5.0)):
+        monkeypatch.setattr(loop, name, clock.spending(seconds, getattr(loop, name)))
+    return clock
+
+
+def timed(options, clock, start, folder, minutes):
+    given = {"start": start, "steps": None, "settle_steps": None, "deadline": minutes}
+    options = replace(options, out=folder / "out.safetensors", **given)
+    return command.pretrain(options, 0.0, clock.spending(2.0, lambda: False)), options.out
+
+
+def test_the_deadline_is_kept_and_used(whole, options, clock, tmp_path):
+    report, out = timed(options, clock, whole[1], tmp_path, 2.0)
+    assert out.exists() and report["minutes"] == clock.passed / 60.0
     # What is put by for writing is left, and what a measurement may take longer than the first.
-    assert 120.0 - schedule.WRITING - 15.0 < passed <= 120.0 - schedule.WRITING
+    assert 97.0 < clock.passed <= 120.0 - schedule.WRITING
     steps = report["recipe"]["steps"]
-    assert steps["train"] > 4 * steps["settle"] > 0
-    assert 2.0 * sum(steps.values()) + 3 * 10.0 + 5.0 == passed
+    assert steps["train"] > 3 * steps["settle"] > 0
+    assert 2.0 * sum(steps.values()) + 3 * 10.0 + 5.0 == clock.passed
+
+
+def test_a_measurement_is_broken_off_at_the_deadline(
+    whole, options, clock, tmp_path, monkeypatch, capsys
+):
+    slow = clock.spending(60.0, judging.fitted_heads)
+    given = iter((judging.fitted_heads, slow))
+    monkeypatch.setattr(judging, "fitted_heads", lambda *of: next(given)(*of))
+    report, out = timed(options, clock, whole[1], tmp_path, 1.5)
+    # Once late, nothing is begun any more; what the run started from is there to be written.
+    assert report["recipe"]["steps"].keys() == {"train"}
+    assert report["stages"] == {} and "no time to measure" in capsys.readouterr().err
+    for name, value in load_file(whole[1]).items():
+        np.testing.assert_array_equal(load_file(out)[name], value)
 
 
 def test_a_deadline_before_all_is_compiled_is_refused(options, tmp_path, monkeypatch):
@@ -284,10 +317,10 @@ def test_learning_rate_warms_up_and_falls():
 def test_time_is_shared_out_among_the_stages():
     train, settle = Stage("train", False, 1.0, None), Stage("settle", True, 1.0, None)
     costs = Costs(measuring=40.0, statistics=20.0)
-    # 8 s for writing, 25 s for the statistics, 50 s for each of two measurements.
-    seconds = schedule.stage_seconds(train, 533.0, costs)
+    # 8 s for writing, 30 s for the statistics, 60 s for each of two measurements.
+    seconds = schedule.stage_seconds(train, 558.0, costs)
     assert seconds == pytest.approx(0.85 * 400.0)
-    left = 533.0 - seconds - 25.0 - 50.0
+    left = 558.0 - seconds - 30.0 - 60.0
     assert schedule.stage_seconds(settle, left, costs) == pytest.approx(0.15 * 400.0)
     counted = Stage("train", False, 1.0, 10)
     assert schedule.stage_seconds(counted, math.inf, costs) == math.inf
