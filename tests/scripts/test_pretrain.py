@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import struct
 import subprocess
@@ -29,7 +28,6 @@ from stylejax.weights.read import read_weights
 from training import bench, checkpoint, command, judging, loop, programs, schedule
 from training.archives import painted_tiles
 from training.options import Options, checked
-from training.schedule import Costs, Deadline, Stage
 
 SMALL = Architecture(stem_channels=8, growth_rate=4, block_sizes=(1, 1, 1, 1))
 
@@ -304,33 +302,6 @@ def test_options_that_do_not_go_together_are_refused(options, tmp_path):
         with pytest.raises(InputError, match=message):
             checked(replace(options, **changes))
     assert checked(replace(options, steps=100, settle_steps=None)).settle_steps == 18
-
-
-def test_learning_rate_warms_up_and_falls():
-    rates = [schedule.learning_rate(2.0, progress) for progress in (0.0, 0.03, 0.5, 1.0)]
-    assert rates[0] == 0.0
-    assert rates[1] == pytest.approx(2.0, rel=0.01)
-    assert rates[2] == pytest.approx(0.505 * 2.0, rel=0.01)
-    assert rates[3] == pytest.approx(0.02)
-
-
-def test_time_is_shared_out_among_the_stages():
-    train, settle = Stage("train", False, 1.0, None), Stage("settle", True, 1.0, None)
-    costs = Costs(measuring=40.0, statistics=20.0)
-    # 8 s for writing, 30 s for the statistics, 60 s for each of two measurements.
-    seconds = schedule.stage_seconds(train, 558.0, costs)
-    assert seconds == pytest.approx(0.85 * 400.0)
-    left = 558.0 - seconds - 30.0 - 60.0
-    assert schedule.stage_seconds(settle, left, costs) == pytest.approx(0.15 * 400.0)
-    counted = Stage("train", False, 1.0, 10)
-    assert schedule.stage_seconds(counted, math.inf, costs) == math.inf
-    assert Deadline.of(None, 0.0).left() == math.inf
-    assert Deadline.of(2.0, time.monotonic()).left() == pytest.approx(120.0, abs=1.0)
-
-
-def test_the_process_began_before_this_test():
-    age = time.monotonic() - schedule.process_start()
-    assert 0.0 < age < 24 * 3600
 
 
 COMMAND = """
