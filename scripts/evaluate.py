@@ -32,8 +32,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from judges import JUDGED_LAYERS, Judge, read_judge
-from measures import color_distance, content_distance, grid_energy, style_distance
+from evaluation.judges import JUDGED_LAYERS, Judge, read_judge
+from evaluation.measures import color_distance, content_distance, grid_energy, style_distance
 
 from stylejax.cli.commands import Transfer
 from stylejax.cli.entry import main as stylejax_main

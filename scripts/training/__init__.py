@@ -1,1 +1,1 @@
-"""Parts of the scripts that train networks."""
+"""The parts of `pretrain.py`: teacher, student, pictures, schedule, figures."""

@@ -1,6 +1,6 @@
 import jax
 import pytest
-from judges import JUDGED_LAYERS, read_judge
+from evaluation.judges import JUDGED_LAYERS, read_judge
 from problems import picture, random_weights, write_vgg
 from teachers import random_teacher_file
 

@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from measures import color_distance, content_distance, grid_energy, lab, style_distance
+from evaluation.measures import color_distance, content_distance, grid_energy, lab, style_distance
 from problems import picture
 from scipy.ndimage import gaussian_filter
 

@@ -1,338 +1,346 @@
-"""The scripts that train the bundled weights, on random teachers and pictures."""
+"""Whole runs of the training: small networks, random teachers, tiny archives."""
 
-import io
-import zipfile
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import distillation
-import evaluation
-import googlenet
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pretrain
 import pytest
-import training_pictures
-from distillation import STAGES, TAPS, Recipe
-from PIL import Image
+from problems import picture
 from safetensors.numpy import load_file
-from scipy.signal import correlate
-from teachers import random_teacher_file
+from teachers import narrow_googlenet, random_teacher_file, write_archive
 
+from stylejax.errors import InputError
+from stylejax.networks.layers import ARCHITECTURES, Architecture
 from stylejax.weights.names import expected_shapes
+from stylejax.weights.read import read_weights
+from training import bench, checkpoint, command, judging, loop, programs, schedule
+from training.archives import painted_tiles
+from training.options import Options, checked
 
-crops = jax.jit(training_pictures.crops, static_argnums=(2, 3))
-
-
-@pytest.fixture(scope="module")
-def teacher_file(tmp_path_factory):
-    return random_teacher_file(tmp_path_factory.mktemp("teacher") / "googlenet.safetensors")
-
-
-@pytest.fixture(scope="module")
-def teacher(teacher_file):
-    return googlenet.read_googlenet(teacher_file)
+SMALL = Architecture(stem_channels=8, growth_rate=4, block_sizes=(1, 1, 1, 1))
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    """Twelve pictures of three classes, smooth enough to have edges and flat parts."""
-    path = tmp_path_factory.mktemp("pictures") / "train.zip"
-    tiles = training_pictures.painted_tiles(12, seed=5)
-    with zipfile.ZipFile(path, "w") as file:
-        for number, tile in enumerate(tiles):
-            encoded = io.BytesIO()
-            Image.fromarray(tile).save(encoded, "WEBP", lossless=True)
-            file.writestr(f"class{number % 3}/{number:03}.webp", encoded.getvalue())
-    return path
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Narrow networks, whose programs all runs of the same shapes share.
 
+    Compiling is most of what a run costs, and reading weight files of the small student is allowed.
+    """
+    made: dict[Any, programs.Programs] = {}
 
-@pytest.fixture(scope="module")
-def student():
-    """As `init_student` makes one, whose random numbers take longest to compile of all here."""
-    random = np.random.default_rng(0)
+    def shared(options, *known):
+        key = (options.batch, options.size, options.precision)
+        if key not in made:
+            made[key] = programs.compile_programs(options, *known)
+        return made[key]
 
-    def begun(path, leaf):
-        entry = path[-1].key
-        if entry == "kernel":
-            deviation = np.prod(leaf.shape[:-1]) ** -0.5
-            return random.normal(0.0, deviation, leaf.shape).astype(np.float32)
-        return np.full(leaf.shape, entry in ("scale", "var"), np.float32)
-
-    form = jax.eval_shape(distillation.init_student, jax.random.key(0))
-    drawn = jax.tree.map(jnp.asarray, jax.tree_util.tree_map_with_path(begun, form))
-    heads = distillation.init_heads(list(jax.random.split(jax.random.key(0), 1 + len(TAPS))))
-    assert jax.tree.map(jnp.shape, heads) == jax.tree.map(jnp.shape, drawn.heads)
-    return drawn._replace(heads=heads)
-
-
-def convolved(x: np.ndarray, tensors: dict, key: str, stride: int = 1) -> np.ndarray:
-    """An oracle in the file's own layout: channels first, kernels OIHW, ReLU after."""
-    kernel = tensors[f"{key}.weight"].astype(np.float64)
-    padding = kernel.shape[2] // 2
-    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
-    maps = [correlate(x, filters, "valid")[0, ::stride, ::stride] for filters in kernel]
-    return np.maximum(np.stack(maps) + tensors[f"{key}.bias"][:, None, None], 0.0)
-
-
-def pooled(x: np.ndarray, stride: int, before: int) -> np.ndarray:
-    """3x3 maxima; windows may reach past the end but start inside."""
-    channels, side = x.shape[0], x.shape[1] + 2 * before
-    count = -(-(side - 3) // stride) + 1
-    whole = np.full((channels, side + 2, side + 2), -np.inf)
-    whole[:, before : before + x.shape[1], before : before + x.shape[2]] = x
-    found = np.empty((channels, count, count))
-    for i in range(count):
-        for j in range(count):
-            window = whole[:, stride * i : stride * i + 3, stride * j : stride * j + 3]
-            found[:, i, j] = window.max((1, 2))
-    return found
-
-
-def normalized(x: np.ndarray) -> np.ndarray:
-    found = np.empty_like(x)
-    for channel in range(len(x)):
-        near = x[max(channel - 2, 0) : channel + 3]
-        found[channel] = x[channel] / (1.0 + 1e-4 / 5 * np.sum(near**2, 0)) ** 0.75
-    return found
-
-
-def test_googlenet_computes_what_caffe_defines(teacher_file, teacher):
-    """formats.md's recipe, spelled out channel by channel in float64."""
-    picture = np.random.default_rng(1).uniform(size=(30, 30, 3)).astype(np.float32)
-    tensors = load_file(teacher_file)
-    x = picture[..., ::-1].transpose(2, 0, 1) * 255.0 - np.array([104, 117, 123])[:, None, None]
-    conv1 = convolved(x, tensors, "conv1/7x7_s2", 2)
-    x = normalized(pooled(conv1, 2, 0))
-    conv2 = convolved(convolved(x, tensors, "conv2/3x3_reduce"), tensors, "conv2/3x3")
-    x = pooled(normalized(conv2), 2, 0)
-    key = "inception_3a"
-    branches = (
-        convolved(x, tensors, f"{key}/1x1"),
-        convolved(convolved(x, tensors, f"{key}/3x3_reduce"), tensors, f"{key}/3x3"),
-        convolved(convolved(x, tensors, f"{key}/5x5_reduce"), tensors, f"{key}/5x5"),
-        convolved(pooled(x, 1, 1), tensors, f"{key}/pool_proj"),
-    )
-    oracle = {"conv1": conv1, "conv2": conv2, "3a": np.concatenate(branches)}
-    features = googlenet.GoogLeNet(tuple(oracle)).apply(teacher, picture[None])
-    assert set(features) == set(oracle)
-    for name, expected in oracle.items():
-        found = np.asarray(features[name][0]).transpose(2, 0, 1)  # type: ignore[index]
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
-
-
-def test_googlenet_has_the_strides_of_densenet(teacher):
-    network = googlenet.GoogLeNet((*TAPS.values(), "logits"))
-    shapes = jax.eval_shape(network.apply, teacher, jnp.zeros((2, 64, 64, 3)))
-    for output, side in zip(TAPS.values(), (32, 16, 8, 4, 2), strict=True):
-        assert shapes[output].shape == (2, side, side, googlenet.CHANNELS[output])
-    assert shapes["logits"].shape == (2, 1000)
-
-
-def test_tiles_and_labels_are_read_in_order(archive):
-    tiles, labels = training_pictures.read_tiles([archive])
-    assert tiles.shape == (12, 64, 64, 3) and tiles.dtype == np.uint8
-    assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    np.testing.assert_array_equal(tiles[0], training_pictures.painted_tiles(12, seed=5)[0])
-
-
-def test_native_crops_are_windows_of_the_tiles():
-    """A tile of one color each: every crop shows at most four colors, and only theirs."""
-    colors = np.random.default_rng(0).integers(0, 256, (5, 1, 1, 3), dtype=np.uint8)
-    tiles = np.broadcast_to(colors, (5, 64, 64, 3))
-    found = crops(jax.random.key(3), jnp.asarray(tiles), 16, 64)
-    assert found.shape == (16, 64, 64, 3) and found.dtype == jnp.float32
-    for crop in np.asarray(found):
-        seen = np.unique((crop * 255).round().astype(int).reshape(-1, 3), axis=0)
-        assert len(seen) <= 4
-        assert {tuple(color) for color in seen} <= {tuple(c) for c in colors.reshape(-1, 3)}
-
-
-@pytest.mark.parametrize("size", [64, 128])
-def test_crops_of_any_size_have_no_empty_border(size):
-    found = crops(jax.random.key(1), jnp.full((4, 64, 64, 3), 255, jnp.uint8), 8, size)
-    np.testing.assert_allclose(found, 1.0, atol=1e-5)
-
-
-def test_variations_differ_from_the_picture_and_stay_in_range():
-    pictures = jax.random.uniform(jax.random.key(0), (32, 64, 64, 3))
-    varied = jax.jit(training_pictures.varied)
-    found = varied(jax.random.key(1), pictures)
-    assert float(found.min()) >= 0.0 and float(found.max()) <= 1.0
-    changed = jnp.abs(found - pictures).max((1, 2, 3)) > 1e-6
-    assert 8 <= int(changed.sum()) <= 32
-    again = varied(jax.random.key(1), pictures)
-    np.testing.assert_array_equal(found, again)
-
-
-def test_every_module_belongs_to_one_part():
-    modules = {key.removeprefix("features.").rsplit(".", 1)[0] for key in expected_shapes()}
-    parts = {module: distillation.part_of(module) for module in modules}
-    assert parts["conv0"] == parts["norm0"] == 0
-    assert parts["denseblock1.denselayer1.norm1"] == parts["transition1.norm"] == 1
-    assert parts["transition1.conv"] == parts["transition2.norm"] == 2
-    assert parts["transition3.conv"] == parts["norm5"] == 4
-    assert set(parts.values()) == {0, 1, 2, 3, 4}
-    assert {part for stage in STAGES for part in stage.parts} == {0, 1, 2, 3, 4}
-
-
-def test_shares_of_the_stages_sum_to_one():
-    assert sum(stage.share for stage in STAGES) == pytest.approx(1.0)
-
-
-def test_loss_is_the_unexplained_variance():
-    target = jax.random.normal(jax.random.key(0), (4, 8, 8, 16))
-    loss, errors = distillation.distillation_loss(
-        {"pool2_relu": jnp.zeros_like(target)}, {"pool2_relu": target}, 0.0
-    )
-    assert float(loss) == float(errors["pool2_relu"]) == pytest.approx(1.0, abs=0.05)
-    exact, _ = distillation.distillation_loss({"a": target}, {"a": target}, 3.0)
-    assert float(exact) == 0.0
-
-
-def test_the_gram_term_sees_statistics_and_not_places():
-    target = jax.random.normal(jax.random.key(0), (4, 8, 8, 16))
-    moved = jnp.roll(target, 3, 1)
-    plain, _ = distillation.distillation_loss({"a": moved}, {"a": target}, 0.0)
-    with_gram, _ = distillation.distillation_loss({"a": moved}, {"a": target}, 5.0)
-    assert float(with_gram) == pytest.approx(float(plain), rel=1e-4)
-    scaled, _ = distillation.distillation_loss({"a": 2.0 * target}, {"a": target}, 5.0)
-    plain, _ = distillation.distillation_loss({"a": 2.0 * target}, {"a": target}, 0.0)
-    # The Gram matrix is four times the target's: a relative squared error of 9.
-    assert float(scaled - plain) == pytest.approx(5.0 * 9.0, rel=1e-3)
+    with narrow_googlenet() as patch:
+        patch.setitem(ARCHITECTURES, "densenet121", SMALL)
+        patch.setattr(bench, "compile_programs", shared)
+        yield
 
 
 @pytest.fixture(scope="module")
-def tiles():
-    return jnp.asarray(training_pictures.painted_tiles(20, seed=1))
+def files(tmp_path_factory) -> Any:
+    """A teacher, and archives of tiles and of photographs of several sizes."""
+    folder = tmp_path_factory.mktemp("files")
+    tiles = {f"class{n % 3}/{n}.webp": tile for n, tile in enumerate(painted_tiles(6, seed=5))}
+    sizes = ((140, 160), (64, 200), (30, 90))
+    photographs = {
+        f"{n}.webp": (255 * picture(*size, seed=n)).astype(np.uint8) for n, size in enumerate(sizes)
+    }
+    return {
+        "teacher": random_teacher_file(folder / "teacher.safetensors"),
+        "train": (
+            write_archive(folder / "tiles.zip", tiles),
+            write_archive(folder / "photographs.zip", photographs),
+        ),
+        "validation": (write_archive(folder / "held-out.zip", tiles),),
+    }
 
 
 @pytest.fixture(scope="module")
-def deviations(teacher, tiles):
-    sample = crops(jax.random.key(9), tiles, 16, 64)
-    return jax.jit(distillation.channel_deviations)(teacher, sample)
+def options(files, tmp_path_factory):
+    # That ten steps make a difference: at the stem they do.
+    weights = (4.0, 1.0, 0.5, 0.5, 0.5)
+    small: Any = {
+        "tap_weights": weights,
+        "batch": 8,
+        "size": 64,
+        "sample": 32,
+        "held_out": 16,
+        "statistics": 3,
+    }
+    out = tmp_path_factory.mktemp("out") / "out.safetensors"
+    return Options(**files, out=out, steps=10, settle_steps=3, learning_rate=1e-2, **small)
 
 
-def steps(student, teacher, deviations, stage, recipe, tiles, count):
-    draw = lambda key, tiles: training_pictures.crops(key, tiles, 8, 64)
-    step = jax.jit(distillation.training_step(stage, recipe, draw, jnp.float32))
-    learning = distillation.split_parts(student, stage)[0]
-    state = (student, distillation.optimizer().init(learning))
-    errors = []
-    for number in range(count):
-        key = jax.random.key(number)
-        state, error = step(state, teacher, deviations, tiles, key, jnp.float32(1e-2))
-        errors.append(float(error["conv1_relu"]))
-    return state[0], errors
+def run(options, folder, stop=lambda: False, **changes):
+    changed = replace(options, out=folder / "out.safetensors", **changes)
+    return command.pretrain(changed, time.monotonic(), stop, SMALL), changed.out
 
 
-@pytest.mark.parametrize("recipe", [Recipe(), Recipe(gram=0.1), Recipe(adversarial=0.02)])
-def test_the_stem_learns_and_all_else_stands_still(student, teacher, deviations, tiles, recipe):
-    after, errors = steps(student, teacher, deviations, STAGES[0], recipe, tiles, 40)
-    assert np.mean(errors[-5:]) < 0.4 * errors[0]
-    for module, values in student.params.items():
-        same = jax.tree.map(np.array_equal, values, after.params[module])
-        assert jax.tree.all(same) == (module not in ("conv0", "norm0"))
-    assert not np.array_equal(
-        student.heads["conv1_relu"]["kernel"], after.heads["conv1_relu"]["kernel"]
-    )
+@pytest.fixture(scope="module")
+def whole(options, tmp_path_factory):
+    """A run that was never stopped: its report and its file."""
+    return run(options, tmp_path_factory.mktemp("whole"))
 
 
-def options(archive, teacher_file, folder, **changes):
-    fixed = {"stages": ("stem",), "batch": 8, "painted": 4, "minutes": 0.02}
-    return pretrain.Options(
-        teacher=teacher_file,
-        train=(archive,),
-        validation=archive,
-        out=folder / "out.safetensors",
-        checkpoint=folder / "checkpoints",
-        **{**fixed, **changes},
-    )
-
-
-def test_training_stops_and_goes_on(archive, teacher_file, student, tmp_path, monkeypatch):
-    begun = jax.device_get(student)
-    monkeypatch.setattr(distillation, "init_student", lambda key: begun)
-    monkeypatch.setattr(pretrain, "SAMPLE", 16)
-    given = options(archive, teacher_file, tmp_path)
-    photographs = training_pictures.read_tiles(given.train).tiles
-    material = pretrain.read_material(given, photographs)
-    assert material.tiles.shape == (16, 64, 64, 3)
-    first, clock = pretrain.train(given, material)
-    assert clock.stage == 1 and clock.pictures == 8 * clock.steps > 0
-
-    # The whole schedule is behind it: resuming learns nothing more and returns the same student.
-    again, same_clock = pretrain.train(
-        options(archive, teacher_file, tmp_path, resume=True), material
-    )
-    assert same_clock == clock
-    jax.tree.map(np.testing.assert_array_equal, first, again)
-
-    (tmp_path / "second").mkdir()
-    following = options(archive, teacher_file, tmp_path / "second", start=given.checkpoint)
-    second, _ = pretrain.train(following, material)
-    assert not np.array_equal(second.params["conv0"]["kernel"], first.params["conv0"]["kernel"])
-
-    pretrain.write_weights(tmp_path / "out.safetensors", first, {"what": "a test"})
-    tensors = load_file(tmp_path / "out.safetensors")
-    assert {key: value.shape for key, value in tensors.items()} == expected_shapes()
+def test_ten_steps_write_a_better_file_and_say_so(whole, options):
+    report, out = whole
+    assert report["recipe"]["steps"] == {"train": 10, "settle": 3}
+    assert report["recipe"]["pictures"] == 13 * options.batch
+    assert report["recipe"]["kept"] in ("train", "settle")
+    assert report["unexplained_after"] < report["unexplained_before"] < 1.0
+    assert json.loads(out.with_suffix(".json").read_text()) == report
+    tensors = load_file(out)
+    assert {key: value.shape for key, value in tensors.items()} == expected_shapes(SMALL)
     assert {value.dtype for value in tensors.values()} == {np.dtype(np.float16)}
+    assert not checkpoint.checkpoint_path(out).exists()
 
 
-def test_resuming_from_nothing_is_refused(student, tmp_path):
-    with pytest.raises(SystemExit, match="no checkpoint"):
-        pretrain.restore_run(tmp_path, [STAGES[0]], student)
+def metadata_of(path):
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length])["__metadata__"]
 
 
-def test_learning_rate_warms_up_and_falls():
-    stage = STAGES[1]
-    rates = [pretrain.learning_rate(stage, progress) for progress in (0.0, 0.03, 0.5, 1.0)]
-    assert rates[0] == 0.0
-    assert rates[1] == pytest.approx(stage.learning_rate, rel=0.01)
-    assert rates[2] == pytest.approx(0.505 * stage.learning_rate, rel=0.01)
-    assert rates[3] == pytest.approx(0.01 * stage.learning_rate)
+def test_the_file_says_what_it_is(whole, files):
+    metadata = metadata_of(whole[1])
+    assert list(metadata) == sorted(metadata)
+    assert metadata["network"] == "densenet121" and metadata["names"] == "torchvision"
+    assert metadata["teacher"].startswith("BVLC GoogLeNet")
+    assert "tiles.zip, photographs.zip" in metadata["data"]
+    (recipe,) = json.loads(metadata["recipe"])
+    assert recipe["steps"] == {"train": 10, "settle": 3}
+    assert set(recipe["files"]) == {path.name for path in files["teacher"].parent.iterdir()}
+    assert {"data_sha256", "licence", "date", "what"} <= set(metadata)
 
 
-def test_a_long_pause_does_not_use_up_the_schedule():
-    clock = pretrain.Clock().after_step(3600.0, 32)
-    assert clock.seconds == pretrain.LONGEST_STEP and clock.pictures == 32
+def test_a_stopped_run_goes_on_to_the_same_bytes(whole, options, tmp_path):
+    asked = iter([False] * 4 + [True])
+    with pytest.raises(loop.Stopped):
+        run(options, tmp_path, stop=lambda: next(asked))
+    assert not (tmp_path / "out.safetensors").exists()
+    # In the middle of the second stage, too.
+    asked = iter([False] * 6 + [True])
+    with pytest.raises(loop.Stopped):
+        run(options, tmp_path, stop=lambda: next(asked), resume=True)
+    report, out = run(options, tmp_path, resume=True)
+    assert out.read_bytes() == whole[1].read_bytes()
+    assert report["after"] == whole[0]["after"]
 
 
-def test_balancing_tames_a_channel_and_changes_no_prediction(student):
-    pictures = jax.random.uniform(jax.random.key(0), (2, 64, 64, 3))
-    norm = {name: value.at[7].set(300.0) for name, value in student.params["norm5"].items()}
-    transition = student.params["transition2.norm"]
-    strong = {name: value.at[5].set(200.0) for name, value in transition.items()}
-    params = {**student.params, "norm5": norm, "transition2.norm": strong}
-    wild = student._replace(params=params)
-    tame = distillation.balanced(wild, pictures, 50.0)
-    # The stem is not among them: with the same taps as in `balanced` it is the same program.
-    taps = tuple(TAPS)[1:]
-    taps_of = jax.jit(distillation.student_taps, static_argnums=(2, 3, 4))
-    before, after = (taps_of(s, pictures, taps, False, jnp.float32)[0] for s in (wild, tame))
-    for tap, channel in (("pool3_relu", 5), ("relu", 7)):
-        strength = np.mean(np.square(after[tap]), (0, 1, 2))
-        assert strength[channel] == pytest.approx(50.0 * np.median(strength), rel=1e-3)
-        assert np.mean(np.square(before[tap])[..., channel]) > 10 * strength[channel]
-    expected = distillation.predictions(wild.heads, before)
-    for tap, value in distillation.predictions(tame.heads, after).items():
-        scale = np.abs(expected[tap]).max()
-        np.testing.assert_allclose(value / scale, expected[tap] / scale, atol=1e-5)
+def test_a_checkpoint_of_another_run_is_refused(options, tmp_path):
+    with pytest.raises(InputError, match="there is no checkpoint"):
+        run(options, tmp_path, resume=True)
+    with pytest.raises(loop.Stopped):
+        run(options, tmp_path, stop=lambda: True)
+    with pytest.raises(InputError, match="another run .learning_rate was 0.01, is 0.5"):
+        run(options, tmp_path, resume=True, learning_rate=0.5)
+    path = checkpoint.checkpoint_path(tmp_path / "out.safetensors")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="not a whole checkpoint"):
+        run(options, tmp_path, resume=True)
 
 
-def test_statistics_name_a_dead_and_a_dominant_channel(student):
-    pictures = jax.random.uniform(jax.random.key(0), (2, 64, 64, 3))
-    bias = student.params["norm0"]["bias"].at[3].set(-1e6).at[5].set(1e3)
-    norm0 = {**student.params["norm0"], "bias": bias}
-    broken = student._replace(params={**student.params, "norm0": norm0})
-    healthy = evaluation.activation_statistics(student, pictures)["conv1_relu"]
-    found = evaluation.activation_statistics(broken, pictures)["conv1_relu"]
-    assert healthy["dead"] == 0.0 and found["dead"] == pytest.approx(1 / 64)
-    assert healthy["dominance"] < 1000 < found["dominance"]
+@pytest.fixture(scope="module")
+def again(whole, options, tmp_path_factory):
+    """Ten steps more, from the file of the whole run: what was asked for, and what came of it."""
+    changes = {"start": whole[1], "settle_steps": 0, "largest_loss": 1.0}
+    report, out = run(options, tmp_path_factory.mktemp("again"), **changes)
+    return SimpleNamespace(changes=changes, report=report, out=out)
 
 
-def test_the_stem_picture_shows_every_filter(student):
-    picture = np.asarray(evaluation.stem_picture(student, 1))
-    assert picture.shape == (72, 72, 3)
-    kernel = np.asarray(student.params["conv0"]["kernel"])[..., 9]
-    expected = 255 * (0.5 + 0.5 * kernel / np.abs(kernel).max())
-    np.testing.assert_allclose(picture[10:17, 10:17], expected, atol=1.0)
+def test_it_starts_from_a_weight_file_and_adds_to_its_history(whole, again):
+    report = again.report
+    # The same student, measured in the same way: as the file holds it.
+    assert report["before"] == pytest.approx(whole[0]["after"], abs=1e-3)
+    assert report["recipe"]["kept"] == "train"
+    before, after = metadata_of(whole[1]), metadata_of(again.out)
+    assert after["start_sha256"] == hashlib.sha256(whole[1].read_bytes()).hexdigest()
+    assert json.loads(after["recipe"])[:1] == json.loads(before["recipe"])
+    assert json.loads(after["recipe"])[1] == report["recipe"]
+    assert read_weights(again.out).architecture == SMALL
+
+
+@pytest.fixture
+def harm(monkeypatch):
+    """Has stages end in a network that is silent.
+
+    A high learning rate need not do harm: heads are fitted anew to whatever comes out, and random
+    features explain something, too.
+    """
+    learn, harmed = loop._steps, []
+
+    def steps(bench, stage, run):
+        run = learn(bench, stage, run)
+        if stage.name not in harmed:
+            return run
+        silent = run.state._replace(average=jax.tree.map(jnp.zeros_like, run.state.average))
+        return run._replace(state=silent)
+
+    monkeypatch.setattr(loop, "_steps", steps)
+    return harmed.append
+
+
+def test_settling_is_taken_back_where_it_harms(options, harm, tmp_path, capsys):
+    (tmp_path / "harmed").mkdir()
+    (tmp_path / "without").mkdir()
+    harm("settle")
+    report, harmed = run(options, tmp_path / "harmed")
+    _, without = run(options, tmp_path / "without", settle_steps=0)
+    assert report["recipe"]["kept"] == "train" and report["recipe"]["steps"]["settle"] == 3
+    assert max(report["stages"]["settle"].values()) < 0.01 < report["stages"]["train"]["conv1"]
+    assert report["after"] == report["stages"]["train"]
+    assert "taken back" in capsys.readouterr().err
+    for name, value in load_file(without).items():
+        np.testing.assert_array_equal(load_file(harmed)[name], value)
+
+
+@pytest.mark.parametrize("learning_rate", [1e-2, 1e30], ids=["harmful", "not finite"])
+def test_nothing_worse_than_the_start_is_written(
+    whole, options, harm, tmp_path, capsys, learning_rate
+):
+    harm("train")
+    harm("settle")
+    rates = {"settle_learning_rate": learning_rate, "learning_rate": learning_rate}
+    report, out = run(options, tmp_path, start=whole[1], **rates)
+    said = capsys.readouterr().err
+    assert report["recipe"]["kept"] == "start" and "nothing better was found" in said
+    assert ("not finite any more" in said) == (learning_rate > 1e10)
+    assert report["after"] == report["before"]
+    for name, value in load_file(whole[1]).items():
+        np.testing.assert_array_equal(load_file(out)[name], value)
+
+
+class Clock:
+    """One that stands still but when time is spent."""
+
+    passed = 0.0
+
+    def monotonic(self):
+        return self.passed
+
+    def spending(self, seconds, function):
+        """The function, which takes so long from now on."""
+
+        def spend(*given):
+            self.passed += seconds
+            return function(*given)
+
+        return spend
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A step takes 2 seconds by it, a measurement 10, and new statistics 5."""
+    clock = Clock()
+    for module in (command, loop, schedule):
+        monkeypatch.setattr(module, "time", clock)
+    for name, seconds in (("measured", 10.0), ("with_statistics", 5.0)):
+        monkeypatch.setattr(loop, name, clock.spending(seconds, getattr(loop, name)))
+    return clock
+
+
+def timed(options, clock, start, folder, minutes):
+    given = {"start": start, "steps": None, "settle_steps": None, "deadline": minutes}
+    options = replace(options, out=folder / "out.safetensors", **given)
+    return command.pretrain(options, 0.0, clock.spending(2.0, lambda: False)), options.out
+
+
+def test_the_deadline_is_kept_and_used(whole, options, clock, tmp_path):
+    report, out = timed(options, clock, whole[1], tmp_path, 2.0)
+    assert out.exists() and report["minutes"] == clock.passed / 60.0
+    # What is put by for writing is left, and what a measurement may take longer than the first.
+    assert 97.0 < clock.passed <= 120.0 - schedule.WRITING
+    steps = report["recipe"]["steps"]
+    assert steps["train"] > 3 * steps["settle"] > 0
+    assert 2.0 * sum(steps.values()) + 3 * 10.0 + 5.0 == clock.passed
+
+
+def test_a_measurement_is_broken_off_at_the_deadline(
+    whole, options, clock, tmp_path, monkeypatch, capsys
+):
+    slow = clock.spending(60.0, judging.fitted_heads)
+    given = iter((judging.fitted_heads, slow))
+    monkeypatch.setattr(judging, "fitted_heads", lambda *of: next(given)(*of))
+    report, out = timed(options, clock, whole[1], tmp_path, 1.5)
+    # Once late, nothing is begun any more; what the run started from is there to be written.
+    assert report["recipe"]["steps"].keys() == {"train"}
+    assert report["stages"] == {} and "no time to measure" in capsys.readouterr().err
+    for name, value in load_file(whole[1]).items():
+        np.testing.assert_array_equal(load_file(out)[name], value)
+
+
+def test_a_deadline_before_all_is_compiled_is_refused(options, tmp_path, monkeypatch):
+    pending = programs.Programs(*(Future() for _ in programs.Programs._fields))
+    monkeypatch.setattr(bench, "compile_programs", lambda *_: pending)
+    with pytest.raises(InputError, match="--deadline is over before all is compiled"):
+        run(options, tmp_path, steps=None, settle_steps=None, deadline=0.01)
+
+
+def test_options_that_do_not_go_together_are_refused(options, tmp_path):
+    for changes, message in (
+        ({"steps": None}, "neither --deadline nor --steps"),
+        ({"size": 100}, "--size 100: must be a multiple of 32"),
+        ({"batch": 1}, "--batch 1: must be a multiple"),
+        ({"out": tmp_path / "nowhere" / "out.safetensors"}, "there is no folder"),
+    ):
+        with pytest.raises(InputError, match=message):
+            checked(replace(options, **changes))
+    assert checked(replace(options, steps=100, settle_steps=None)).settle_steps == 18
+
+
+COMMAND = """
+import pretrain
+from teachers import narrow_googlenet
+from test_pretrain import ARCHITECTURES, SMALL
+ARCHITECTURES["densenet121"] = SMALL
+with narrow_googlenet():
+    pretrain.main()
+"""
+
+
+def flags(**options):
+    """Options as words of a command line."""
+    for name, value in options.items():
+        yield f"--{name.replace('_', '-')}"
+        yield from map(str, value if isinstance(value, tuple) else [value])
+
+
+def test_ten_steps_of_the_command_on_two_devices(again, options, files, tmp_path):
+    """Spread over two devices, batch norm still sees the whole batch."""
+    names = ("tap_weights", "batch", "size", "sample", "held_out", "statistics", "learning_rate")
+    given = {name: getattr(options, name) for name in names} | again.changes | files | {"steps": 10}
+    here = Path(__file__).resolve().parent
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1] / "scripts"), *sys.path]),
+    }
+    out = tmp_path / "out.safetensors"
+    found = subprocess.run(
+        [sys.executable, "-c", COMMAND, *flags(**given, out=out)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    report = json.loads(out.with_suffix(".json").read_text())
+    assert json.loads(found.stdout) == {name: report[name] for name in ("before", "after")}
+    assert report["recipe"]["machine"].startswith("2 x")
+    assert report["recipe"]["steps"] == {"train": 10}
+    assert report["before"] == pytest.approx(again.report["before"], abs=1e-3)
+    assert report["stages"]["train"] == pytest.approx(again.report["stages"]["train"], abs=0.03)

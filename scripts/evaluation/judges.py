@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from googlenet import GoogLeNet, read_googlenet
 
 from stylejax.networks.features import feature_extractor
 from stylejax.weights.read import default_weights, read_names, read_weights
 from stylejax.weights.zoo import find_weights
+from training.googlenet import GoogLeNet, read_googlenet
 
 JUDGED_LAYERS = {
     "densenet121": ("conv2_block4_0_relu", "conv3_block7_0_relu", "conv4_block9_0_relu"),

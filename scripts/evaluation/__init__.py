@@ -1,0 +1,1 @@
+"""What `evaluate.py` judges pictures by: networks, and measures of arrays."""
