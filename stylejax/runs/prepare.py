@@ -46,13 +46,13 @@ MASK_TOLERANCE = 0.02
 
 
 class Prepared(NamedTuple):
-    """What a request comes to.
+    """What a request names, checked and found.
 
-    `device` is this process's own first one, for all that is not spread; `needed` is an estimate of
-    the bytes that a solve takes on each device; `files` are the picture files, not yet decoded.
+    `device` is this process's own first one, for all that is not spread; `strip_rows` are the rows
+    that the network sees at a time there (0 for all); `needed` is an estimate of the bytes that a
+    solve takes on each device; `files` are the picture files, not yet decoded.
     """
 
-    request: Request
     files: Files
     devices: list[Device]
     device: Device
@@ -60,6 +60,7 @@ class Prepared(NamedTuple):
     size: tuple[int, int]
     levels: tuple[Level, ...]
     settings: Record
+    strip_rows: int
     needed: int
 
 
@@ -88,6 +89,7 @@ def check_outputs(request: Request) -> None:
     every, last = request.save_every, request.options.solve.iterations
     snapshots = range(every, last + 1, every) if every else ()
     written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
+    # By the file, not its name: there are links, and file systems that ignore case.
     for output in filter(Path.exists, written):
         for path in request.inputs:
             if path.exists() and output.samefile(path):
@@ -150,6 +152,7 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     size, _ = _fitted_sizes(request, files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
+    # Lanes of a sweep are spread whole: there any number of devices will do.
     if by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
@@ -158,6 +161,7 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
+    # Adam keeps two averages of the gradient, as much as one pair is.
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
@@ -167,14 +171,13 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
         lambda device: fitting_strip_rows(*solve, device),
         devices if by_rows else [device],
     )
-    options = replace(options, loss=replace(options.loss, strip_rows=rows))
-    request = replace(request, options=options)
     needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
     spread = len(devices) if by_rows else 1
-    settings = _record(request, files, weights, device.platform, spread)
-    return Prepared(request, files, devices, device, weights, size, levels, settings, needed)
+    solved = replace(options, loss=replace(options.loss, strip_rows=rows))
+    settings = _record(replace(request, options=solved), files, weights, device.platform, spread)
+    return Prepared(files, devices, device, weights, size, levels, settings, rows, needed)
 
 
 def _record(
@@ -212,13 +215,12 @@ def _decode_mask(file: PictureFile, height: int, width: int) -> Mask:
     return resize(luminance_of(decode_picture(file).pixels), height, width)
 
 
-def read_pictures(prepared: Prepared) -> ReadPictures:
-    """Decode every picture and mask, at the sizes that they are solved at.
+def read_pictures(request: Request, files: Files) -> ReadPictures:
+    """Decode every picture and mask of a request, at the sizes that they are solved at.
 
     Raises:
         InputError: a file is damaged, or masks do not fit.
     """
-    request, files = prepared.request, prepared.files
     options = request.options.picture
     (height, width), style_sizes = _fitted_sizes(request, files)
     content = decode_picture(files[request.content])
