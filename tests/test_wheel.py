@@ -45,7 +45,8 @@ def test_samples_are_small():
 
 def test_importing_from_elsewhere_finds_the_bundled_weights(tmp_path):
     code = "import stylejax; print(stylejax.read_weights().name)"
+    command = [sys.executable, "-c", code]
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+        command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300
     )
     assert found.stdout.strip() == manifest()["default"]

@@ -147,9 +147,10 @@ def test_the_handlers_of_others_are_called_too():
 def test_a_thread_other_than_the_main_one_transfers_too(whole):
     results = []
     work = lambda: results.append(style_transfer(CONTENT, [STYLE], options=OPTIONS))
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join()
+    thread.join(timeout=300)
+    assert not thread.is_alive() and results, "the transfer in a thread has not ended, or failed"
     assert np.array_equal(results[0].image, whole.image)
 
 
