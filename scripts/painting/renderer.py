@@ -1,4 +1,4 @@
-"""The one renderer: strokes of bristles along a scene's flow, layer on layer, then light and ink."""
+"""The one renderer: strokes of bristles along a scene's flow, then light and ink."""
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFilter
