@@ -12,6 +12,7 @@ from typing import Any, Literal
 from stylejax.errors import InputError
 from stylejax.fields import describe_fields, option
 
+# In pixels: four positions of the feature maps of stride 8, where content is compared.
 SMALLEST_SIZE = 32
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
@@ -253,13 +254,11 @@ def check_options(options: Options, styles: int) -> None:
     for kind, layers in (("content", loss.content_layers), ("style", loss.style_layers)):
         if not layers:
             raise InputError(f"--{kind}-layers is empty: name at least one (weight 0 turns it off)")
-    counted = {
-        "content_layer_weights": (len(loss.content_layers), "content layers"),
-        "style_layer_weights": (len(loss.style_layers), "style layers"),
-        "style_blend": (styles, "style pictures"),
-    }
-    for name, (count, what) in counted.items():
-        _check_shares(name, getattr(loss, name), count, what)
+    contents = len(loss.content_layers)
+    _check_shares("content_layer_weights", loss.content_layer_weights, contents, "content layers")
+    textures = len(loss.style_layers)
+    _check_shares("style_layer_weights", loss.style_layer_weights, textures, "style layers")
+    _check_shares("style_blend", loss.style_blend, styles, "style pictures")
 
 
 def normalized_shares(given: Sequence[float], count: int) -> list[float]:

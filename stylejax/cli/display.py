@@ -24,6 +24,7 @@ from stylejax.runs.transfer import Summary
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
 
+# In a log, where a bar cannot be drawn over, each tenth of a solve has a line.
 LINES_WITHOUT_TERMINAL = 10
 
 

@@ -55,6 +55,7 @@ Examples:
     stylejax demo
     stylejax transfer photo.jpg painting.jpg -o out.png
 """
+# In columns; longer lines are hard to read, however wide the terminal is.
 _WIDEST_TEXT = 100
 _FLAGS = {"content_masks": "content-mask", "style_masks": "style-mask"}
 """Flags that are not named as their fields: each takes all files after it."""

@@ -76,6 +76,7 @@ def folded_variables(network: Network | KnownNetwork, layers: Sequence[str]) -> 
     Raises:
         InputError: a layer is unknown; it may be named twice.
     """
+    # Content and style may ask for the same layer.
     names = dict.fromkeys(canonical_layer(name, network) for name in layers)
     if isinstance(network, Network) or isinstance(network.architecture, VggArchitecture):
         return network.variables

@@ -1,8 +1,8 @@
-"""Weight files in every published form: recognize, check, write in the house's form, describe.
+"""Weight files in every published form: recognize, check, write in stylejax's own form, describe.
 
-What a file is, its content tells; its name only says which checksum it should have. The house's
-form is a safetensors file with torchvision's names, whose metadata hold the network, preprocessing,
-epsilon, and where the numbers came from.
+What a file is, its content tells; its name only says which checksum it should have.
+stylejax's own form is a safetensors file with torchvision's names, whose metadata hold the network,
+preprocessing, epsilon, and where the numbers came from.
 """
 
 import hashlib
@@ -32,7 +32,9 @@ from stylejax.weights.zoo import (
     published_files,
 )
 
+# The batch norms of keras.applications' DenseNet have this number, and files do not say so.
 _KERAS_EPSILON = 1.001e-5
+# The default of torch.nn.BatchNorm2d, which torchvision and timm leave as it is.
 _TORCH_EPSILON = 1e-5
 _OWN_ENTRIES = {"network", "mean", "standard_deviation", "epsilon", "stem_channels", "growth_rate"}
 _STRANGERS = {
@@ -53,8 +55,8 @@ class Checksums(NamedTuple):
 class WeightFile(NamedTuple):
     """A file that has been read, recognized and found whole.
 
-    `tensors` are in the house's form, `metadata` what is to be written beside them; `own` says
-    that the file is in the house's form already.
+    `tensors` are in stylejax's own form, `metadata` what is to be written beside them; `own` says
+    that the file is in stylejax's own form already.
     """
 
     form: str
@@ -223,7 +225,7 @@ def read_weight_file(
 
 
 def weight_file_bytes(file: WeightFile) -> bytes:
-    """A file in the house's form; the same tensors and metadata give the same bytes."""
+    """A file in stylejax's own form; the same tensors and metadata give the same bytes."""
     content = save(dict(file.tensors))
     (length,) = struct.unpack("<Q", content[:8])
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]

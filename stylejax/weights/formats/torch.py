@@ -24,7 +24,9 @@ import numpy as np
 
 from stylejax.errors import InputError
 
+# A pickle of that number is what a file of torch before 1.6 begins with.
 STREAM_START = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
+# MAGIC_NUMBER and PROTOCOL_VERSION of torch/serialization.py, and the pickles' own protocol.
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _PICKLE_PROTOCOL = 2
