@@ -40,7 +40,7 @@ class _Common:
     content_masks: tuple[Path, ...] = option(
         (),
         "Where each style goes: gray pictures of the content's shape, one for each style, white "
-        "inside; where all are black, the content stays as it is.",
+        "inside; where all are black, the content term alone holds the picture.",
     )
     style_masks: tuple[Path, ...] = option(
         (),

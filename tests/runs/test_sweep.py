@@ -35,7 +35,9 @@ def rows_of(folder):
     return rows
 
 
-def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys):
+def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys, monkeypatch):
+    # The bundled weights: it is looked at what the options do to the pictures.
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
     folder = tmp_path / "sweep"
     grid = ["--style-weight", "2,200", "--tv-weight", "0,1e3"]
     assert main(["sweep", *pair, *grid, "-o", str(folder), *SMALL, "--json"]) == 0
