@@ -230,7 +230,7 @@ class Objective:
             return jnp.sum(len(blend) * blend * targets.regions.areas * each)
         target = jax.tree.map(lambda each: jnp.tensordot(blend, each, axes=1), style)
         content = targets.content_moments[name]
-        # Of a blend, which is a weight: it depends on no picture that is solved for, so XLA computes it
+        # That of a blend, which is a weight, does not depend on the picture: XLA computes it
         # outside of the solver's loop (tests/transfer/test_blended_units.py).
         unit = units[name][0] if units else self._style_unit(name, image, content, target)
         return term(ours, target, unit)

@@ -160,7 +160,7 @@ def test_preserved_color(made, preserve):
 
 @pytest.mark.parametrize("preserve", ["luminance", "match"])
 def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
-    content = (0.4 + 0.2 * picture(SIZE, SIZE, seed=1)) * np.float32([1.0, 0.8, 0.6])
+    content = (0.4 + 0.2 * picture(SIZE, SIZE, seed=1)) * np.array([1.0, 0.8, 0.6], np.float32)
     options = replace(OPTIONS, picture=replace(OPTIONS.picture, preserve_color=preserve))
     options = replace(options, solve=SolverOptions(iterations=5))
     result = style_transfer(content, [stripes(8)], options=options)
