@@ -27,7 +27,7 @@ StyleLoss = Literal["gram", "covariance", "wasserstein"]
 TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
 STARTS = ("content", "style", "noise", "uniform", "mean")
-"""What `init` may name beside a picture file."""
+"""What `init` may name besides a picture file."""
 OptionValue = str | int | float | list[str] | list[int] | list[float]
 """The value of an option in a record: tuples are lists there, as in JSON."""
 
@@ -280,7 +280,7 @@ def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
     """The inverse of `flatten_options`; options that `values` lacks keep their defaults.
 
     Raises:
-        InputError: a name that is no option (a picture made by another version).
+        InputError: a name that is not an option (a picture made by another version).
     """
     unknown = dict(values)
 

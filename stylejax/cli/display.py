@@ -195,7 +195,7 @@ def summary_json(summary: Summary) -> str:
 
 
 def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
-    """How a sweep of so many combinations ended, for a reader."""
+    """How a sweep of this many combinations ended, for a reader."""
     seconds = f"{summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
     kept = f", {summary.kept} of them from before" if summary.kept else ""
     yield f"{summary.folder}"

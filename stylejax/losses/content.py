@@ -31,7 +31,7 @@ def content_loss(feature_map: FeatureMap, target: FeatureMap) -> Scalar:
 
 
 def check_sum_over_positions(distance: ContentDistance, channels: Collection[int]) -> None:
-    """Refuse a content loss that strips cannot add up, tried on random maps of so many channels.
+    """Refuse a content loss that strips cannot add up, tried on random maps with these channels.
 
     Raises:
         InputError: two strips do not add up to the whole map, or the loss takes no strips.
@@ -52,7 +52,7 @@ def check_sum_over_positions(distance: ContentDistance, channels: Collection[int
             raise InputError(f"content_loss {reason}: leave strip_rows at 0") from error
         if not abs(parts - whole) <= _SUM_TOLERANCE * abs(whole):
             raise InputError(
-                f"content_loss is no sum over positions, two strips add up to {parts:.3g} where "
+                f"content_loss is not a sum over positions: two strips add up to {parts:.3g} where "
                 f"the whole map has {whole:.3g}: give one that is, or leave strip_rows at 0"
             )
 

@@ -2,7 +2,7 @@
 
 `Objective` holds structure only (which layers, which functions); everything with a number in it is
 an argument: `loss(image, variables, targets, weights)`. So a new target, a changed weight or
-another placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to name.
+another placement recompiles nothing, and `jax.vmap` and `jax.grad` have arguments to name.
 """
 
 from collections.abc import Mapping, Sequence

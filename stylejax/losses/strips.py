@@ -55,13 +55,13 @@ class Strips(NamedTuple):
 
 
 def make_strips(rows: int, receptive_field: int, stride: int) -> Strips:
-    """Strips of about so many rows, for layers that see so far."""
+    """Strips of about this many rows, for layers with this receptive field."""
     up = lambda pixels: -(-pixels // stride) * stride
     return Strips(up(rows), up(receptive_field // 2 + stride), stride)
 
 
 def layer_strips(rows: int, layers: Collection[Layer]) -> Strips:
-    """Strips of about so many rows for a network that is looked at in these layers."""
+    """Strips of about this many rows for a network that is looked at in these layers."""
     field = max(layer.receptive_field for layer in layers)
     return make_strips(rows, field, max(layer.stride for layer in layers))
 

@@ -53,7 +53,7 @@ class _Common:
     )
     device: DeviceName | None = option(None, _DEVICE_HELP)
     devices: int = option(
-        0, "Spread the run over so many devices; 0 for all that it can use.", at_least=0
+        0, "Spread the run over this many devices; 0 for all that it can use.", at_least=0
     )
     resume: bool = option(
         False, "Go on with the run that was killed or interrupted; what is finished is kept."
@@ -68,7 +68,7 @@ class Request(_Common):
     _: KW_ONLY
     save_every: int = option(
         0,
-        "Save a numbered picture (out-0010.png) each so many iterations; 0 for none.",
+        "Save a numbered picture (out-0010.png) after every so many iterations; 0 for none.",
         at_least=0,
     )
     history: Path | None = option(

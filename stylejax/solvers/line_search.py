@@ -222,10 +222,10 @@ def strong_wolfe(
         params: the start x, a pytree of arrays.
         direction: d, a pytree like `params`, along which the function falls.
         value: f(x); with `aux` and `grad` known there, x is not evaluated again.
-        aux: what `value_and_grad` returns beside the value at x.
+        aux: what `value_and_grad` returns besides the value at x.
         grad: the gradient at x.
         initial_step: the first t to try, above 0.
-        max_evaluations: after so many the search gives up and returns the best step.
+        max_evaluations: after this many the search gives up and returns the best step.
     """
     further = lambda search: advance_search(
         search, value_and_grad, params, direction, max_evaluations=max_evaluations

@@ -91,7 +91,7 @@ def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:
 
     def init(fun: Function, params: PyTree, args: tuple) -> SolverState:
         value, aux = unevaluated(fun, params, args)
-        # The rate travels in the state, so another one compiles nothing anew.
+        # The rate travels in the state, so another one recompiles nothing.
         own = (transform.init(params), jnp.asarray(learning_rate, value.dtype))
         return first_state(params, value, aux, (own, jax.tree.map(jnp.zeros_like, params)))
 

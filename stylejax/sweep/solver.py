@@ -41,7 +41,7 @@ Spent = Int[np.ndarray, "2 lanes"]
 
 
 def memory_room(device: Device, count: int) -> float:
-    """Bytes that a batch may take on each of so many devices of a kind."""
+    """Bytes that a batch may take on each of this many devices of a kind."""
     # All devices of a CPU share one memory.
     return MEMORY_SHARE * available_memory(device) / (count if device.platform == "cpu" else 1)
 

@@ -155,7 +155,7 @@ def solve_levels(
         prepare: makes a level's problem (`level_steps`).
         finish: makes the final picture of a level's.
         pace: how many iterations come next.
-        every: where it is not 0, a chunk ends at each multiple of so many iterations.
+        every: where it is not 0, a chunk ends at each multiple of this many iterations.
         suspended: where to go on.
     """
     number_before, history, restore = suspended or Suspended()

@@ -35,7 +35,7 @@ from stylejax.weights.names import (
 
 _VGGS: dict[NetworkName, VggArchitecture] = {"vgg16": VGG16, "vgg19": VGG19}
 _NOT_FEATURES = r"classifier\.\d\.\w+|pre_logits\.fc\d\.\w+|head\.fc\.\w+|.*\.num_batches_tracked"
-"""What torchvision's and timm's VGG files hold beside the feature extractor."""
+"""What torchvision's and timm's VGG files hold besides the feature extractor."""
 # Layers behind the feature extractor in keras.applications' VGG and DenseNet.
 _KERAS_CLASSIFIER = ("fc1", "fc2", "fc1000", "predictions")
 # The default of torch.nn.BatchNorm2d.
