@@ -105,6 +105,7 @@ class Solver:
 
     def begin(self, params: PyTree, args: tuple) -> SolverState:
         """`init` as a pure function that nothing is compiled for."""
+        # An argument of the loop, not a constant in it: another budget recompiles nothing.
         budget = jnp.full((), self.budget, jnp.int32)
         return self.method.init(self.fun, params, args)._replace(budget=budget)
 

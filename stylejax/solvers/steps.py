@@ -118,10 +118,12 @@ def take_steps(
         pace: how long the next chunk is.
         fetch: brings arrays to the host.
     """
+    # A chunk of 0 iterations evaluates the start, and does no more.
     chunk, before = 0, None
     while True:
         began = time.perf_counter()
         state, rows = advance(state, np.int32(chunk), *args)
+        # This waits for the chunk to end, so the seconds below are its own.
         counters: SolverState = fetch(state._replace(params=None, aux=None, inner=None))
         iteration = np.asarray(counters.iteration)
         going = ~is_over(counters) & (iteration < iterations)

@@ -199,6 +199,7 @@ def make_combinations(
     picture, loss = options.picture, options.loss
     axes = [_axis(name, getattr(loss, name)) for name in _IN_LOSS]
     axes += [_axis(name, getattr(picture, name)) for name in _IN_PICTURE]
+    # Unless they are blended or have regions, each style is taken by itself.
     if len(styles) > 1 and loss.style_blend == ((),) and not masked:
         axes = [_styles_apart(styles), *(axis for axis in axes if axis.option != "style_blend")]
     count = math.prod(len(axis.values) for axis in axes)

@@ -131,6 +131,7 @@ def program_bytes(program: Program) -> int:
     assert isinstance(program, jax.stages.Compiled), "compile it first"
     of = program.memory_analysis()
     assert of is not None
+    # Donated arguments become outputs: counted among both, they take their place once.
     aliased = of.alias_size_in_bytes
     return of.temp_size_in_bytes + of.argument_size_in_bytes + of.output_size_in_bytes - aliased
 

@@ -215,6 +215,7 @@ class SweepSolver:
         if self._variables is None:
             self._variables = solver.place(variables, apart=False)
         shared = (self._variables, solver.place(targets, apart=False))
+        # Numbers do not matter yet: the program is compiled for any lanes of these shapes.
         stack = lambda leaf: np.stack([leaf] * self.size)
         starts, apart = jax.tree.map(stack, jax.device_get((problem.start, weights)))
         programs = solver.compile(

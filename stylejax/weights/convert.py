@@ -127,6 +127,7 @@ def recognized_form(path: Path) -> str:
         return _zip_form(path)
     if start.startswith(STREAM_START):
         return "legacy stream"
+    # A tar header has its mark at byte 257; safetensors is the length of its JSON, then the JSON.
     if start[257:262] == b"ustar":
         return "tar"
     if start[8:9] == b"{":
@@ -141,6 +142,7 @@ def recognized_form(path: Path) -> str:
 def _own_file(path: Path, metadata: Mapping[str, str], sums: Checksums) -> WeightFile:
     with path.open("rb") as file:
         file.seek(8 + struct.unpack("<Q", file.read(8))[0])
+        # Behind the header: the numbers alone, whatever the metadata say.
         data = hashlib.file_digest(file, "sha256").hexdigest()
     if metadata.get("data_sha256", data) != data:
         raise InputError("the numbers are not those that were written: damaged, convert it again")
@@ -162,6 +164,7 @@ def _metadata(
     published: Published | None,
 ) -> dict[str, str]:
     from_keras = "keras" in form.lower()
+    # keras.applications has VGG as Caffe trained it, and DenseNet as torch did.
     preprocessing = CAFFE if from_keras and network != "densenet121" else IMAGENET
     if published is not None:
         preprocessing = published.preprocessing
@@ -232,6 +235,7 @@ def weight_file_bytes(file: WeightFile) -> bytes:
     # The library writes metadata in an order that changes from run to run.
     metadata = {**file.metadata, "data_sha256": hashlib.sha256(data).hexdigest()}
     text = json.dumps({"__metadata__": dict(sorted(metadata.items())), **header})
+    # The numbers begin at a multiple of eight bytes, as the format recommends.
     encoded = text.encode() + b" " * (-len(text.encode()) % 8)
     return struct.pack("<Q", len(encoded)) + encoded + data
 
