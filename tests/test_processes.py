@@ -25,9 +25,9 @@ def test_a_failing_test_leaves_no_program_behind():
 
 
 @pytest.mark.parametrize(
-    "command, message", [(SLEEPS, "not after 0.2 s: a file"), (ENDS, "ended with 1 before a file")]
+    "command, message", [(SLEEPS, "not after 1 s: a file"), (ENDS, "ended with 1 before a file")]
 )
 def test_what_does_not_happen_is_said(command, message):
     with started(command) as process, pytest.raises(pytest.fail.Exception, match=message) as failed:
-        wait_until(lambda: False, process, "a file", 0.2 if command is SLEEPS else 60)
+        wait_until(lambda: False, process, "a file", 1 if command is SLEEPS else 60)
     assert command is SLEEPS or "no such thing" in str(failed.value)
