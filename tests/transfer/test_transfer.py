@@ -21,6 +21,14 @@ SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_r
 OPTIONS = Options(loss=SHALLOW, solve=SolverOptions(iterations=7, levels=2))
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Ctrl-C as in a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def whole():
     return style_transfer(CONTENT, [STYLE], options=OPTIONS)
