@@ -113,12 +113,13 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--images", type=Path, required=True, help="content/ and style/ are in it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the contact sheet")
-    parser.add_argument("--method", nargs=2, action="append", metavar=("NAME", "OPTIONS"))
+    method = {"nargs": 2, "action": "append", "metavar": ("NAME", "OPTIONS")}
+    parser.add_argument("--method", **method, help="a name, and options of `stylejax transfer`")
     parser.add_argument("--pairs", nargs="+", default=[], help="words of the pairs' names")
     parser.add_argument("--judge", nargs="+", type=Path, default=[None], help="weight files")
-    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--size", type=int, default=512, help="longest side, pixels (512)")
     parser.add_argument("--json", type=Path, help="write the table's figures there as well")
-    parser.add_argument("--pictures", type=Path, default=Path("evaluation"))
+    parser.add_argument("--pictures", type=Path, default=Path("evaluation"), help="their folder")
     parser.add_argument("--reuse", action="store_true", help="keep pictures made before")
     # To argparse a lone option after a name is one of its own, unless a space comes first.
     option = [index >= 2 and arguments[index - 2] == "--method" for index in range(len(arguments))]
