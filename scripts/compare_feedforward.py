@@ -53,7 +53,7 @@ def painted(file: PainterFile, photo: Pixels, row: int) -> tuple[Pixels, float]:
 def compare(options: argparse.Namespace) -> list[Row]:
     """Every photograph in every style, by both methods."""
     file, defaults, rows = read_painter(options.network), Options(), []
-    loaded = load_objective(read_weights(options.weights), defaults)
+    loaded = load_objective(read_weights(options.weights), defaults.loss)
     judge = jax.jit(loaded.objective)
     for name in options.styles or file.names:
         painting = options.paintings / f"{name}.jpg"

@@ -3,7 +3,7 @@
     python scripts/make_test_weights.py weights/densenet121-random.safetensors
 
 DenseNet-121's layers with an eighth of its channels: He-initialized kernels, and batch-norm
-statistics near those of such kernels, from a fixed seed. Nothing is learnt, so no style is seen.
+statistics near those of such kernels, from a fixed seed. Nothing is learned, so no style is seen.
 """
 
 import sys

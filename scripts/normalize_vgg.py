@@ -26,7 +26,7 @@ from stylejax.weights.rescale_vgg import mean_activations, rescaled_variables
 
 
 def metadata(weights: Weights) -> dict[str, str]:
-    """What a weight file says of a VGG beside its numbers."""
+    """What a weight file says of a VGG besides its numbers."""
     assert isinstance(weights.architecture, VggArchitecture)
     preprocessing = weights.variables["preprocessing"]
     rounded = lambda values: json.dumps([float(str(np.float32(value))) for value in values])

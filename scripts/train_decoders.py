@@ -8,6 +8,7 @@ with a weight file's averaged parameters and a fresh optimizer.
 """
 
 import tyro
+
 from training.decoders_run import Options, train
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ StyleLoss = Literal["gram", "covariance", "wasserstein"]
 TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
 STARTS = ("content", "style", "noise", "uniform", "mean", "universal")
-"""What `init` may name beside a picture file."""
+"""What `init` may name besides a picture file."""
 OptionValue = str | int | float | list[str] | list[int] | list[float]
 """The value of an option in a record: tuples are lists there, as in JSON."""
 
@@ -208,13 +208,11 @@ def check_options(options: Options, styles: int) -> None:
     for kind, layers in (("content", loss.content_layers), ("style", loss.style_layers)):
         if not layers:
             raise InputError(f"--{kind}-layers is empty: name at least one (weight 0 turns it off)")
-    counted = {
-        "content_layer_weights": (len(loss.content_layers), "content layers"),
-        "style_layer_weights": (len(loss.style_layers), "style layers"),
-        "style_blend": (styles, "style pictures"),
-    }
-    for name, (count, what) in counted.items():
-        check_shares(name, getattr(loss, name), count, what)
+    contents = len(loss.content_layers)
+    check_shares("content_layer_weights", loss.content_layer_weights, contents, "content layers")
+    textures = len(loss.style_layers)
+    check_shares("style_layer_weights", loss.style_layer_weights, textures, "style layers")
+    check_shares("style_blend", loss.style_blend, styles, "style pictures")
 
 
 def normalized_shares(given: Sequence[float], count: int) -> list[float]:
@@ -236,7 +234,7 @@ def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
     """The inverse of `flatten_options`; options that `values` lacks keep their defaults.
 
     Raises:
-        InputError: a name that is no option (a picture made by another version).
+        InputError: a name that is not an option (a picture made by another version).
     """
     unknown = dict(values)
 

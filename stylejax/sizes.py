@@ -7,6 +7,7 @@ from typing import Literal
 from stylejax.errors import InputError
 from stylejax.fields import option
 
+# In pixels: four positions of the feature maps of stride 8, where content is compared.
 SMALLEST_SIZE = 32
 
 PreserveColor = Literal["none", "luminance", "match"]

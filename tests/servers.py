@@ -62,4 +62,4 @@ def serving():
             yield server
         finally:
             server.shutdown()
-            thread.join()
+            thread.join(timeout=60)

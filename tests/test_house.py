@@ -35,6 +35,9 @@ PACKAGE = Path(stylejax.__file__).parent
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = [path for path in MODULES if path.name == "__init__.py"]
+PROGRAMS = sorted(SCRIPTS.rglob("*.py"))
+# Scripts that are longer still; none may join them.
+LONG_SCRIPTS = {"distillation", "pretrain"}
 
 
 @cache
@@ -42,8 +45,12 @@ def nodes(path):
     return list(ast.walk(ast.parse(path.read_text())))
 
 
-def module_name(path):
-    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+def module_name(path, folder=PACKAGE):
+    return ".".join(path.relative_to(folder).with_suffix("").parts)
+
+
+def module_lengths(paths, folder):
+    return {module_name(path, folder): len(path.read_text().splitlines()) for path in paths}
 
 
 def imported(path):
@@ -128,8 +135,8 @@ def count_of_any(path):
 
 
 def test_modules_and_functions_are_short_and_typed(record_property):
-    modules = {module_name(path): len(path.read_text().splitlines()) for path in MODULES}
-    functions = function_lengths([*MODULES, *SCRIPTS.rglob("*.py")])
+    modules = module_lengths(MODULES, PACKAGE)
+    functions = function_lengths([*MODULES, *PROGRAMS])
     count = sum(map(count_of_any, MODULES))
     record_property(
         "the house",
@@ -139,6 +146,15 @@ def test_modules_and_functions_are_short_and_typed(record_property):
     assert {name: lines for name, lines in modules.items() if lines > LONGEST_MODULE} == {}
     assert {name: lines for name, lines in functions.items() if lines > LONGEST_FUNCTION} == {}
     assert count <= MOST_ANY
+
+
+def test_scripts_are_short_and_their_parts_lie_in_folders():
+    lengths = module_lengths(PROGRAMS, SCRIPTS)
+    assert {name for name, lines in lengths.items() if lines > LONGEST_MODULE} <= LONG_SCRIPTS
+    # Parts are named by what they are about, and each folder of them says what it holds.
+    folders = {path.parent for path in PROGRAMS} - {SCRIPTS}
+    inits = [ast.parse((folder / "__init__.py").read_text()) for folder in folders]
+    assert inits and all(map(ast.get_docstring, inits))
 
 
 def test_no_module_exports_a_function_of_its_own_name():

@@ -13,8 +13,8 @@ from typing import Any
 
 import jax
 
-from benchmarks.evaluation import device_peak_bytes, peak_bytes
 from benchmarks.solver import sample_pairs
+from benchmarks.workers import device_peak_bytes, peak_bytes
 from stylejax.images.read import read_picture
 from stylejax.images.scaling import resize
 from stylejax.universal.decoder_weights import read_decoders

@@ -1,7 +1,7 @@
 """The commands of the command line and their options, as frozen dataclasses.
 
 A command that solves is the request itself, as `runs` takes it, with what concerns the terminal
-alone beside it. A docstring is a command's help; behind `Examples:` stand two ways to call it.
+alone added to it. A docstring is a command's help; below `Examples:` are two ways to call it.
 """
 
 from dataclasses import dataclass, field
@@ -33,10 +33,11 @@ class RunOptions(TerminalOptions):
 
     preset: PresetName | None = option(
         None,
-        "Take network and options from a published program; those given here go first.",
+        "Take network and options from a published program; those given here take precedence.",
     )
     like: Path | None = option(
-        None, "Take all options from a picture that stylejax made; those given here go first."
+        None,
+        "Take all options from a picture that stylejax made; those given here take precedence.",
     )
     coordinator: str | None = option(
         None,

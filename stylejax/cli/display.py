@@ -25,6 +25,7 @@ from stylejax.runs.universal import UniversalSummary
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
 
+# In a log, where a bar cannot be drawn over, each tenth of a solve has a line.
 LINES_WITHOUT_TERMINAL = 10
 
 
@@ -222,7 +223,7 @@ def universal_json(summary: UniversalSummary) -> str:
 
 
 def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
-    """How a sweep of so many combinations ended, for a reader."""
+    """How a sweep of this many combinations ended, for a reader."""
     seconds = f"{summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
     kept = f", {summary.kept} of them from before" if summary.kept else ""
     yield f"{summary.folder}"

@@ -60,6 +60,7 @@ from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
 
+# What shells report of a program that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED = 130
 
 

@@ -1,6 +1,6 @@
 """From the words of the command line to a command: the one place that tyro is used.
 
-The commands are plain dataclasses. What tyro has to know beside them is said here: which fields
+The commands are plain dataclasses. What tyro has to know besides them is said here: which fields
 are given without a flag, what stands for several values, and from where defaults come.
 """
 
@@ -57,6 +57,7 @@ Examples:
     stylejax demo
     stylejax transfer photo.jpg painting.jpg -o out.png
 """
+# In columns; longer lines are hard to read, however wide the terminal is.
 _WIDEST_TEXT = 100
 _FLAGS = {"content_masks": "content-mask", "style_masks": "style-mask"}
 """Flags that are not named as their fields: each takes all files after it."""
@@ -263,7 +264,7 @@ def _one_line_errors() -> Iterator[None]:
             yield
     except SystemExit as end:
         if end.code not in (0, None):
-            # Below the title stands the message, and below a rule what tyro has to say beside it;
+            # Below the title stands the message, and below a rule what tyro has to say besides;
             # where the frame is not drawn in Unicode, a rule is above the message as well.
             inside = "\n".join(line.strip("│ ") for line in framed.getvalue().splitlines()[1:])
             parts = (" ".join(part.split()) for part in re.split(r"^[─-]{2,}$", inside, flags=re.M))

@@ -16,7 +16,7 @@ from stylejax.errors import InputError
 AUTOMATIC = "auto"
 """The coordinator's name where Slurm, a TPU pod or GKE says all by itself."""
 SECONDS_UNTIL_DEAD = 20
-"""A process that has not been heard of for so long is given up, and the others end."""
+"""A process that has not been heard from for this long is given up, and the others end."""
 SECONDS_TO_GATHER = 120
 """How long the first processes wait for the last one to start."""
 

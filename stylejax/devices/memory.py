@@ -35,17 +35,17 @@ _SHARE_OF_MAPS_HELD = 0.62
 _MAPS_AT_WORK = 6.0
 _COPIES_OF_PARAMETERS = 4.0
 _PICTURES_AT_WORK = 5.0
-"""Arrays of the picture's size beside those that the solver keeps, among them its spectrum."""
+"""Arrays of the picture's size besides those that the solver keeps, among them its spectrum."""
 _FLOAT_BYTES = 4
 _SHARE_OF_MEMORY = 0.7
 """Of a device's memory, what a picture may take that is not cut into strips."""
 
 
 def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
-    """The devices of a kind, or of JAX's default kind; so many of them, or all.
+    """The devices of a kind, or of JAX's default kind: this many of them, or all.
 
     Raises:
-        InputError: there is no such device, or there are not so many: nothing ever falls back to
+        InputError: there is no such device, or there are not that many: nothing ever falls back to
             the CPU, or to fewer, unasked.
     """
     try:
@@ -83,8 +83,8 @@ def available_memory(device: Device) -> int:
 def release_freed_memory() -> None:
     """Give memory that was freed back to the system, where the C library keeps it (glibc).
 
-    XLA's compiler leaves several hundred megabytes behind, which would else stay beside all that a
-    solve takes.
+    XLA's compiler leaves several hundred megabytes behind, which would otherwise stay on top of
+    all that a solve takes.
     """
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

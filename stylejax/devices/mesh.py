@@ -41,6 +41,7 @@ def places_on(devices: Sequence[Device], axis: str) -> tuple[NamedSharding, Name
 
     `axis` is what the devices' own axis is called; arrays for one program must agree on it.
     """
+    # One axis of devices: a picture is split along its rows, a batch along its lanes.
     mesh = Mesh(np.asarray(devices), (axis,))
     return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(axis))
 
@@ -61,6 +62,8 @@ def placed(tree: PyTree, places: PyTree[NamedSharding]) -> PyTree:
     return jax.tree.map(move, tree, places)
 
 
+# In a text of XLA: `%name = f32[4,8]{1,0} all-reduce(...)`, with a tuple of shapes where there are
+# several. On GPUs they begin and end apart; counted are the beginnings.
 _COLLECTIVE = re.compile(
     r"= (.*?) (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
 )

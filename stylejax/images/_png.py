@@ -8,8 +8,11 @@ import zlib
 import numpy as np
 from jaxtyping import UInt16
 
+# The first eight bytes of every PNG (PNG specification, section 5.2).
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# What EXIF begins with in a JPEG, and in Pillow, but not in the chunk eXIf.
 _EXIF_PREFIX = b"Exif\0\0"
+# Each byte less the one above it (PNG specification, section 9.2).
 _FILTER_UP = 2
 
 
@@ -18,6 +21,7 @@ def encode_png16(
 ) -> bytes:
     """Encode RGB or RGBA samples in [0, 65535] with an ICC profile and, unless empty, EXIF."""
     height, width, channels = samples.shape
+    # Colors, and colors with alpha (PNG specification, section 11.2.2).
     color_type = 2 if channels == 3 else 6
     rows = np.ascontiguousarray(samples, ">u2").view(np.uint8).reshape(height, -1)
     # Each row as its difference from the one above compresses nearly as well as a choice by row.

@@ -13,6 +13,8 @@ from stylejax.types import OtherPixels, Pixels
 
 LUMA = np.asarray([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in luminance (ITU-R BT.601)."""
+# A deviation far below a gray level (1 / 255), and as a variance just below one (0.003 squared): a
+# picture of a single color is then divided by something, and all others come out as they would.
 _REGULARIZATION = 1e-5
 
 
@@ -51,6 +53,8 @@ def match_colors(style: OtherPixels, content: Pixels) -> OtherPixels:
         (each - mean).T @ (each - mean) / len(each) + _REGULARIZATION * np.eye(3)
         for each, mean in zip(flat, means, strict=True)
     )
+    # Where we leave the paper: it takes Cholesky factors, or the roots of A and B, whose maps give
+    # the same covariance but move colors further.
     root, inverse = _root(ours, 0.5), _root(ours, -0.5)
     linear = inverse @ _root(root @ theirs @ root, 0.5) @ inverse
     matched = (flat[0] - means[0]) @ linear + means[1]
@@ -73,5 +77,6 @@ def colors_after(preserve: PreserveColor, image: Pixels, content: Pixels) -> Pix
     """The result with the colors that were to be kept."""
     if preserve != "luminance":
         return image
+    # The paper keeps the chrominance of YIQ: adding to all three channels alike does just that.
     lighter = luminance_of(image) - luminance_of(content)
     return np.clip(content + lighter[..., None], 0.0, 1.0).astype(np.float32)

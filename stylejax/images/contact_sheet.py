@@ -18,6 +18,7 @@ LONGEST_SIDE = 8192
 SMALLEST_CELL = 32
 """...no smaller than this."""
 
+# All in pixels of the sheet; labels wider than this are wrapped, so that columns stay narrow.
 _GAP = 8
 _TEXT_SIZE = 16
 _WIDEST_LABEL = 320

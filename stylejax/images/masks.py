@@ -48,6 +48,7 @@ def _mean_around(mask: Mask, window: int) -> Mask:
     before, after = window // 2, window - 1 - window // 2
     for axis in (0, 1):
         margin = [(before, after) if axis == side else (0, 0) for side in (0, 1)]
+        # Zeros outside would make the picture's border the edge of a region.
         padded = np.pad(mask, margin, mode="edge")
         mask = np.lib.stride_tricks.sliding_window_view(padded, window, axis).mean(axis=-1)
     return mask
@@ -69,6 +70,8 @@ def layer_mask(
         width: likewise.
     """
     window = min(max(1, receptive_field // 2), *mask.shape)
+    # Weights that fall off, in place of positions that count or do not: at a deep layer a narrow
+    # region has no position that sees nothing else.
     inside = np.square(_mean_around(mask, window)) * mask
     weights = np.asarray(
         Image.fromarray(inside.astype(np.float32)).resize((width, height), Image.Resampling.BOX)

@@ -23,10 +23,13 @@ from stylejax.images._srgb import convert_to_srgb
 from stylejax.images.scaling import fitted_size, resize
 from stylejax.types import Alpha, Pixels
 
+# In pixels: two positions of a feature map of stride 8.
 MINIMUM_SIDE = 16
 MAXIMUM_PIXELS = 178_956_970
 """Where Pillow refuses to open a picture, as a guard against decompression bombs."""
 
+# Of Pillow's formats those that people have pictures in; left to itself it would try all it knows,
+# and for some of them (EPS) start another program.
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 READ_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"))
 """How pictures are found in a folder; a file that is named may have any suffix."""

@@ -25,6 +25,7 @@ WRITE_FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+# As Pillow writes them, JPEG and WebP have 8 bits and no more.
 DEEP_FORMATS = ("PNG", "TIFF")
 
 

@@ -73,6 +73,10 @@ class Reader:
         positions = -(-height // layer.stride) * -(-width // layer.stride)
         return Sizes(layer.channels, positions, height * width)
 
+    def channels(self, names: Sequence[str]) -> list[int]:
+        """The channels of layers' maps."""
+        return [dict(self.layers)[name].channels for name in names]
+
     def carried_masks(
         self,
         names: Sequence[str],
@@ -98,6 +102,7 @@ class Reader:
                 self.extract(variables, image), beside, {n: 1.0 for n, _ in self.layers}
             )
         cuts = {name: self.strips.cut(height, layer.stride) for name, layer in self.layers}
+        # A mean over a cut, zeros included, times this is a part of the whole map's mean.
         shares = {name: cut.rows / cut.height for name, cut in cuts.items()}
 
         def of_strip(strip: Strip) -> tuple[PyTree, Features]:
@@ -136,6 +141,7 @@ def make_reader(
         if not layers:
             raise InputError(f"no {kind} layer: name at least one (a weight of 0 turns it off)")
         canonical_layers(layers, network)
+    # One layer under two names is computed once, and given under both.
     names = [name for layers in asked.values() for name in layers]
     canonical = {name: canonical_layer(name, network) for name in names}
     extract = feature_extractor(

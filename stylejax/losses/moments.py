@@ -73,6 +73,7 @@ def layer_moments(
 
 def covariance(moments: Moments) -> Gram:
     """The covariance of the channels over positions."""
+    # Exact for mixed moments too, where it has the variance between the pictures' means.
     return moments.gram - jnp.outer(moments.mean, moments.mean)
 
 
@@ -90,5 +91,6 @@ def covariance_losses(moments: Moments, target: Moments) -> tuple[Scalar, Scalar
     """
     channels = target.mean.shape[-1]
     distance = jnp.sum(jnp.square(moments.mean - target.mean))
+    # The trace is |n|^2 and the variances, so it is not 0 where the mean is.
     means = distance * jnp.trace(target.gram) / (4.0 * channels**2)
     return style_loss(covariance(moments), covariance(target)), means

@@ -2,7 +2,7 @@
 
 `Objective` holds structure only (which layers, which functions); everything with a number in it is
 an argument: `loss(image, variables, targets, weights)`. So a new target, a changed weight or
-another placement compiles nothing anew, and `jax.vmap` and `jax.grad` have arguments to name.
+another placement recompiles nothing, and `jax.vmap` and `jax.grad` have arguments to name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from stylejax.errors import InputError
 from stylejax.images.masks import Masks, check_masks
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
-from stylejax.losses.content import ContentDistance, content_loss
+from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss
 from stylejax.losses.forms import Form, style_term
 from stylejax.losses.gram import GramMatrix
 from stylejax.losses.moments import Moments, StyleDistance, layer_moments
@@ -28,6 +28,7 @@ from stylejax.networks.layers import AnyNetwork
 from stylejax.options import Kernels, LossOptions, Pooling, Precision
 from stylejax.types import Features, Image, OtherImage, Scalar, Variables
 
+# So that a call of the library and the command line mean the same.
 _DEFAULTS = LossOptions()
 
 
@@ -229,6 +230,8 @@ class Objective:
             return jnp.sum(len(blend) * blend * targets.regions.areas * each)
         target = jax.tree.map(lambda each: jnp.tensordot(blend, each, axes=1), style)
         content = targets.content_moments[name]
+        # That of a blend, which is a weight, does not depend on the picture: XLA computes it
+        # outside of the solver's loop (tests/transfer/test_blended_units.py).
         unit = units[name][0] if units else self._style_unit(name, image, content, target)
         return term(ours, target, unit)
 
@@ -269,21 +272,20 @@ def make_objective(
             differentiated in forward mode too.
 
     Raises:
-        InputError: no content or style layer, an unknown or repeated one, or an unknown name.
+        InputError: no content or style layer, an unknown or repeated one, an unknown name, or a
+            content loss that cannot be added up over strips.
     """
     made = {name: as_term(term) for name, term in (terms or {}).items()}
     asked = {"content": content_layers, "style": style_layers}
     asked |= {f"{name} (a term)": term.layers for name, term in made.items() if term.layers}
     tuned = loss_kernels(kernels)
+    reader = make_reader(
+        network, asked, pooling=pooling, precision=precision, kernels=kernels, strip_rows=strip_rows
+    )
+    if strip_rows:
+        check_sum_over_positions(content_loss, reader.channels(content_layers))
     return Objective(
-        make_reader(
-            network,
-            asked,
-            pooling=pooling,
-            precision=precision,
-            kernels=kernels,
-            strip_rows=strip_rows,
-        ),
+        reader,
         tuple(content_layers),
         tuple(style_layers),
         content_loss,

@@ -55,13 +55,13 @@ class Strips(NamedTuple):
 
 
 def make_strips(rows: int, receptive_field: int, stride: int) -> Strips:
-    """Strips of about so many rows, for layers that see so far."""
+    """Strips of about this many rows, for layers with this receptive field."""
     up = lambda pixels: -(-pixels // stride) * stride
     return Strips(up(rows), up(receptive_field // 2 + stride), stride)
 
 
 def layer_strips(rows: int, layers: Collection[Layer]) -> Strips:
-    """Strips of about so many rows for a network that is looked at in these layers."""
+    """Strips of about this many rows for a network that is looked at in these layers."""
     field = max(layer.receptive_field for layer in layers)
     return make_strips(rows, field, max(layer.stride for layer in layers))
 
@@ -94,6 +94,7 @@ class Strip(NamedTuple):
 def list_strips(cuts: Strips, height: int) -> Strip:
     """The strips of a picture, as arrays with a leading axis."""
     first = jnp.arange(cuts.count(height)) * cuts.rows
+    # Cuts at either end are moved into the picture: all of them have one shape.
     start = jnp.clip(first - cuts.halo, 0, height - cuts.cut(height, 1).rows)
     return Strip(start, first, jnp.minimum(first + cuts.rows, height))
 
@@ -106,6 +107,7 @@ def scan_strips(
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), summed)
 
     def step(total: PyTree, strip: Strip) -> tuple[PyTree, PyTree]:
+        # Run forward again for the gradient: the maps of one strip are held at a time.
         summed, kept = jax.checkpoint(function)(strip)
         return jax.tree.map(jnp.add, total, summed), kept
 

@@ -62,8 +62,10 @@ class Targets(NamedTuple):
         content_units: what each content layer's loss is divided by (`stylejax.losses.forms`).
         style: the moments of the style pictures' feature maps, with a leading axis of pictures.
         style_units: what the parts of each style layer's loss are divided by, with a leading axis
-            of pictures. None where several styles are blended: the unit is that of the blend, which
-            is a weight.
+            of pictures. None where several styles are blended: the unit is that of the mixed
+            moments, no mixture of units, and the blend is a weight, to be swept and differentiated.
+            So the objective computes it; inside of a solver's loop XLA does so once for a chunk of
+            iterations, in a loop of one's own each call of the objective does.
         content_moments: those of the content picture at the style layers, with a leading axis of
             regions where there are some: region n is compared with style picture n.
         regions: where each style goes, where they do not all go everywhere.

@@ -1,10 +1,12 @@
 """The weights of the loss, and the loss taken apart: two pytrees of numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
 
+from stylejax.options import LossOptions, normalized_shares
 from stylejax.types import Scalar
 
 Number = float | Float[Array, "..."]
@@ -20,6 +22,7 @@ class _LossWeights(NamedTuple):
     term_weights: Mapping[str, Number] = {}
 
 
+# Programs that say `weights._replace(style=...)` keep working.
 _FORMER_NAMES = {
     "content": "content_weight",
     "style": "style_weight",
@@ -29,6 +32,12 @@ _FORMER_NAMES = {
 }
 
 
+def _shared_out(layers: Sequence[str], given: Sequence[float]) -> dict[str, Number]:
+    """The layers' relative weights by their names, with a sum of 1."""
+    shares = normalized_shares(given, len(layers))
+    return {name: jnp.float32(share) for name, share in zip(layers, shares, strict=True)}
+
+
 class LossWeights(_LossWeights):
     """Every weight of the loss: a pytree of numbers, to be traced, swept and differentiated.
 
@@ -36,10 +45,36 @@ class LossWeights(_LossWeights):
     ones by their names. The layers' weights multiply each layer's term; `style_blend` mixes the
     moments of several style pictures. Those three conventionally sum to 1 each;
     `Objective.weights` makes them so. Fields can be read and replaced by their former names too
-    (`style` for `style_weight`, `style_layers` for `style_layer_weights`, and so on).
+    (`style` for `style_weight`, `style_layers` for `style_layer_weights`, and so on); these give
+    back whatever JAX has put there: shapes, axes or None as well as numbers.
     """
 
     __slots__ = ()
+
+    @classmethod
+    def from_options(
+        cls,
+        options: LossOptions,
+        styles: int,
+        *,
+        content_factor: float = 1.0,
+        tv_factor: float = 1.0,
+    ) -> "LossWeights":
+        """The weights that the options describe, for a number of style pictures.
+
+        The factors multiply the weights of content and of total variation, at one level of a
+        pyramid, say.
+        """
+        return cls(
+            content_weight=jnp.float32(options.content_weight * content_factor),
+            style_weight=jnp.float32(options.style_weight),
+            tv_weight=jnp.float32(options.tv_weight * tv_factor),
+            content_layer_weights=_shared_out(
+                options.content_layers, options.content_layer_weights
+            ),
+            style_layer_weights=_shared_out(options.style_layers, options.style_layer_weights),
+            style_blend=jnp.asarray(normalized_shares(options.style_blend, styles), jnp.float32),
+        )
 
     def _replace(self, **changes: Any) -> "LossWeights":  # pyright: ignore[reportIncompatibleMethodOverride]
         """The same weights with some fields replaced."""
@@ -47,27 +82,27 @@ class LossWeights(_LossWeights):
         return super()._replace(**known)
 
     @property
-    def content(self) -> Number:
+    def content(self) -> PyTree:
         """The former name of `content_weight`."""
         return self.content_weight
 
     @property
-    def style(self) -> Number:
+    def style(self) -> PyTree:
         """The former name of `style_weight`."""
         return self.style_weight
 
     @property
-    def total_variation(self) -> Number:
+    def total_variation(self) -> PyTree:
         """The former name of `tv_weight`."""
         return self.tv_weight
 
     @property
-    def content_layers(self) -> Mapping[str, Number]:
+    def content_layers(self) -> PyTree:
         """The former name of `content_layer_weights`."""
         return self.content_layer_weights
 
     @property
-    def style_layers(self) -> Mapping[str, Number]:
+    def style_layers(self) -> PyTree:
         """The former name of `style_layer_weights`."""
         return self.style_layer_weights
 

@@ -111,6 +111,7 @@ class VggArchitecture(NamedTuple):
 
 
 AnyArchitecture = Architecture | VggArchitecture
+# The widths of the papers are the classes' defaults.
 DENSENET121 = Architecture()
 VGG16 = VggArchitecture(block_sizes=(2, 2, 3, 3, 3))
 VGG19 = VggArchitecture()

@@ -83,6 +83,7 @@ def _feature_maps(network: DenseNet, rows: Iterable[Layer], x: Batch) -> Maps:
             case "norm":
                 x = nn.BatchNorm(
                     use_running_average=not network.training,
+                    # torchvision's 0.1, which counts the other way round.
                     momentum=0.9,
                     epsilon=network.epsilon,
                     dtype=network.dtype,

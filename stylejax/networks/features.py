@@ -2,8 +2,8 @@
 
 Here a picture in [0, 1] is padded by reflection, normalized as the weights want it, sent through
 the network, and the feature maps are cropped to the picture again. The padding keeps the zeros
-that the network's convolutions pad with away from the picture, and fills sizes that are no multiple
-of the network's stride; it is part of the function, so gradients flow through it.
+that the network's convolutions pad with away from the picture, and fills sizes up to a multiple of
+the network's stride; it is part of the function, so gradients flow through it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +76,7 @@ def folded_variables(network: Network | KnownNetwork, layers: Sequence[str]) -> 
     Raises:
         InputError: a layer is unknown; it may be named twice.
     """
+    # Content and style may ask for the same layer.
     names = dict.fromkeys(canonical_layer(name, network) for name in layers)
     if isinstance(network, Network) or isinstance(network.architecture, VggArchitecture):
         return network.variables

@@ -22,6 +22,7 @@ from stylejax.runs.metadata import Record
 from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History
 
+# So much work is lost at most where the disk is fast enough for CHECKPOINT_SHARE.
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 CHECKPOINT_SHARE = 0.05
 """Largest share of the time that checkpoints may take."""

@@ -123,7 +123,7 @@ def read_record(path: Path) -> Record:
     """The record stored in a picture.
 
     Raises:
-        InputError: the file is no picture, or holds no record of stylejax.
+        InputError: the file is not a picture, or holds no record of stylejax.
     """
     text = read_description(path)
     try:

@@ -49,14 +49,14 @@ MASK_TOLERANCE = 0.02
 
 
 class Prepared(NamedTuple):
-    """What a request comes to.
+    """What a request names, checked and found.
 
-    `device` is this process's own first one, for all that is not spread; `needed` is an estimate of
-    the bytes that a solve takes on each device; `files` are the picture files, not yet decoded;
+    `device` is this process's own first one, for all that is not spread; `strip_rows` are the rows
+    that the network sees at a time there (0 for all); `needed` is an estimate of the bytes that a
+    solve takes on each device; `files` are the picture files, not yet decoded;
     `decoders` are there where the solve is to start from their picture.
     """
 
-    request: Request
     files: Files
     devices: list[Device]
     device: Device
@@ -64,6 +64,7 @@ class Prepared(NamedTuple):
     size: tuple[int, int]
     levels: tuple[Level, ...]
     settings: Record
+    strip_rows: int
     needed: int
     decoders: Decoders | None = None
 
@@ -93,6 +94,7 @@ def check_outputs(request: Request) -> None:
     every, last = request.save_every, request.options.solve.iterations
     snapshots = range(every, last + 1, every) if every else ()
     written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
+    # By the file, not its name: there are links, and file systems that ignore case.
     for output in filter(Path.exists, written):
         for path in request.inputs:
             if path.exists() and output.samefile(path):
@@ -169,6 +171,7 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     size, _ = _fitted_sizes(request, files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
+    # Lanes of a sweep are spread whole: there any number of devices will do.
     if by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
@@ -177,6 +180,7 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
+    # Adam keeps two averages of the gradient, as much as one pair is.
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
@@ -186,20 +190,17 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
         lambda device: fitting_strip_rows(*solve, device),
         devices if by_rows else [device],
     )
-    options = replace(options, loss=replace(options.loss, strip_rows=rows))
-    request = replace(request, options=options)
     needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
     check_memory(needed, available_memory(device), options.picture.longest, fixed)
     spread = len(devices) if by_rows else 1
-    settings = _record(request, files, weights, device.platform, spread)
+    solved = replace(options, loss=replace(options.loss, strip_rows=rows))
+    settings = _record(replace(request, options=solved), files, weights, device.platform, spread)
     decoders = None
     if options.picture.init == "universal":
         decoders = read_decoders(encoder=weights.sha256)
         settings["decoders"] = {"name": decoders.name, "sha256": decoders.sha256}
-    return Prepared(
-        request, files, devices, device, weights, size, levels, settings, needed, decoders
-    )
+    return Prepared(files, devices, device, weights, size, levels, settings, rows, needed, decoders)
 
 
 def _record(
@@ -242,14 +243,13 @@ def decode_mask(file: PictureFile, height: int, width: int) -> Mask:
     return resize(luminance_of(decode_picture(file).pixels), height, width)
 
 
-def read_pictures(prepared: Prepared) -> ReadPictures:
-    """Decode every picture and mask, at the sizes that they are solved at.
+def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
+    """Decode every picture and mask of a request, at the sizes that they are solved at.
 
     Raises:
         InputError: a file is damaged, or masks do not fit.
     """
-    request, files = prepared.request, prepared.files
-    options = request.options.picture
+    options, files = request.options.picture, prepared.files
     (height, width), style_sizes = _fitted_sizes(request, files)
     content = decode_picture(files[request.content])
     inside = lambda pixels: cover_and_crop(pixels, height, width)
@@ -273,19 +273,15 @@ def read_pictures(prepared: Prepared) -> ReadPictures:
     pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
     start = None if init is None else decode_picture(files[init]).pixels
     if prepared.decoders is not None:
-        start = _universal_start(pictures, prepared, prepared.decoders)
+        # One pass of universal style transfer.
+        start = universal_transfer(
+            pictures.content,
+            pictures.styles,
+            weights=prepared.weights,
+            decoders=prepared.decoders,
+            options=UniversalOptions(style_blend=request.options.loss.style_blend),
+            masks=pictures.masks,
+        )
     return ReadPictures(
         pictures, colors, None if content.alpha is None else inside(content.alpha), start
-    )
-
-
-def _universal_start(pictures: Pictures, prepared: Prepared, decoders: Decoders) -> Pixels:
-    """The picture of one pass of universal style transfer, which a solve can start from."""
-    return universal_transfer(
-        pictures.content,
-        pictures.styles,
-        weights=prepared.weights,
-        decoders=decoders,
-        options=UniversalOptions(style_blend=prepared.request.options.loss.style_blend),
-        masks=pictures.masks,
     )

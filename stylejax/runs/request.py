@@ -41,7 +41,7 @@ class _Common:
     content_masks: tuple[Path, ...] = option(
         (),
         "Where each style goes: gray pictures of the content's shape, one for each style, white "
-        "inside; where all are black, the content stays as it is.",
+        "inside; where all are black, the content term alone holds the picture.",
     )
     style_masks: tuple[Path, ...] = option(
         (),
@@ -54,7 +54,7 @@ class _Common:
     )
     device: DeviceName | None = option(None, _DEVICE_HELP)
     devices: int = option(
-        0, "Spread the run over so many devices; 0 for all that it can use.", at_least=0
+        0, "Spread the run over this many devices; 0 for all that it can use.", at_least=0
     )
     resume: bool = option(
         False, "Go on with the run that was killed or interrupted; what is finished is kept."
@@ -69,7 +69,7 @@ class Request(_Common):
     _: KW_ONLY
     save_every: int = option(
         0,
-        "Save a numbered picture (out-0010.png) each so many iterations; 0 for none.",
+        "Save a numbered picture (out-0010.png) after every so many iterations; 0 for none.",
         at_least=0,
     )
     history: Path | None = option(

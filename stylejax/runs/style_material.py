@@ -17,10 +17,11 @@ from stylejax.feedforward.network import Painter
 from stylejax.feedforward.perceptual import Aims, painting_moments, typical_units
 from stylejax.feedforward.training import Pace, TrainingState, training_step, validate
 from stylejax.images.read import decode_picture, read_picture_file
-from stylejax.options import Options
+from stylejax.losses.weights import LossWeights
+from stylejax.options import LossOptions
 from stylejax.runs.photographs import Photographs, read_photographs, read_squares
 from stylejax.runs.style_request import StyleRequest
-from stylejax.transfer.problem import LoadedObjective, load_objective, loss_weights
+from stylejax.transfer.problem import LoadedObjective, load_objective
 from stylejax.types import OtherPixels
 from stylejax.version import VERSION
 from stylejax.weights.read import read_weights
@@ -75,8 +76,8 @@ def read_material(request: StyleRequest) -> Material:
     squares = read_squares(request.validation, request.size)
     empty = np.zeros((0, request.size, request.size, 3), np.float32)
     return Material(
-        load_objective(weights, _options(request)),
-        load_objective(weights, _options(replace(request, precision="float32"))),
+        load_objective(weights, _loss(request)),
+        load_objective(weights, _loss(replace(request, precision="float32"))),
         [decode_picture(file, request.style_size).pixels for file in files],
         read_photographs(request.photos, TILE * request.size),
         np.stack(squares) if squares else empty,
@@ -84,15 +85,14 @@ def read_material(request: StyleRequest) -> Material:
     )
 
 
-def _options(request: StyleRequest) -> Options:
-    loss = replace(
-        Options().loss,
+def _loss(request: StyleRequest) -> LossOptions:
+    return replace(
+        LossOptions(),
         content_weight=request.content_weight,
         style_weight=request.style_weight,
         tv_weight=request.tv_weight,
         precision=request.precision,
     )
-    return replace(Options(), loss=loss)
 
 
 def make_aims(
@@ -113,7 +113,7 @@ def make_aims(
         sample = jnp.asarray(halves.mean((2, 4)) / 255.0)
         units = jax.jit(partial(typical_units, loaded.objective))(variables, moments, sample)
     moments, units = jax.device_get((moments, units))
-    weights = loss_weights(_options(request), len(paintings))
+    weights = LossWeights.from_options(_loss(request), len(paintings))
     return jax.device_put(
         Aims(loaded.variables, moments, units, weights, jnp.float32(request.identity_weight))
     )
@@ -133,7 +133,7 @@ def _aims_shapes(request: StyleRequest, loaded: LoadedObjective) -> Aims:
     units = jax.eval_shape(
         partial(typical_units, loaded.objective), loaded.variables, moments, sample
     )
-    weights = loss_weights(_options(request), count)
+    weights = LossWeights.from_options(_loss(request), count)
     return Aims(loaded.variables, moments, units, weights, jnp.float32(request.identity_weight))
 
 

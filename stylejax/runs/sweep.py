@@ -29,7 +29,7 @@ from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.transfer import agreed_pace
-from stylejax.sweep.combinations import Combination, Combinations, combination_name
+from stylejax.sweep.combinations import Combination, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
 from stylejax.transfer.transfer import finished_picture
@@ -73,10 +73,14 @@ class _Batches:
     """Solves batches with a look at the clock between steps, and suspends them in a checkpoint."""
 
     def __init__(
-        self, prepared: Prepared, read: ReadPictures, grid: Combinations, observer: SweepObserver
+        self,
+        request: SweepRequest,
+        prepared: Prepared,
+        read: ReadPictures,
+        observer: SweepObserver,
     ) -> None:
-        self.prepared, self.grid, self.observer = prepared, grid, observer
-        options = prepared.request.options
+        self.prepared, self.grid, self.observer = prepared, request.grid, observer
+        options, self.resume = request.first.options, request.resume
         preserve = options.picture.preserve_color
         self.solver = SweepSolver(
             prepared.weights,
@@ -86,9 +90,10 @@ class _Batches:
             prepared.devices,
             lambda image: finished_picture(image, read.colors, preserve),
             start=read.start,
+            strip_rows=prepared.strip_rows,
             stage=observer.stage,
         )
-        self.checkpoint = checkpoint_path(prepared.request.output / "sweep")
+        self.checkpoint = checkpoint_path(request.output / "sweep")
         self.clock = CheckpointClock()
         self.work, self.to_do, self.seconds, self.solving = 0.0, 0.0, 0.0, 0.0
 
@@ -156,7 +161,7 @@ class _Batches:
 
     def _suspended(self, lanes: Sequence[Combination]) -> SuspendedBatch | None:
         """The batch as a killed sweep left it, where this one goes on and it was on this one."""
-        if not self.prepared.request.resume:
+        if not self.resume:
             return None
         try:
             level, leaves, spent = load_checkpoint(self.checkpoint, self._of_batch(lanes))
@@ -210,8 +215,8 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             "name one, or leave --init out"
         )
     with jax.default_device(prepared.device):
-        read = read_pictures(prepared)
-        batches = _Batches(prepared, read, request.grid, observer)
+        read = read_pictures(request.first, prepared)
+        batches = _Batches(request, prepared, read, observer)
         folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)
         if request.first.resume:
             folder.keep_finished()

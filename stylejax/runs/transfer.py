@@ -6,6 +6,7 @@ caller passes.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from stylejax.runs.checkpoint import (
     restore_state,
     save_checkpoint,
 )
-from stylejax.runs.metadata import record_text
+from stylejax.runs.metadata import Record, record_text
 from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
@@ -39,9 +40,10 @@ from stylejax.solvers.steps import Step, chunks_of_about
 from stylejax.transfer.history import TERMS, History, history_csv, history_plot
 from stylejax.transfer.levels import Progress, Suspended, solve_levels
 from stylejax.transfer.problem import Problem, level_problem, load_objective
+from stylejax.transfer.pyramid import Level
 from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
-from stylejax.types import OtherPixels, Pixels
+from stylejax.types import OtherPixels, Pixels, Variables
 from stylejax.weights.read import Weights
 
 
@@ -105,8 +107,8 @@ def write_result(
 class _Saver:
     """Snapshots and checkpoints between steps, and the final files."""
 
-    def __init__(self, prepared: Prepared, read: ReadPictures) -> None:
-        self.request, self.settings = prepared.request, prepared.settings
+    def __init__(self, request: Request, settings: Record, read: ReadPictures) -> None:
+        self.request, self.settings = request, settings
         self.read, self.clock = read, CheckpointClock()
 
     def between_steps(self, progress: Progress) -> None:
@@ -152,25 +154,31 @@ class _Saver:
 
 
 class _Levels:
-    """Makes and compiles the problem of each level, and knows how long that took."""
+    """Spreads and compiles the problem of each level, and knows how long that took.
+
+    `make` makes a problem from its level and the picture to start from, None where the options name
+    one.
+    """
 
     def __init__(
-        self, prepared: Prepared, read: ReadPictures, saver: _Saver, observer: Observer
+        self,
+        make: Callable[[Level, OtherPixels | None], Problem],
+        prepared: Prepared,
+        saver: _Saver,
+        observer: Observer,
     ) -> None:
-        self.prepared, self.read, self.saver, self.observer = prepared, read, saver, observer
+        self.make, self.prepared, self.saver, self.observer = make, prepared, saver, observer
         self.compiling, self.making, self.resumed = 0.0, 0.0, False
-        self.network = load_objective(prepared.weights, prepared.request.options)
-        self.spread = None
-        if len(prepared.devices) > 1:
-            self.spread = spread_variables(self.network.variables, prepared.devices)
+        self.spread: Variables | None = None
 
     def problem(self, number: int, image: OtherPixels | None) -> Problem:
-        began, levels = time.monotonic(), self.prepared.levels
-        level, options = levels[number - 1], self.prepared.request.options
-        start = self.read.start if image is None else image
-        problem = level_problem(self.network, self.read.pictures, options, level, start)
-        if self.spread is not None:
-            problem = over_rows(problem, self.prepared.devices, self.spread)
+        began, levels, devices = time.monotonic(), self.prepared.levels, self.prepared.devices
+        level = levels[number - 1]
+        problem = self.make(level, self.saver.read.start if image is None else image)
+        if len(devices) > 1:
+            if self.spread is None:
+                self.spread = spread_variables(problem.arguments[0], devices)
+            problem = over_rows(problem, devices, self.spread)
         if number == 1 and not self.resumed:
             # From here on a kill at any moment leaves something to resume from.
             self.saver.checkpoint(None)
@@ -189,7 +197,7 @@ class _Levels:
 
     def suspended(self) -> Suspended:
         """Where the run that the request resumes has got to."""
-        request = self.prepared.request
+        request = self.saver.request
         if not request.resume:
             return Suspended()
         level, leaves, history = load_checkpoint(
@@ -202,18 +210,15 @@ class _Levels:
         return Suspended(level, history, lambda problem: restore_state(leaves, problem.shapes()))
 
 
-def _solve(
-    prepared: Prepared, read: ReadPictures, saver: _Saver, observer: Observer
-) -> tuple[Progress, float, float]:
+def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress, float, float]:
     """The end of the solve, and the seconds of compiling and of solving."""
-    levels = _Levels(prepared, read, saver, observer)
-    suspended, request = levels.suspended(), prepared.request
+    suspended, request = levels.suspended(), saver.request
     preserve = request.options.picture.preserve_color
     began, progress = time.monotonic(), None
     for progress in solve_levels(
-        prepared.levels,
+        levels.prepared.levels,
         levels.problem,
-        lambda image: finished_picture(image, read.colors, preserve),
+        lambda image: finished_picture(image, saver.read.colors, preserve),
         pace=agreed_pace,
         every=request.save_every,
         suspended=suspended,
@@ -239,9 +244,14 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     check_outputs(request)
     prepared = prepare_run(request)
     with jax.default_device(prepared.device):
-        read = read_pictures(prepared)
-        saver = _Saver(prepared, read)
-        progress, compiling, solving = _solve(prepared, read, saver, observer)
+        read = read_pictures(request, prepared)
+        options, rows = request.options, prepared.strip_rows
+        network = load_objective(prepared.weights, options.loss, strip_rows=rows)
+        make = partial(level_problem, network, read.pictures, options)
+        saver = _Saver(request, prepared.settings, read)
+        progress, compiling, solving = _solve(
+            _Levels(make, prepared, saver, observer), saver, observer
+        )
         stopped = not progress.done
         saver.end(progress, stopped)
     return Summary(

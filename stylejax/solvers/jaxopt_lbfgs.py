@@ -103,10 +103,12 @@ def _jaxopt_lbfgs(fun: Function, history_size: int) -> jaxopt.LBFGS:
         fun=fun,
         has_aux=True,
         linesearch=_OneTrial(jax.value_and_grad(fun, has_aux=True)),  # pyright: ignore
+        # The trial that `_restarted` has put into the state.
         linesearch_init="current",
         history_size=history_size,
         implicit_diff=False,
         jit=False,
+        # Without implicit differentiation "auto" would unroll loops.
         unroll=False,
     )
 

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+# c1 and c2 of the Wolfe conditions, as Nocedal and Wright give them for quasi-Newton methods
+# (section 3.1).
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
 LARGEST_EXPANSION = 10.0
@@ -22,6 +24,7 @@ SMALLEST_EXPANSION = 1.1
 """Bounds of the next trial over the last one, until the bracket is found."""
 BRACKET_GUARD = 0.1
 """Share of the bracket at each end into which interpolation may not put a trial."""
+# A guard against searches that rounding leads astray: the best point so far is taken then.
 MOST_EVALUATIONS = 20
 
 ValueAndGrad = Callable[[PyTree], tuple[tuple[Float[Array, ""], PyTree], PyTree]]
@@ -165,6 +168,7 @@ def advance_search(
     too_high = trial._replace(value=jnp.where(jnp.isfinite(trial.value), trial.value, jnp.inf))
     high = tree_where(lowered, tree_where(passed, search.low, search.high), too_high)
     evaluations = search.evaluations + 1
+    # Float32 tells no two steps apart that are closer than this.
     collapsed = jnp.abs(high.step - low.step) <= 1e-7 * jnp.maximum(high.step, low.step)
     collapsed = collapsed & jnp.isfinite(high.step)
     exhausted = collapsed | (evaluations >= max_evaluations)
@@ -218,10 +222,10 @@ def strong_wolfe(
         params: the start x, a pytree of arrays.
         direction: d, a pytree like `params`, along which the function falls.
         value: f(x); with `aux` and `grad` known there, x is not evaluated again.
-        aux: what `value_and_grad` returns beside the value at x.
+        aux: what `value_and_grad` returns besides the value at x.
         grad: the gradient at x.
         initial_step: the first t to try, above 0.
-        max_evaluations: after so many the search gives up and returns the best step.
+        max_evaluations: after this many the search gives up and returns the best step.
     """
     further = lambda search: advance_search(
         search, value_and_grad, params, direction, max_evaluations=max_evaluations

@@ -85,11 +85,13 @@ def optax_lbfgs(history_size: int = 10) -> Method:
 
 def adam(learning_rate: float | Float[Array, ""] = 0.02) -> Method:
     """`optax.adam` with a constant learning rate, in units of `params`; one evaluation a step."""
+    # Where we leave the paper (0.999): its average of squares reaches back 1,000 steps, more than a
+    # solve has, and 0.99 reaches back 100.
     transform = optax.scale_by_adam(b1=0.9, b2=0.99)
 
     def init(fun: Function, params: PyTree, args: tuple) -> SolverState:
         value, aux = unevaluated(fun, params, args)
-        # The rate travels in the state, so another one compiles nothing anew.
+        # The rate travels in the state, so another one recompiles nothing.
         own = (transform.init(params), jnp.asarray(learning_rate, value.dtype))
         return first_state(params, value, aux, (own, jax.tree.map(jnp.zeros_like, params)))
 

@@ -1,7 +1,7 @@
 """Minimize any function of a pytree step by step, on the device; knows nothing of pictures.
 
-A function is `fun(params, *args) -> (value, aux)`: what it needs beside `params` travels as
-arguments, so new arguments of the same shapes compile nothing anew. A `Method` is two
+A function is `fun(params, *args) -> (value, aux)`: what it needs besides `params` travels as
+arguments, so new arguments of the same shapes recompile nothing. A `Method` is two
 pure functions, `init` and `step`; `Solver` runs them in compiled chunks of several iterations, or
 whole (`solve`, for use under `jax.vmap`). The start is evaluated by the first step, inside the loop
 like every other point, so that the compiled loop holds the function's only copy.
@@ -90,7 +90,7 @@ class Solver:
             start: the params to begin with, or the `SolverState` to go on from, whose memory is
                 taken over.
             iterations: the count to end at, those that such a state has behind it included.
-            *args: what the function takes beside its params.
+            *args: what the function takes besides its params.
             pace: from a step to the iterations of the next chunk.
             programs: those that `compile` has made; unless given they are compiled when called.
         """
@@ -105,6 +105,7 @@ class Solver:
 
     def begin(self, params: PyTree, args: tuple) -> SolverState:
         """`init` as a pure function that nothing is compiled for."""
+        # An argument of the loop, not a constant in it: another budget recompiles nothing.
         budget = jnp.full((), self.budget, jnp.int32)
         return self.method.init(self.fun, params, args)._replace(budget=budget)
 

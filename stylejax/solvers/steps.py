@@ -89,7 +89,7 @@ def longest_chunks(step: Step) -> int:
 
 
 def chunks_of_about(seconds: float) -> Pace:
-    """Chunks that take about so long, judged by the last one; the first is a single iteration."""
+    """Chunks that take about this long, judged by the last one; the first is a single iteration."""
 
     def pace(step: Step) -> int:
         return int(seconds * np.max(step.taken) / step.seconds)
@@ -114,14 +114,16 @@ def take_steps(
         advance: `Solver.advance` or that of lanes, compiled ahead or not.
         state: from `Solver.init`, or one that was saved; its memory is taken over.
         iterations: the count at which the solve is over, those before `state` included.
-        args: what the function takes beside its params.
+        args: what the function takes besides its params.
         pace: how long the next chunk is.
         fetch: brings arrays to the host.
     """
+    # A chunk of 0 iterations evaluates the start, and does no more.
     chunk, before = 0, None
     while True:
         began = time.perf_counter()
         state, rows = advance(state, np.int32(chunk), *args)
+        # This waits for the chunk to end, so the seconds below are its own.
         counters: SolverState = fetch(state._replace(params=None, aux=None, inner=None))
         iteration = np.asarray(counters.iteration)
         going = ~is_over(counters) & (iteration < iterations)

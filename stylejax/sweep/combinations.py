@@ -23,7 +23,7 @@ from stylejax.options import (
 )
 
 MOST_UNASKED = 1000
-"""Combinations above which the user must say that so many are meant."""
+"""Above this many combinations the user must say that they are meant."""
 LONGEST_LABEL = 40
 """Characters of a value in a file name; a longer one is known by its number."""
 
@@ -210,11 +210,14 @@ def make_combinations(
     picture, loss = options.picture, options.loss
     axes = [option_axis(name, getattr(loss, name)) for name in _IN_LOSS]
     axes += [option_axis(name, getattr(picture, name)) for name in _IN_PICTURE]
+    # Unless they are blended or have regions, each style is taken by itself.
     if len(styles) > 1 and loss.style_blend == ((),) and not masked:
         axes = [style_axis(styles), *(axis for axis in axes if axis.option != "style_blend")]
     count = math.prod(len(axis.values) for axis in axes)
     if count > most:
-        raise InputError(f"{count} combinations: give fewer values, or --yes if so many are meant")
+        raise InputError(
+            f"{count} combinations: give fewer values, or --yes if that many are meant"
+        )
     if len(picture.seed) > 1 and picture.init not in ("noise", "uniform", "mean"):
         raise InputError(
             f"--seed has {len(picture.seed)} values, which start alike from --init {picture.init}: "

@@ -22,8 +22,8 @@ from stylejax.options import Options
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import CHUNK, SolverState
 from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks, take_steps
-from stylejax.transfer.problem import Problem, loss_weights
-from stylejax.transfer.pyramid import Level, level_options
+from stylejax.transfer.problem import Problem
+from stylejax.transfer.pyramid import Level
 
 _LANES = "lanes"
 
@@ -121,7 +121,8 @@ def over_lanes(problem: Problem, devices: Sequence[Device]) -> LaneSolver:
 
 def lane_weights(lanes: Sequence[Options], level: Level, styles: int) -> LossWeights:
     """The weights pytree of each lane at a level, stacked: every leaf has an axis of lanes."""
-    each = [loss_weights(level_options(lane, level), styles) for lane in lanes]
+    factors = {"content_factor": level.content_weight, "tv_factor": level.tv_weight}
+    each = [LossWeights.from_options(lane.loss, styles, **factors) for lane in lanes]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
 
 
@@ -130,6 +131,7 @@ def program_bytes(program: Program) -> int:
     assert isinstance(program, jax.stages.Compiled), "compile it first"
     of = program.memory_analysis()
     assert of is not None
+    # Donated arguments become outputs: counted among both, they take their place once.
     aliased = of.alias_size_in_bytes
     return of.temp_size_in_bytes + of.argument_size_in_bytes + of.output_size_in_bytes - aliased
 
@@ -142,6 +144,7 @@ def batch_size(lanes: int, at_once: int, devices: int) -> int:
         at_once: how many memory holds, 1 or more.
         devices: over which a batch is spread; they divide its size.
     """
+    # A device without a lane would wait for the others all the same.
     most = max(at_once // devices, 1) * devices
     batches = -(-lanes // most)
     return -(-lanes // (batches * devices)) * devices

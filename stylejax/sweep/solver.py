@@ -41,7 +41,7 @@ Spent = Int[np.ndarray, "2 lanes"]
 
 
 def memory_room(device: Device, count: int) -> float:
-    """Bytes that a batch may take on each of so many devices of a kind."""
+    """Bytes that a batch may take on each of this many devices of a kind."""
     # All devices of a CPU share one memory.
     return MEMORY_SHARE * available_memory(device) / (count if device.platform == "cpu" else 1)
 
@@ -157,6 +157,7 @@ class SweepSolver:
         finish: Callable[[Pixels], Pixels],
         *,
         start: OtherPixels | None = None,
+        strip_rows: int | None = None,
         stage: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Send the network to the devices; nothing is compiled before there is something to solve.
@@ -169,11 +170,12 @@ class SweepSolver:
             devices: over which lanes are spread.
             finish: makes the final picture of a level's.
             start: the picture to start from, in place of the one that a lane's options name.
+            strip_rows: of the network's strips, in place of those that the options name.
             stage: is told what is being done.
         """
         self.pictures, self.options, self.levels = pictures, options, tuple(levels)
         self.devices, self.finish, self.start, self.stage = devices, finish, start, stage
-        self.network = load_objective(weights, options)
+        self.network = load_objective(weights, options.loss, strip_rows=strip_rows)
         self.compiling, self.making, self.size = 0.0, 0.0, 1
         self._compiled: dict[int, _Level] = {}
         self._variables: PyTree = None
@@ -196,6 +198,7 @@ class SweepSolver:
             needed = program_bytes(self._level(len(self.levels)).programs.advance)
             if needed <= room or self.size == count:
                 return needed
+            # By XLA's account so far; one lane a device fewer at least, so that this ends.
             at_once = min(self.size - count, int(self.size * room / needed))
 
     def _level(self, number: int) -> _Level:
@@ -212,6 +215,7 @@ class SweepSolver:
         if self._variables is None:
             self._variables = solver.place(variables, apart=False)
         shared = (self._variables, solver.place(targets, apart=False))
+        # Numbers do not matter yet: the program is compiled for any lanes of these shapes.
         stack = lambda leaf: np.stack([leaf] * self.size)
         starts, apart = jax.tree.map(stack, jax.device_get((problem.start, weights)))
         programs = solver.compile(
@@ -256,6 +260,7 @@ class SweepSolver:
         suspended: SuspendedBatch | None = None,
     ) -> Iterator[BatchProgress]:
         """Solve one batch of up to `size` lanes: yields where it is after each step."""
+        # The program is for `size` lanes: the last one fills what is left, for nothing.
         filled = [*lanes, *[lanes[-1]] * (self.size - len(lanes))]
         first, spent, restore = suspended or (1, np.zeros((2, self.size), np.int32), None)
         before, last = first, None

@@ -40,7 +40,7 @@ def _check_alike(lanes: Sequence[Options], styles: int) -> None:
 
 
 def _lane(tree: PyTree, lane: int, rows: int | None = None) -> PyTree:
-    """What belongs to one lane; of a trace, so many rows."""
+    """What belongs to one lane; of a trace, this many rows."""
     return jax.tree.map(lambda leaf: leaf[lane, ...] if rows is None else leaf[lane, :rows], tree)
 
 

@@ -68,6 +68,7 @@ def level_steps(
         step = None
         for step in problem.steps(levels[number - 1].iterations, state, pace=pace):
             yield number, problem, step
+        # The evaluated start is a step, so there is one in any case.
         assert step is not None
         if step.failed.ndim == 0 and step.failed:
             return
@@ -134,6 +135,7 @@ class Suspended(NamedTuple):
 def _later(levels: Sequence[Level], number: int) -> float:
     """The iterations of the finer levels, in iterations of this level's size."""
     level, *finer = levels[number - 1 :]
+    # An iteration costs as much as there are pixels.
     return sum((of.iterations * (of.scale / level.scale) ** 2 for of in finer), 0.0)
 
 
@@ -153,7 +155,7 @@ def solve_levels(
         prepare: makes a level's problem (`level_steps`).
         finish: makes the final picture of a level's.
         pace: how many iterations come next.
-        every: where it is not 0, a chunk ends at each multiple of so many iterations.
+        every: where it is not 0, a chunk ends at each multiple of this many iterations.
         suspended: where to go on.
     """
     number_before, history, restore = suspended or Suspended()
@@ -161,6 +163,7 @@ def solve_levels(
 
     def until_due(step: Step) -> int:
         done = int(history["iteration"][-1])
+        # A chunk ends where somebody waits for the picture.
         return min(pace(step), every - done % every) if every else pace(step)
 
     steps = level_steps(levels, prepare, pace=until_due, first=number_before, restore=restore)

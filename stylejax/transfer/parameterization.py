@@ -30,6 +30,7 @@ GRID_WIDTH = 0.04
 GRID_SCALE = 0.05
 """What the grid's frequencies are multiplied by."""
 
+# Half a gray level of 8 bits.
 _CLOSEST = 1.0 / 512.0
 
 Latent = Float[Array, "height width 3"]

@@ -15,14 +15,14 @@ from stylejax.losses.objective import Objective, make_objective
 from stylejax.losses.targets import Targets
 from stylejax.losses.weights import LossTerms, LossWeights
 from stylejax.networks.features import folded_variables
-from stylejax.options import Options, Parameterization, check_options, normalized_shares
+from stylejax.options import LossOptions, Options, Parameterization, check_options
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
 from stylejax.solvers.optax_methods import adam, optax_lbfgs
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import UNLIMITED, Method, SolverState
 from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks
 from stylejax.transfer.parameterization import Latent, image_from_latent, latent_from_image
-from stylejax.transfer.pyramid import Level, level_options
+from stylejax.transfer.pyramid import Level, single_level
 from stylejax.transfer.start import start_picture
 from stylejax.types import OtherPixels, Pixels, Scalar, Variables
 from stylejax.weights.read import Weights
@@ -93,23 +93,6 @@ def solver_method(options: Options) -> Method:
     return lbfgs(solve.lbfgs_history, lower_bound=0.0)
 
 
-def loss_weights(options: Options, styles: int) -> LossWeights:
-    """The weights pytree that the options describe, for a number of style pictures."""
-    loss = options.loss
-    per_layer = lambda layers, given: {
-        name: jnp.float32(share)
-        for name, share in zip(layers, normalized_shares(given, len(layers)), strict=True)
-    }
-    return LossWeights(
-        content_weight=jnp.float32(loss.content_weight),
-        style_weight=jnp.float32(loss.style_weight),
-        tv_weight=jnp.float32(loss.tv_weight),
-        content_layer_weights=per_layer(loss.content_layers, loss.content_layer_weights),
-        style_layer_weights=per_layer(loss.style_layers, loss.style_layer_weights),
-        style_blend=jnp.asarray(normalized_shares(loss.style_blend, styles), jnp.float32),
-    )
-
-
 def latent_objective(
     objective: Objective, *, parameterization: Parameterization = "fourier"
 ) -> Callable[..., tuple[Scalar, LossTerms]]:
@@ -134,13 +117,16 @@ class LoadedObjective(NamedTuple):
     variables: Variables
 
 
-def load_objective(weights: Weights, options: Options) -> LoadedObjective:
+def load_objective(
+    weights: Weights, loss: LossOptions, *, strip_rows: int | None = None
+) -> LoadedObjective:
     """Make the objective that the options describe, and send the network to the device.
+
+    `strip_rows` goes before that of the options.
 
     Raises:
         InputError: a layer is unknown or named twice, or there is none.
     """
-    loss = options.loss
     objective = make_objective(
         weights,
         loss.content_layers,
@@ -150,63 +136,17 @@ def load_objective(weights: Weights, options: Options) -> LoadedObjective:
         loss_form=loss.loss_form,
         tv_form=loss.tv_form,
         style_loss=loss.style_loss,
-        strip_rows=loss.strip_rows,
+        strip_rows=loss.strip_rows if strip_rows is None else strip_rows,
     )
     variables = folded_variables(weights, (*loss.content_layers, *loss.style_layers))
     return LoadedObjective(objective, jax.device_put(variables))
-
-
-def make_problem(
-    network: Weights | LoadedObjective,
-    content: Pixels,
-    styles: Sequence[OtherPixels],
-    options: Options,
-    start: Pixels,
-    masks: Masks | None = None,
-) -> Problem:
-    """Compute the targets and put together what is to be solved.
-
-    Args:
-        network: the network's weights, or the objective that was made of them.
-        content: the content picture.
-        styles: the style pictures, each of its own size.
-        options: of this one solve.
-        start: the picture to start from.
-        masks: of regions with a style of their own.
-
-    Raises:
-        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
-    """
-    check_options(options, len(styles))
-    loaded = network if isinstance(network, LoadedObjective) else load_objective(network, options)
-    objective, variables = loaded
-    pictures = [jnp.asarray(picture) for picture in (content, *styles)]
-    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
-    on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
-    targets = objective.targets(
-        variables,
-        pictures[0],
-        pictures[1:],
-        masks,
-        {"xla_backend_optimization_level": 0} if on_cpu else None,
-    )
-    budget = options.solve.evaluations or UNLIMITED
-    parameterization = options.solve.parameterization
-    latent_loss = latent_objective(objective, parameterization=parameterization)
-    return Problem(
-        objective=objective,
-        solver=Solver(latent_loss, solver_method(options), budget),
-        start=latent_from_image(start, parameterization=parameterization),
-        arguments=(variables, targets, loss_weights(options, len(styles))),
-        height=start.shape[0],
-        parameterization=parameterization,
-    )
 
 
 def scale_picture(
     pixels: Float[np.ndarray, "_ _ *channels"], scale: float
 ) -> Float[np.ndarray, "_ _ *channels"]:
     """A picture or mask scaled by a factor of 1 or less."""
+    # The finest level has the very pixels that were given.
     if scale == 1.0:
         return pixels
     height, width = pixels.shape[:2]
@@ -224,26 +164,95 @@ def level_pictures(pictures: Pictures, level: Level) -> Pictures:
     return Pictures(content, styles, masks)
 
 
+def _targets(
+    network: LoadedObjective,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    masks: Masks | None,
+) -> Targets:
+    pictures = [jnp.asarray(picture) for picture in (content, *styles)]
+    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
+    on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
+    return network.objective.targets(
+        network.variables,
+        pictures[0],
+        pictures[1:],
+        masks,
+        {"xla_backend_optimization_level": 0} if on_cpu else None,
+    )
+
+
 def level_problem(
     network: Weights | LoadedObjective,
     pictures: Pictures,
     options: Options,
-    level: Level,
+    level: Level | None = None,
     start: OtherPixels | None = None,
 ) -> Problem:
-    """The problem of one level of the pyramid.
+    """Compute the targets and put together what is to be solved at one level of the pyramid.
 
     Args:
         network: the network's weights, or the objective that was made of them.
         pictures: at full size.
         options: those of the whole pyramid.
-        level: one of `pyramid_levels(options, ...)`.
+        level: one of `pyramid_levels(options, ...)`; full size, where all is as the options say,
+            unless given.
         start: the solution of the level before, or a picture to start the coarsest level from;
             the one that `options` names unless given.
 
     Raises:
-        InputError: as in `make_problem`.
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
     """
+    check_options(options, len(pictures.styles))
+    if not isinstance(network, LoadedObjective):
+        network = load_objective(network, options.loss)
+    objective, variables = network
+    level = single_level(options, *pictures.content.shape[:2]) if level is None else level
     content, styles, masks = level_pictures(pictures, level)
-    start = start_picture(options, content, styles, start)
-    return make_problem(network, content, styles, level_options(options, level), start, masks)
+    begin = start_picture(options, content, styles, start)
+    parameterization = options.solve.parameterization
+    return Problem(
+        objective=objective,
+        solver=Solver(
+            latent_objective(objective, parameterization=parameterization),
+            solver_method(options),
+            level.evaluations or UNLIMITED,
+        ),
+        start=latent_from_image(begin, parameterization=parameterization),
+        arguments=(
+            variables,
+            _targets(network, content, styles, masks),
+            LossWeights.from_options(
+                options.loss,
+                len(styles),
+                content_factor=level.content_weight,
+                tv_factor=level.tv_weight,
+            ),
+        ),
+        height=begin.shape[0],
+        parameterization=parameterization,
+    )
+
+
+def make_problem(
+    network: Weights | LoadedObjective,
+    content: Pixels,
+    styles: Sequence[OtherPixels],
+    options: Options,
+    start: Pixels,
+    masks: Masks | None = None,
+) -> Problem:
+    """Compute the targets and put together what is to be solved, at the pictures' own size.
+
+    Args:
+        network: the network's weights, or the objective that was made of them.
+        content: the content picture.
+        styles: the style pictures, each of its own size.
+        options: of this one solve.
+        start: the picture to start from.
+        masks: of regions with a style of their own.
+
+    Raises:
+        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
+    """
+    return level_problem(network, Pictures(content, styles, masks), options, start=start)

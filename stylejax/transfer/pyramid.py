@@ -8,7 +8,6 @@ section 6). Numbers only, no JAX.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from stylejax.errors import InputError
@@ -58,12 +57,15 @@ def _count(options: Options, height: int, width: int) -> int:
         )
     if asked > options.solve.iterations:
         raise InputError(f"--iterations {options.solve.iterations} for {asked} levels: give more")
+    # As many halvings as bring the longest side closest to COARSEST_SIZE.
     fitting = 1 + max(0, round(math.log2(max(height, width) / COARSEST_SIZE)))
     return asked or min(fitting, room, options.solve.iterations)
 
 
 def _parts(total: int, shares: Sequence[float]) -> list[int]:
     """Whole numbers, 1 or more, in about these shares, that add up to the total."""
+    # Each level has an iteration of its own; the rest is rounded at the ends of the shares, not one
+    # by one, so that it adds up.
     left = total - len(shares)
     ends = [round(left * sum(shares[: n + 1]) / sum(shares)) for n in range(len(shares))]
     return [1 + end - begin for begin, end in zip([0, *ends], ends, strict=False)]
@@ -99,12 +101,7 @@ def pyramid_levels(options: Options, height: int, width: int) -> tuple[Level, ..
     )
 
 
-def level_options(options: Options, level: Level) -> Options:
-    """The options of one level on its own."""
-    loss = replace(
-        options.loss,
-        content_weight=options.loss.content_weight * level.content_weight,
-        tv_weight=options.loss.tv_weight * level.tv_weight,
-    )
-    solve = replace(options.solve, iterations=level.iterations, evaluations=level.evaluations)
-    return replace(options, loss=loss, solve=solve)
+def single_level(options: Options, height: int, width: int) -> Level:
+    """The level of a solve that has no other."""
+    solve = options.solve
+    return Level(height, width, 1.0, solve.iterations, solve.evaluations, 1.0, 1.0)

@@ -45,6 +45,7 @@ def over_rows(
     if not split and jax.process_count() == 1:
         return problem
     everywhere, bands = places_on(devices, _ROWS)
+    # Bands must be equal.
     below = -height % count if split else 0
     start = np.pad(problem.start, ((0, below), (0, 0), (0, 0)))
 

@@ -26,12 +26,14 @@ def start_picture(
     """The picture that the solve starts from; `given` is the one that a file name stood for."""
     height, width = content.shape[:2]
     if given is not None:
-        return cover_and_crop(given, height, width)
+        fits = given.shape == content.shape
+        return given if fits else cover_and_crop(given, height, width)
     init, random = options.picture.init, np.random.default_rng(options.picture.seed)
     if init in ("noise", "uniform"):
         noise = random.random(content.shape, np.float32)
         if init == "noise":
             noise = 0.5 + NOISE_AMPLITUDE * (2.0 * noise - 1.0)
+        # In Fourier form the grid's frequencies barely move, so noise with them would keep them.
         return without_grid(noise) if options.solve.parameterization == "fourier" else noise
     if init == "mean":
         noise = random.standard_normal(content.shape, np.float32)

@@ -71,7 +71,7 @@ def _transfer_steps(
     every: int,
 ) -> Iterator[Progress]:
     levels = pyramid_levels(options, *content.shape[:2])
-    network = load_objective(weights, options)
+    network = load_objective(weights, options.loss)
 
     def prepare(number: int, image: OtherPixels | None) -> Problem:
         begin = start if number == 1 else image
@@ -121,6 +121,7 @@ def style_transfer(
     check_options(options, len(painted))
     colored = colors_before(options.picture.preserve_color, content, painted)
     start = None if init is None else np.asarray(init, np.float32)
+    # Without a callback chunks may be as long as they like.
     at = every if callback is not None else 0
     steps = _transfer_steps(weights, options, Pictures(*colored, masks), content, start, at)
     return solved_result(steps, callback, every)

@@ -1,8 +1,8 @@
-"""Weight files in every published form: recognize, check, write in the house's form, describe.
+"""Weight files in every published form: recognize, check, write in stylejax's own form, describe.
 
-What a file is, its content tells; its name only says which checksum it should have. The house's
-form is a safetensors file with torchvision's names, whose metadata hold the network, preprocessing,
-epsilon, and where the numbers came from.
+What a file is, its content tells; its name only says which checksum it should have.
+stylejax's own form is a safetensors file with torchvision's names, whose metadata hold the network,
+preprocessing, epsilon, and where the numbers came from.
 """
 
 import hashlib
@@ -32,7 +32,9 @@ from stylejax.weights.zoo import (
     published_files,
 )
 
+# The batch norms of keras.applications' DenseNet have this number, and files do not say so.
 _KERAS_EPSILON = 1.001e-5
+# The default of torch.nn.BatchNorm2d, which torchvision and timm leave as it is.
 _TORCH_EPSILON = 1e-5
 _OWN_ENTRIES = {"network", "mean", "standard_deviation", "epsilon", "stem_channels", "growth_rate"}
 _STRANGERS = {
@@ -53,8 +55,8 @@ class Checksums(NamedTuple):
 class WeightFile(NamedTuple):
     """A file that has been read, recognized and found whole.
 
-    `tensors` are in the house's form, `metadata` what is to be written beside them; `own` says
-    that the file is in the house's form already.
+    `tensors` are in stylejax's own form, `metadata` what is to be written beside them; `own` says
+    that the file is in stylejax's own form already.
     """
 
     form: str
@@ -125,6 +127,7 @@ def recognized_form(path: Path) -> str:
         return _zip_form(path)
     if start.startswith(STREAM_START):
         return "legacy stream"
+    # A tar header has its mark at byte 257; safetensors is the length of its JSON, then the JSON.
     if start[257:262] == b"ustar":
         return "tar"
     if start[8:9] == b"{":
@@ -139,6 +142,7 @@ def recognized_form(path: Path) -> str:
 def _own_file(path: Path, metadata: Mapping[str, str], sums: Checksums) -> WeightFile:
     with path.open("rb") as file:
         file.seek(8 + struct.unpack("<Q", file.read(8))[0])
+        # Behind the header: the numbers alone, whatever the metadata say.
         data = hashlib.file_digest(file, "sha256").hexdigest()
     if metadata.get("data_sha256", data) != data:
         raise InputError("the numbers are not those that were written: damaged, convert it again")
@@ -160,6 +164,7 @@ def _metadata(
     published: Published | None,
 ) -> dict[str, str]:
     from_keras = "keras" in form.lower()
+    # keras.applications has VGG as Caffe trained it, and DenseNet as torch did.
     preprocessing = CAFFE if from_keras and network != "densenet121" else IMAGENET
     if published is not None:
         preprocessing = published.preprocessing
@@ -223,13 +228,14 @@ def read_weight_file(
 
 
 def weight_file_bytes(file: WeightFile) -> bytes:
-    """A file in the house's form; the same tensors and metadata give the same bytes."""
+    """A file in stylejax's own form; the same tensors and metadata give the same bytes."""
     content = save(dict(file.tensors))
     (length,) = struct.unpack("<Q", content[:8])
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     # The library writes metadata in an order that changes from run to run.
     metadata = {**file.metadata, "data_sha256": hashlib.sha256(data).hexdigest()}
     text = json.dumps({"__metadata__": dict(sorted(metadata.items())), **header})
+    # The numbers begin at a multiple of eight bytes, as the format recommends.
     encoded = text.encode() + b" " * (-len(text.encode()) % 8)
     return struct.pack("<Q", len(encoded)) + encoded + data
 

@@ -16,9 +16,11 @@ from stylejax.errors import InputError
 from stylejax.version import VERSION
 
 SECONDS_TO_ANSWER = 2.5
-"""All places together have so long to begin to answer: five seconds, less those that Python takes
+"""All places together have this long to begin to answer: five seconds, less those that Python takes
 to start."""
+# A server that sends nothing for this long has hung up without a word.
 _SECONDS_OF_SILENCE = 30.0
+# In bytes: a quarter of a mebibyte, after which progress is told.
 _CHUNK = 2**18
 
 Progress = Callable[[int, int | None], None]

@@ -124,7 +124,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def fetch_weights(name: str, progress: Progress = lambda done, total: None) -> Fetched:
-    """Bring published weights to the cache, in the house's form, unless they are there.
+    """Bring published weights to the cache, in stylejax's own form, unless they are there.
 
     Processes that fetch the same name at once wait for each other; a reader sees either no file or
     a whole one.

@@ -30,7 +30,9 @@ NORM_ENTRIES = {
 
 The bias of a convolution has the second one's place.
 """
+# The classifier, and counters that training alone reads.
 _NOT_FEATURES = r"classifier\.(\d\.)?(weight|bias)|.*\.num_batches_tracked"
+# torchvision's DenseNet files of 2017 say norm.1, as modules could have dots in their names then.
 _OLD_SPELLING = re.compile(r"(features\.denseblock.*\.)(norm|relu|conv)\.(\d\..*)")
 
 

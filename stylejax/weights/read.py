@@ -26,6 +26,7 @@ from stylejax.types import Variables
 from stylejax.weights.names import variables_from_state_dict
 
 MANIFEST = "manifest.json"
+# Of red, green and blue of ImageNet's pictures in [0, 1], as torchvision's networks know them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 

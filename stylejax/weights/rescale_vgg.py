@@ -33,7 +33,7 @@ def mean_activations(weights: Weights, pictures: Iterable[OtherPixels]) -> Means
         The means by canonical name of the ReLU.
 
     Raises:
-        InputError: the network is no VGG, or there is no picture.
+        InputError: the network is not a VGG, or there is no picture.
     """
     if not isinstance(weights.architecture, VggArchitecture):
         raise InputError(f"weights {weights.name}: hold no VGG; only a VGG can be normalized")

@@ -35,6 +35,7 @@ class Preprocessing(NamedTuple):
 IMAGENET = Preprocessing(IMAGENET_MEAN, IMAGENET_STANDARD_DEVIATION)
 CAFFE = Preprocessing((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3)
 """Oxford's VGG: pixel values up to 255 without their mean."""
+# Of one file alone, as torchvision documents it: whole numbers, 123, 117 and 104, over 255.
 _AMDEGROOT = Preprocessing((0.48235, 0.45882, 0.40784), (1 / 255,) * 3)
 
 

@@ -3,11 +3,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from functools import partial
 
 import numpy as np
 import pytest
 from problems import NARROW_VGG16, NARROW_VGG19, picture, random_weights, write_vgg
+from processes import printed, started, wait_until
 
 from stylejax.cli.commands import Transfer
 from stylejax.cli.entry import main
@@ -298,15 +299,10 @@ def test_demo_runs_on_the_sample_pictures(pair, tmp_path, capsys):
 def test_ctrl_c_leaves_the_picture_so_far_and_resume_ends_it(pair, tmp_path):
     arguments = ["transfer", *pair, "-o", "out.png", *SHALLOW, "--iterations", "1000", "--quiet"]
     arguments += ["--save-every", "20"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stylejax", *arguments], stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out-0020.png").exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with started([sys.executable, "-m", "stylejax", *arguments]) as process:
+        wait_until((tmp_path / "out-0020.png").exists, process, "its first picture")
+        process.send_signal(signal.SIGINT)
+        _, said = printed(process)
     assert process.returncode == 130
     assert said.count("\n") == 1 and "--resume" in said
     assert read_picture(tmp_path / "out.png").pixels.shape == (48, 64, 3)
@@ -318,7 +314,8 @@ def test_the_script_does_the_same_from_a_checkout(pair, tmp_path, request):
     script = request.config.rootpath / "scripts" / "stylize.py"
     arguments = [*pair, *SHALLOW, "--iterations", "2", "--quiet"]
     assert main(["transfer", *arguments, "-o", "cli.png"]) == 0
-    subprocess.run([sys.executable, script, *arguments, "-o", "script.png"], check=True)
+    command = [sys.executable, script, *arguments, "-o", "script.png"]
+    subprocess.run(command, check=True, timeout=300)
     assert (tmp_path / "cli.png").read_bytes() == (tmp_path / "script.png").read_bytes()
 
 
@@ -327,10 +324,11 @@ def test_compiled_programs_are_kept_unless_turned_off(pair, tmp_path):
     environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     command = [sys.executable, "-m", "stylejax", "transfer", *pair, "-o", "out.png", *SHALLOW]
     command += ["--iterations", "1", "--solver", "adam", "--quiet"]
-    subprocess.run([*command, "--no-compile-cache"], check=True, env=environment)
+    run = partial(subprocess.run, check=True, env=environment, timeout=300)
+    run([*command, "--no-compile-cache"])
     assert not (tmp_path / "cache").exists()
     first = (tmp_path / "out.png").read_bytes()
     for _ in range(2):
-        subprocess.run(command, check=True, env=environment)
+        run(command)
         kept = sorted((tmp_path / "cache" / "stylejax" / "compiled").iterdir())
         assert kept and (tmp_path / "out.png").read_bytes() == first

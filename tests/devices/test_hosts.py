@@ -1,15 +1,16 @@
 """Two processes on loopback as one run: results, who writes, and what happens when one dies."""
 
+import contextlib
 import json
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
 from problems import SAVING, picture, random_weights
+from processes import printed, started, wait_until
 
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
@@ -28,25 +29,22 @@ def pair(tmp_path, monkeypatch):
     return [str(content), str(style)]
 
 
-def start_two(*arguments):
+@contextlib.contextmanager
+def started_twice(*arguments):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-c", SAVING, *arguments, *SMALL]
     command += ["--coordinator", f"127.0.0.1:{port}", "--num-processes", "2", "--process-id"]
-    return [
-        subprocess.Popen(
-            [*command, str(index)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for index in (0, 1)
-    ]
+    with started([*command, "0"]) as first, started([*command, "1"]) as second:
+        yield first, second
 
 
 def test_a_sweep_by_two_processes_is_that_of_one(pair, tmp_path):
     sweep = ["sweep", *pair, "--style-weight", "5,80", "--size", "64", "--iterations", "4"]
     folder, alone = tmp_path / "two", tmp_path / "one"
-    processes = start_two(*sweep, "-o", str(folder), "--json")
-    ended = [process.communicate(timeout=200) for process in processes]
+    with started_twice(*sweep, "-o", str(folder), "--json") as processes:
+        ended = [printed(process, 200) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ended
     # The first one alone reports.
     assert (
@@ -61,18 +59,15 @@ def test_a_sweep_by_two_processes_is_that_of_one(pair, tmp_path):
 def test_the_death_of_one_ends_the_other_and_the_run_resumes(pair, tmp_path):
     output = tmp_path / "out.png"
     transfer = ["transfer", *pair, "-o", str(output), "--size", "64", "--levels", "1"]
-    first, second = start_two(*transfer, "--iterations", "100000")
     checkpoint = checkpoint_path(output)
-    deadline = time.monotonic() + 200
     # The second checkpoint is the first one with a state in it.
-    while time.monotonic() < deadline and first.poll() is None:
-        if checkpoint.exists() and checkpoint.stat().st_size > 100_000:
-            break
-        time.sleep(0.1)
-    second.send_signal(signal.SIGKILL)
-    died = time.monotonic()
-    _, error = first.communicate(timeout=120)
-    second.communicate()
+    saved = lambda: checkpoint.exists() and checkpoint.stat().st_size > 100_000
+    with started_twice(*transfer, "--iterations", "100000") as (first, second):
+        wait_until(saved, first, "a checkpoint with a state in it", 200)
+        second.send_signal(signal.SIGKILL)
+        died = time.monotonic()
+        _, error = printed(first)
+        printed(second)
     assert time.monotonic() - died < 60
     assert first.returncode not in (0, None)
     assert "process" in error and "--resume" in error or "another task died" in error

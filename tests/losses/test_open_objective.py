@@ -9,13 +9,12 @@ import pytest
 from own_networks import smooth_network
 from problems import picture
 
-from stylejax import Form, InputError, Term, make_objective
+from stylejax import Form, InputError, LossWeights, Term, make_objective
 from stylejax.losses._reader import Reader
 from stylejax.losses.content import content_loss
 from stylejax.losses.moments import gram_loss
 from stylejax.losses.variation import total_variation
-from stylejax.options import LossOptions, Options
-from stylejax.transfer.problem import loss_weights
+from stylejax.options import LossOptions
 
 LAYERS = (("two",), ("one", "two"))
 CONTENT, STYLE, OTHER = (jnp.asarray(picture(40, 36, seed)) for seed in range(3))
@@ -155,6 +154,38 @@ def test_a_target_of_a_term_is_an_argument():
     assert one != other and len(traced) == 1
 
 
+def mean(ours, target):
+    return jnp.mean(jnp.square(ours - target))
+
+
+def from_above(ours, target):
+    """Each row counts for more than the one above it."""
+    return jnp.sum(jnp.arange(len(ours))[:, None, None] * jnp.abs(ours - target))
+
+
+def of_40_rows(ours, target):
+    return jnp.sum(jnp.ones((40, 1, 1)) * jnp.abs(ours - target))
+
+
+def test_strips_add_up_a_content_loss_of_ones_own():
+    absolute = lambda ours, target: jnp.sum(jnp.abs(ours - target))
+    *whole, slope = evaluated(content_loss=absolute)
+    *found, gradient = evaluated(content_loss=absolute, strip_rows=4)
+    assert_same(found, whole, rtol=1e-4)
+    assert np.linalg.norm(gradient - slope) < 1e-4 * np.linalg.norm(slope)
+
+
+def test_an_objective_for_strips_can_be_made_inside_of_a_traced_function():
+    nothing = lambda ours, target: 0.0 * jnp.sum(ours - target)
+
+    @jax.jit
+    def rows(x):
+        objective = make_objective(network(), *LAYERS, content_loss=nothing, strip_rows=4)
+        return x + objective.reader.strips.rows
+
+    assert rows(1) == 5
+
+
 @pytest.mark.parametrize(
     "layers, options, message",
     [
@@ -164,6 +195,13 @@ def test_a_target_of_a_term_is_an_argument():
         (("two", ["one"]), {}, r"content layers are 'two': give a list of names, \['two'\]"),
         ((["two"], "one"), {}, r"style layers are 'one': give a list of names, \['one'\]"),
         ((["two"], ["three"]), {}, "unknown layer 'three'"),
+        (
+            LAYERS,
+            {"content_loss": mean, "strip_rows": 4},
+            "not a sum over positions: two strips add",
+        ),
+        (LAYERS, {"content_loss": from_above, "strip_rows": 4}, "is not a sum over positions"),
+        (LAYERS, {"content_loss": of_40_rows, "strip_rows": 4}, "tried on maps of 32 x 16 x 6"),
         (LAYERS, {"terms": {"far": Term(distance_to_mean, layers=("far",))}}, "layer 'far'"),
     ],
 )
@@ -180,6 +218,6 @@ def test_defaults_are_the_command_line_s():
     asked = make_objective(network(), *LAYERS, **named)
     assert isinstance(found.reader, Reader) and found.reader.strips.rows == options.strip_rows
     assert {name for name in vars(found) if vars(found)[name] != vars(asked)[name]} == {"reader"}
-    weights, expected = found.weights(), loss_weights(Options(), 1)
+    weights, expected = found.weights(), LossWeights.from_options(options, 1)
     for name in ("content_weight", "style_weight", "tv_weight", "style_blend"):
         assert getattr(weights, name) == getattr(expected, name)

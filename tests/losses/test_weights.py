@@ -45,6 +45,22 @@ def test_former_names_read_and_replace(former):
     assert replaced._replace(**{name: getattr(WEIGHTS, name)})[:5] == WEIGHTS[:5]
 
 
+@pytest.mark.parametrize("leaf", [None, 0, (2, 3), "a name", jax.ShapeDtypeStruct((2,), "float32")])
+@pytest.mark.parametrize("former", FORMER)
+def test_former_names_read_what_is_no_number(former, leaf):
+    """Axes for `vmap`, shapes, the names of leaves: JAX puts all of them into the pytree."""
+    put = jax.tree.map(lambda _: leaf, WEIGHTS)
+    assert getattr(put, former) is getattr(put, FORMER[former])
+
+
+def test_former_names_say_which_axis_vmap_maps():
+    lanes = jax.tree.map(lambda _: None, WEIGHTS)._replace(style=0)
+    assert lanes.style == 0 and set(lanes.style_layers.values()) == {None}
+    doubled = jax.vmap(lambda weights: 2.0 * weights.style, in_axes=(lanes,))
+    swept = WEIGHTS._replace(style=jnp.arange(3.0))
+    np.testing.assert_array_equal(doubled(swept), [0.0, 2.0, 4.0])
+
+
 def test_other_names_are_refused():
     with pytest.raises((TypeError, ValueError), match="styles"):
         WEIGHTS._replace(styles=1.0)

@@ -1,13 +1,12 @@
 import csv
 import json
 import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from problems import picture, random_weights
+from problems import SAVING, picture, random_weights
+from processes import printed, started, wait_until
 
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
@@ -36,7 +35,9 @@ def rows_of(folder):
     return rows
 
 
-def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys):
+def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys, monkeypatch):
+    # The bundled weights: it is looked at what the options do to the pictures.
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
     folder = tmp_path / "sweep"
     grid = ["--style-weight", "2,200", "--tv-weight", "0,1e3"]
     assert main(["sweep", *pair, *grid, "-o", str(folder), *SMALL, "--json"]) == 0
@@ -135,16 +136,12 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint(pair, tmp_path):
     options = [*SMALL[:-3], "--quiet", "--iterations", "300"]
     arguments = ["sweep", *pair, "--style-weight", "5,80", *options]
     folder = tmp_path / "sweep"
-    command = [sys.executable, "-m", "stylejax", *arguments, "-o", str(folder)]
-    process = subprocess.Popen(command)
     checkpoint = checkpoint_path(folder / "sweep")
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    if process.returncode == 0:
-        pytest.skip("solved before the first checkpoint")
+    command = [sys.executable, "-c", SAVING, *arguments, "-o", str(folder)]
+    with started(command) as process:
+        wait_until(checkpoint.exists, process, "its first checkpoint")
+        process.send_signal(signal.SIGKILL)
+        printed(process)
     assert checkpoint.exists() and not list(folder.glob("style-*.png"))
     assert main([*arguments, "-o", str(folder), "--resume"]) == 0
     assert not checkpoint.exists()

@@ -1,14 +1,12 @@
-import os
 import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from problems import SAVING, picture, random_weights
+from processes import printed, started, wait_until
 
 from stylejax.errors import InputError
 from stylejax.images.read import read_picture
@@ -137,14 +135,12 @@ def test_a_killed_run_resumes_to_the_same_bytes(request_, tmp_path):
     arguments = [str(request.content), str(request.styles[0]), "-o", str(request.output)]
     arguments += ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
     arguments += ["--iterations", "1000", "--weights", str(request.weights), "--quiet"]
-    process = subprocess.Popen([sys.executable, "-c", SAVING, "transfer", *arguments])
     checkpoint = checkpoint_path(request.output)
-    deadline = time.monotonic() + 60
-    while not (checkpoint.exists() and checkpoint.stat().st_size > 100_000):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    saved = lambda: checkpoint.exists() and checkpoint.stat().st_size > 100_000
+    with started([sys.executable, "-c", SAVING, "transfer", *arguments]) as process:
+        wait_until(saved, process, "a checkpoint with a state in it")
+        process.send_signal(signal.SIGKILL)
+        printed(process)
     assert not request.output.exists()
     # Go on to a point that the killed process had not reached, as the uninterrupted run did.
     resumed = run_transfer(replace(request, resume=True), Observer())

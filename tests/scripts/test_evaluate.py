@@ -3,6 +3,8 @@ import json
 import evaluate
 import numpy as np
 import pytest
+from comparison.pairs import PAIRS, chosen
+from comparison.table import figures_table
 from problems import picture, random_weights, write_vgg
 
 from stylejax.images.read import read_picture
@@ -70,7 +72,7 @@ def test_the_table_ends_in_means():
     row = {"method": "m", "style": {"j": 0.25}, "content": {"j": 0.5}, "grid": 1.0, "colour": 2.0}
     row |= {"grid_2px": 1.5}
     rows = [row | {"pair": "a", "transfer": spent}, row | {"pair": "b", "style": {"j": 0.75}}]
-    lines = evaluate.table([*rows, row | {"pair": "a", "method": "n"}], ["j"]).splitlines()
+    lines = figures_table([*rows, row | {"pair": "a", "method": "n"}], ["j"]).splitlines()
     assert lines[2] == "| a | m | 0.25 | 0.50 | 1.00 | 1.50 | 2.0 | 4 |"
     assert lines[5:] == ["| mean of 2 | m | 0.50 | 0.50 | 1.00 | 1.50 | 2.0 |  |"]
 
@@ -101,10 +103,10 @@ def test_what_cannot_be_used_is_one_line_before_anything_is_made(
 
 
 def test_the_pairs_are_at_least_eight_and_use_every_photograph():
-    assert len(evaluate.PAIRS) >= 8 and len(evaluate.chosen([])) == len(evaluate.PAIRS)
-    assert len({pair.content for pair in evaluate.PAIRS}) == 8
-    assert [pair.style for pair in evaluate.chosen(["tubingen"])] == [
+    assert len(PAIRS) >= 8 and len(chosen([])) == len(PAIRS)
+    assert len({pair.content for pair in PAIRS}) == 8
+    assert [pair.style for pair in chosen(["tubingen"])] == [
         "vangogh_starry_night.jpg",
         "munch_the_scream.jpg",
     ]
-    assert np.unique([pair.name for pair in evaluate.PAIRS]).size == len(evaluate.PAIRS)
+    assert np.unique([pair.name for pair in PAIRS]).size == len(PAIRS)

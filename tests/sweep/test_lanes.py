@@ -44,8 +44,9 @@ def test_weights_are_stacked_leaf_by_leaf():
     level = pyramid_levels(options, 64, 64)[0]
     weights = lane_weights([options, options, options], level, 2)
     shapes = jax.tree.map(np.shape, weights)
-    assert shapes.style_weight == (3,) and shapes.style_blend == (3, 2)
+    assert shapes.style_weight == shapes.style == (3,) and shapes.style_blend == (3, 2)
     assert set(shapes.style_layer_weights.values()) == {(3,)}
+    assert set(shapes.style_layers.values()) == {(3,)}
 
 
 def test_the_account_of_a_program_grows_with_its_arrays():

@@ -15,7 +15,6 @@ from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs.metadata import read_record
 from stylejax.runs.transfer import Request, run_transfer
 from stylejax.transfer.transfer import style_transfer
-from stylejax.weights.read import read_weights
 
 SIZE = 64
 COLUMNS = np.arange(SIZE)
@@ -102,11 +101,23 @@ def test_several_styles_are_blended_in_the_given_shares(made):
     np.testing.assert_allclose(result, 0.75 * colors[0][0, 0] + 0.25 * colors[1][0, 0], atol=0.05)
 
 
-def test_outside_all_masks_the_content_stays(made):
+@pytest.mark.parametrize(
+    "content_layers, share",
+    [
+        # The pixels themselves: what is left is what total variation smooths, 0.025 of 0.32.
+        (("input", "pool1"), 0.12),
+        # The trained features of this layer hardly see an even color, so the content term lets some
+        # of the left half's red through: the share is 0.22 after 25 iterations, 0.20 after 150.
+        (("pool1",), 0.3),
+    ],
+)
+def test_outside_all_masks_the_content_stays(made, content_layers, share):
     content = picture(SIZE, SIZE, seed=1)
-    result = made(content, [plain(0.9, 0.1, 0.1)], OPTIONS, content_masks=(LEFT,))
+    options = replace(OPTIONS, loss=replace(LOSS, content_layers=content_layers))
+    result = made(content, [plain(0.9, 0.1, 0.1)], options, TRAINED, content_masks=(LEFT,))
     change = np.abs(result - content).mean((0, 2))
-    assert change[40:].mean() < 0.2 * change[:24].mean()
+    assert change[:24].mean() > 0.25
+    assert change[40:].mean() < share * change[:24].mean()
 
 
 def dominant(result):
@@ -149,17 +160,21 @@ def test_preserved_color(made, preserve):
 
 @pytest.mark.parametrize("preserve", ["luminance", "match"])
 def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
-    content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
+    content = (0.4 + 0.2 * picture(SIZE, SIZE, seed=1)) * np.array([1.0, 0.8, 0.6], np.float32)
     options = replace(OPTIONS, picture=replace(OPTIONS.picture, preserve_color=preserve))
     options = replace(options, solve=SolverOptions(iterations=5))
-    weights = read_weights(UNTRAINED)
-    result = style_transfer(content, [stripes(8)], weights=weights, options=options)
+    result = style_transfer(content, [stripes(8)], options=options)
     assert not result.failed and np.isfinite(result.history["loss"]).all()
     assert result.history["loss"][-1] < result.history["loss"][0]
     assert np.isfinite(result.image).all()
-    # Most of the content's color is still there.
     color = lambda pixels: pixels - luminance_of(pixels)[..., None]
-    assert np.abs(color(result.image)).mean() > 0.5 * np.abs(color(content)).mean()
+    kept, asked = color(result.image), color(content)
+    # Each pixel's color, or that of the whole: a gray picture that is given the content's colors
+    # has their mean, but still varies along a single line, as gray does.
+    if preserve == "match":
+        kept, asked = kept.mean((0, 1)), asked.mean((0, 1))
+    assert np.abs(asked).max() > 0.1
+    np.testing.assert_allclose(kept, asked, atol=0.005 if preserve == "match" else 1e-5)
 
 
 def test_a_texture_of_another_size_has_that_size_and_the_styles_strokes(made, tmp_path):

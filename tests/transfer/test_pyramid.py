@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stylejax.errors import InputError
 from stylejax.options import Options, SolverOptions
-from stylejax.transfer.pyramid import COARSEST_SHORT_SIDE, level_options, pyramid_levels
+from stylejax.sweep.lanes import lane_weights
+from stylejax.transfer.pyramid import COARSEST_SHORT_SIDE, pyramid_levels
 
 
 def levels(height, width, **options):
@@ -56,10 +58,11 @@ def test_shares_and_weights_of_the_levels_are_the_given_ones():
     assert [level.iterations for level in found] == [31, 21, 11]
     options = Options(solve=SolverOptions(levels=3))
     options = replace(options, loss=replace(options.loss, content_weight=3.0, tv_weight=5.0))
-    own = [level_options(options, level) for level in found]
-    assert [each.loss.content_weight for each in own] == [1.5, 3.0, 6.0]
-    assert [each.loss.tv_weight for each in own] == [5.0, 0.0, 20.0]
-    assert [each.solve.iterations for each in own] == [31, 21, 11]
+    own = [lane_weights([options], level, 1) for level in found]
+    one = lambda weight: np.asarray(weight).item()
+    assert [one(each.content_weight) for each in own] == [1.5, 3.0, 6.0]
+    assert [one(each.tv_weight) for each in own] == [5.0, 0.0, 20.0]
+    assert {one(each.style_weight) for each in own} == {options.loss.style_weight}
 
 
 @pytest.mark.parametrize(

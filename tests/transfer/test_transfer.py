@@ -21,6 +21,14 @@ SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_r
 OPTIONS = Options(loss=SHALLOW, solve=SolverOptions(iterations=7, levels=2))
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Ctrl-C as in a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def whole():
     return style_transfer(CONTENT, [STYLE], options=OPTIONS)
@@ -147,9 +155,10 @@ def test_the_handlers_of_others_are_called_too():
 def test_a_thread_other_than_the_main_one_transfers_too(whole):
     results = []
     work = lambda: results.append(style_transfer(CONTENT, [STYLE], options=OPTIONS))
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join()
+    thread.join(timeout=300)
+    assert not thread.is_alive() and results, "the transfer in a thread has not ended, or failed"
     assert np.array_equal(results[0].image, whole.image)
 
 

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_decoders import picture
+
+from stylejax.networks.features import folded_variables
+from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS, enlarged
+from stylejax.weights.read import read_weights
 from training.decoder_batches import draw_batch, read_sources
 from training.decoder_features import MARGIN, Pairs, encode, statistics, transformed
 from training.decoder_losses import Weights
@@ -16,10 +20,6 @@ from training.decoder_pictures import mosaics, paintings, recolored, window
 from training.decoder_start import neighborhoods, straight_parts
 from training.decoder_step import begin, make_step, optimizer, read_checkpoint, save_checkpoint
 from training.decoders_run import prepare
-
-from stylejax.networks.features import folded_variables
-from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS, enlarged
-from stylejax.weights.read import read_weights
 
 
 def bytes_of(pixels: np.ndarray) -> np.ndarray:

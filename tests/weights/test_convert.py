@@ -82,7 +82,7 @@ def test_a_converted_file_holds_the_numbers_and_where_they_are_from(pth, convert
 def test_the_same_input_gives_the_same_bytes(pth, converted, tmp_path):
     code = "import sys; from stylejax.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "weights", "convert", pth, "-o", tmp_path / "again"]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     assert (tmp_path / "again").read_bytes() == converted.read_bytes()
 
 
@@ -124,7 +124,7 @@ def test_convert_and_transfer(pth, tmp_path, monkeypatch, request, capsys):
     monkeypatch.chdir(tmp_path)
     script = request.config.rootpath / "scripts" / "convert_weights.py"
     command = [sys.executable, script, pth, "-o", "new.safetensors"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
     assert "densenet121" in done.stdout and done.stderr == ""
     pair = [str(sample_picture(name)) for name in ("astronaut.jpg", "sunlit-field.jpg")]
     arguments = [*pair, "-o", "out.png", "--size", "48", "--iterations", "2", "--json", "--quiet"]

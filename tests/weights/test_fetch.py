@@ -1,13 +1,13 @@
 import hashlib
 import json
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 from containers import random_state_dict, write_torch_zip
+from processes import printed, started, wait_until
 from safetensors.numpy import save
 from servers import serving
 
@@ -177,7 +177,7 @@ sys.exit(main(["weights", "fetch", name]))
 def start_fetch(server, content, folder):
     digits = hashlib.sha256(content).hexdigest()[:8]
     arguments = [sys.executable, "-c", FETCH, NAME, f"{server.url}/file", digits, str(folder)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return started(arguments)
 
 
 def slowly(content, pause=0.2):
@@ -194,9 +194,10 @@ def slowly(content, pause=0.2):
 
 def test_two_processes_at_once(server, content, tmp_path):
     server.answers["/file"] = slowly(content)
-    both = [start_fetch(server, content, tmp_path) for _ in range(2)]
-    said = [process.communicate(timeout=120) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    fetch = lambda: start_fetch(server, content, tmp_path)
+    with fetch() as first, fetch() as second:
+        said = [printed(first), printed(second)]
+    assert first.returncode == second.returncode == 0, said
     assert sum("fetched" in out for out, _ in said) == 1
     assert sum("is here already" in out for out, _ in said) == 1
     assert [path for _, path in server.asked] == ["/file"]
@@ -206,13 +207,10 @@ def test_two_processes_at_once(server, content, tmp_path):
 
 def test_ctrl_c_leaves_nothing(server, content, tmp_path):
     server.answers["/file"] = slowly(content, pause=1.0)
-    process = start_fetch(server, content, tmp_path)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("x-*.pth")):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with start_fetch(server, content, tmp_path) as process:
+        wait_until(lambda: list(tmp_path.rglob("x-*.pth")), process, "its first bytes")
+        process.send_signal(signal.SIGINT)
+        _, said = printed(process)
     assert process.returncode == 130
     assert "Traceback" not in said and f"nothing of {NAME} is kept" in said
     assert files_in(tmp_path) == []
@@ -220,18 +218,13 @@ def test_ctrl_c_leaves_nothing(server, content, tmp_path):
 
 def test_after_a_kill_the_next_one_starts_afresh(server, content, tmp_path):
     server.answers["/file"] = slowly(content, pause=1.0)
-    killed = start_fetch(server, content, tmp_path)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("x-*.pth")):
-        assert time.monotonic() < deadline and killed.poll() is None
-        time.sleep(0.02)
-    killed.kill()
-    killed.communicate()
+    with start_fetch(server, content, tmp_path) as killed:
+        wait_until(lambda: list(tmp_path.rglob("x-*.pth")), killed, "its first bytes")
     assert not list(tmp_path.rglob("*.safetensors"))
     server.answers["/file"] = content
-    process = start_fetch(server, content, tmp_path)
-    process.communicate(timeout=120)
-    assert process.returncode == 0
+    with start_fetch(server, content, tmp_path) as process:
+        said = printed(process)
+    assert process.returncode == 0, said
     assert files_in(tmp_path) == [f"{NAME}.safetensors"]
 
 

@@ -41,7 +41,7 @@ def test_every_entry_can_be_fetched_and_told_from_others():
     assert len(checksums) == len(set(checksums)) == 12
 
 
-def test_the_issues_files_are_there():
+def test_well_known_files_and_repositories_are_listed():
     files = {entry.file.name for entry in PUBLISHED.values()}
     assert {"densenet121-a639ec97.pth", "vgg19-dcbb9e9d.pth", "vgg16_bn-6c64b313.pth"} <= files
     repositories = {entry.repository: entry.revision for entry in PUBLISHED.values()}

@@ -26,6 +26,7 @@ Kernel = Float[Array, "_ _ _ _"] | Float[np.ndarray, "_ _ _ _"]
 Convolution = Callable[[Batch, Kernel], Batch]
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
+# Of maps, kernels and results, in XLA's letters: N the batch, O and I channels out and in.
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from stylejax.networks.kernels.layout import missing_rows
 from stylejax.types import FeatureMap, Gram
 
+# Up to this many channels (pixels, the stem of a small network) the product is thin (`_products`).
 _FEW_CHANNELS = 16
 
 

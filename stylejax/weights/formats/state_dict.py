@@ -1,8 +1,8 @@
 """State dicts of the known networks: which network it is, complete or not, in one spelling.
 
-The house's form is torchvision's plain network without its classifier: `features.*`, convolutions
-as output x input x height x width. Keras's layers are brought to it (convolutions there are
-height x width x input x output), and VGG with batch norm is folded into the plain network.
+The form that stylejax writes is torchvision's plain network without its classifier: `features.*`,
+convolutions as output x input x height x width. Keras's layers are brought to it (convolutions
+there are height x width x input x output), and batch norms of a VGG are folded into it.
 Sources: torchvision/models/densenet.py and vgg.py, keras/src/applications/densenet.py and vgg16.py.
 """
 
@@ -35,8 +35,10 @@ from stylejax.weights.names import (
 
 _VGGS: dict[NetworkName, VggArchitecture] = {"vgg16": VGG16, "vgg19": VGG19}
 _NOT_FEATURES = r"classifier\.\d\.\w+|pre_logits\.fc\d\.\w+|head\.fc\.\w+|.*\.num_batches_tracked"
-"""What torchvision's and timm's VGG files hold beside the feature extractor."""
+"""What torchvision's and timm's VGG files hold besides the feature extractor."""
+# Layers behind the feature extractor in keras.applications' VGG and DenseNet.
 _KERAS_CLASSIFIER = ("fc1", "fc2", "fc1000", "predictions")
+# The default of torch.nn.BatchNorm2d.
 _TORCH_EPSILON = 1e-5
 
 

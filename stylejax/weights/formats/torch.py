@@ -24,7 +24,9 @@ import numpy as np
 
 from stylejax.errors import InputError
 
+# A pickle of that number is what a file of torch before 1.6 begins with.
 STREAM_START = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
+# MAGIC_NUMBER and PROTOCOL_VERSION of torch/serialization.py, and the pickles' own protocol.
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _PICKLE_PROTOCOL = 2
@@ -191,12 +193,14 @@ def _read_zip(path: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as archive:
         members = {member.filename: member for member in archive.infolist()}
         (pickled,) = [name for name in members if name.split("/", 1)[-1] == "data.pkl"]
+        # The folder in the archive is called as the file was when it was saved.
         prefix = pickled.removesuffix("data.pkl")
 
         def read(name: str) -> bytes:
             member = members.get(prefix + name)
             if member is None:
                 raise InputError(f"{name} is missing in the archive: get the file again")
+            # torch never compresses; so what is read is bounded by the size of the file.
             if member.compress_type != zipfile.ZIP_STORED:
                 raise InputError("a compressed archive: not as torch writes it")
             return archive.read(member)
@@ -221,6 +225,7 @@ def _read_stream(path: Path) -> dict[str, np.ndarray]:
     unpickler = _Unpickler(stream)
     state = unpickler.load()
     storages = {}
+    # The storages follow in the order of this list.
     for key in _Unpickler(stream).load():
         storage = unpickler.storages[key]
         storages[key] = _numbers_at(stream, storage._replace(length=_stored_length(stream)))
@@ -247,6 +252,7 @@ def _read_tar(path: Path) -> dict[str, np.ndarray]:
         key, _, storage_type = _Unpickler(stream).load()
         kept[key] = _Storage(str(key), storage_type.dtype, 0, _stored_length(stream))
         storages[str(key)] = _numbers_at(stream, kept[key])
+    # Storages that are a part of another one.
     for key, root, start, length in _Unpickler(stream).load():
         kept[key] = kept[root]._replace(start=_natural(start), length=_natural(length))
 
@@ -256,6 +262,7 @@ def _read_tar(path: Path) -> dict[str, np.ndarray]:
         key, storage_key, _ = _Unpickler(stream).load()
         # The rank is a 32-bit number, followed by four bytes without meaning.
         (rank,) = struct.unpack("<i4x", stream.read(8))
+        # No network here has more than four; a wild number would ask for wild amounts of memory.
         if not 0 <= rank <= 8:
             raise InputError(f"a tensor of {rank} dimensions: damaged, get the file again")
         numbers = struct.unpack(f"<{2 * rank + 1}q", stream.read(8 * (2 * rank + 1)))
