@@ -4,8 +4,8 @@
     python scripts/evaluate.py --images ../shared/images -o sheet.jpg --pairs tubingen astronaut \
         --method default "" --method stronger "--style-weight 300" --judge other.safetensors
 
-Options of a method are those of `stylejax transfer`. The table (Markdown, on standard output) and
-the sheet have the methods side by side, and pictures made elsewhere where IMAGES/reference holds
+Options of a method are those of `stylejax transfer`, or begin with the word `universal` and are
+those of that command. The table (Markdown, on standard output) and the sheet have the methods side by side, and pictures made elsewhere where IMAGES/reference holds
 some. Columns of the table, by the functions of `measures.py`:
 
     style       0: the painting's statistics, 1: the photograph's
@@ -114,7 +114,11 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--images", type=Path, required=True, help="content/ and style/ are in it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the contact sheet")
     method = {"nargs": 2, "action": "append", "metavar": ("NAME", "OPTIONS")}
-    parser.add_argument("--method", **method, help="a name, and options of `stylejax transfer`")
+    parser.add_argument(
+        "--method",
+        **method,
+        help="a name, and options of `stylejax transfer` (or `universal` and its options)",
+    )
     parser.add_argument("--pairs", nargs="+", default=[], help="words of the pairs' names")
     parser.add_argument("--judge", nargs="+", type=Path, default=[None], help="weight files")
     parser.add_argument("--size", type=int, default=512, help="longest side, pixels (512)")

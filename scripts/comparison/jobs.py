@@ -1,4 +1,4 @@
-"""Pictures to be made by `stylejax transfer`: planned, checked, made, and kept for reuse."""
+"""Pictures to be made by the command line: planned, checked, made, and kept for reuse."""
 
 import argparse
 import contextlib
@@ -13,39 +13,62 @@ from typing import Any, NamedTuple
 from evaluation.judges import JUDGED_LAYERS, Judge
 
 from comparison.pairs import Pair
-from stylejax.cli.commands import Transfer
+from stylejax.cli.commands import Transfer, Universal
 from stylejax.cli.entry import main as stylejax_main
 from stylejax.cli.parse import parse_command
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
 from stylejax.images.read import read_picture, read_picture_file
 from stylejax.networks.layers import canonical_layers
-from stylejax.options import Options
-from stylejax.runs.metadata import make_record, read_record
+from stylejax.runs.metadata import (
+    TRANSFER,
+    UNIVERSAL,
+    Record,
+    file_entry,
+    make_record,
+    make_universal_record,
+    read_record,
+)
 from stylejax.types import Pixels
+from stylejax.universal.decoder_weights import read_decoders
+from stylejax.universal.options import LEVEL_NAMES
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
 
 class Method(NamedTuple):
-    """A way to transfer: a name, and options as `stylejax transfer` takes them."""
+    """A way to make a picture: a name, and options as `stylejax transfer` takes them.
+
+    Options that begin with `universal` are those of `stylejax universal` instead.
+    """
 
     name: str
     options: tuple[str, ...]
 
+    @property
+    def command(self) -> list[str]:
+        """The words of the command but for its pictures and their size."""
+        is_named = self.options[:1] == (UNIVERSAL,)
+        return list(self.options) if is_named else [TRANSFER, *self.options]
+
 
 class Job(NamedTuple):
-    """One picture to be made: the command's arguments, and what they come to."""
+    """One picture to be made: the command's arguments, and what they come to.
+
+    `layers` are those of the network that are looked at, `record` is what the picture will say of
+    itself.
+    """
 
     arguments: list[str]
     content: Path
     style: Path
     output: Path
-    options: Options
+    layers: tuple[str, ...]
+    record: Record
     weights: Weights
 
 
-_read_weights = cache(read_weights)
+_read_weights, _read_decoders = cache(read_weights), cache(read_decoders)
 
 
 def plan(pair: Pair, method: Method, given: argparse.Namespace) -> Job:
@@ -59,12 +82,26 @@ def plan(pair: Pair, method: Method, given: argparse.Namespace) -> Job:
         if not path.is_file():
             raise InputError(f"{path}: no such file; --images names a folder that has it")
     output = given.pictures / f"{content.stem}-{style.stem}-{method.name}.png"
-    arguments = ["transfer", str(content), str(style), "-o", str(output), *method.options]
+    name, *options = method.command
+    arguments = [name, str(content), str(style), "-o", str(output), *options]
     arguments += ["--size", str(given.size)]
     command = parse_command(arguments)
+    files = read_picture_file(content), read_picture_file(style)
+    if isinstance(command, Universal):
+        weights = _read_weights(find_weights(command.weights))
+        decoders = _read_decoders(command.decoders, encoder=weights.sha256)
+        entries = [file_entry(file) for file in files]
+        record = make_universal_record(
+            command.options.flat, entries[0], entries[1:], weights, decoders, "any"
+        )
+        return Job(arguments, content, style, output, LEVEL_NAMES, record, weights)
     assert isinstance(command, Transfer)
     weights = _read_weights(find_weights(command.weights), network=command.network)
-    return Job(arguments, content, style, output, command.options, weights)
+    loss = command.options.loss
+    kinds = (loss.content_layers, loss.style_layers)
+    looked_at = {layer for kind in kinds for layer in canonical_layers(kind, weights.architecture)}
+    record = make_record(command.options, files[0], [files[1]], weights, "any")
+    return Job(arguments, content, style, output, tuple(looked_at), record, weights)
 
 
 def check_independent(job: Job, judges: Sequence[Judge]) -> None:
@@ -73,14 +110,8 @@ def check_independent(job: Job, judges: Sequence[Judge]) -> None:
     Raises:
         InputError: names the layers.
     """
-    loss, architecture = job.options.loss, job.weights.architecture
-    optimized = {
-        layer
-        for kind in (loss.content_layers, loss.style_layers)
-        for layer in canonical_layers(kind, architecture)
-    }
     for judge in judges:
-        shared = sorted(optimized & set(JUDGED_LAYERS[judge.network]))
+        shared = sorted(set(job.layers) & set(JUDGED_LAYERS[judge.network]))
         if shared and judge.sha256 == job.weights.sha256:
             raise InputError(
                 f"--judge {judge.name} looks at {', '.join(shared)}, which {job.output.stem} "
@@ -92,11 +123,9 @@ def is_made(job: Job) -> bool:
     """Whether the job's picture is there already, made with the same inputs and options."""
     if not job.output.is_file():
         return False
-    content, style = read_picture_file(job.content), read_picture_file(job.style)
-    asked = make_record(job.options, content, [style], job.weights, "any")
     found = read_record(job.output)
-    same = ("stylejax", "content", "styles", "weights", "options")
-    return all(asked[key] == found.get(key) for key in same)
+    same = ("stylejax", "method", "content", "styles", "weights", "decoders", "options")
+    return all(job.record.get(key) == found.get(key) for key in same)
 
 
 def make(job: Job, reuse: bool) -> tuple[Pixels, dict[str, Any]]:

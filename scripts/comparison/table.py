@@ -7,9 +7,12 @@ import numpy as np
 
 
 def seconds(row: dict[str, Any]) -> float | None:
-    """Seconds of compiling and solving, None where no account was kept."""
+    """Seconds of compiling and solving, or of all, None where no account was kept."""
     spent = row.get("transfer")
-    return spent["seconds_compile"] + spent["seconds_solve"] if spent else None
+    if not spent:
+        return None
+    whole = spent.get("seconds_total")
+    return spent["seconds_compile"] + spent["seconds_solve"] if whole is None else whole
 
 
 def figures_table(rows: Sequence[dict[str, Any]], judges: Sequence[str]) -> str:
