@@ -5,8 +5,9 @@
         --method default "" --method stronger "--style-weight 300" --judge other.safetensors
 
 Options of a method are those of `stylejax transfer`, or begin with the word `universal` and are
-those of that command. The table (Markdown, on standard output) and the sheet have the methods side by side, and pictures made elsewhere where IMAGES/reference holds
-some. Columns of the table, by the functions of `measures.py`:
+those of that command. The table (Markdown, on standard output) and the sheet have the methods side
+by side, and pictures made elsewhere where IMAGES/reference holds some. Columns of the table, by the
+functions of `measures.py`:
 
     style       0: the painting's statistics, 1: the photograph's
     content     0: the photograph, 1: as unlike it as the painting
