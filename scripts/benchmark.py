@@ -7,6 +7,7 @@
     python scripts/benchmark.py memory
     python scripts/benchmark.py evaluation --size 512
     python scripts/benchmark.py universal --size 512
+    python scripts/benchmark.py feedforward --size 512
 
 Each subcommand is a module of its own, which says what it measures.
 """
@@ -16,6 +17,7 @@ import json
 from collections.abc import Sequence
 
 from benchmarks import evaluation as benchmark_evaluation
+from benchmarks import feedforward as benchmark_feedforward
 from benchmarks import memory as benchmark_memory
 from benchmarks import sharding as benchmark_sharding
 from benchmarks import solver as benchmark_solver
@@ -29,6 +31,7 @@ BENCHMARKS = (
     benchmark_memory,
     benchmark_evaluation,
     benchmark_universal,
+    benchmark_feedforward,
 )
 
 

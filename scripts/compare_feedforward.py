@@ -1,6 +1,6 @@
 """Hold a painting network against `transfer --levels 1`, by the objective that both minimize.
 
-    python scripts/compare_feedforward.py styles.safetensors --paintings training/paintings \
+    python scripts/compare_feedforward.py weights/styles.safetensors --paintings docs/paintings \
         --photos a.jpg b.jpg --size 256 --iterations 30
 
 Paintings are found by the styles' names and taken at the size that the network was trained with;

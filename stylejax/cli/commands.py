@@ -7,24 +7,19 @@ alone added to it. A docstring is a command's help; below `Examples:` are two wa
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stylejax.cli.pass_commands import (
+    Apply,
+    Styles,
+    TerminalOptions,
+    Train,
+    TrainStyle,
+    Universal,
+)
 from stylejax.fields import option, required
 from stylejax.images.samples import sample_picture
 from stylejax.options import NetworkName
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
-from stylejax.runs.universal_request import UniversalRequest
 from stylejax.transfer.presets import PresetName
-
-
-@dataclass(frozen=True)
-class TerminalOptions:
-    """What the command keeps and prints."""
-
-    compile_cache: bool = option(
-        True,
-        "Compiled programs are kept in the user's cache folder, so that the next run of the same "
-        "size starts at once; this turns it off.",
-    )
-    quiet: bool = option(False, "Print nothing but errors.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class Sweep(SweepRequest):
 
     Examples:
         stylejax sweep photo.jpg painting.jpg -o folder --style-weight 5,20,80
-        stylejax sweep photo.jpg a.jpg b.jpg -o folder --style-blend 1,0/1,1/0,1
+        stylejax sweep photo.jpg --method apply --style starry-night --strength 0,0.5,1 -o folder
     """
 
     run: RunOptions = field(default_factory=RunOptions, kw_only=True)
@@ -108,32 +103,6 @@ class Reconstruct(FigureRequest):
     """
 
     run: TerminalOptions = field(default_factory=TerminalOptions, kw_only=True)
-
-
-@dataclass(frozen=True)
-class UniversalRunOptions(TerminalOptions):
-    """Where options come from, and what is printed."""
-
-    like: Path | None = option(
-        None,
-        "Take all options from a picture that `stylejax universal` made; those given here go "
-        "first.",
-    )
-    json: bool = option(
-        False, "Print one line of JSON at the end on standard output, and nothing else there."
-    )
-
-
-@dataclass(frozen=True)
-class Universal(UniversalRequest):
-    """Give a picture the style of any painting in one pass, through decoders trained once.
-
-    Examples:
-        stylejax universal photo.jpg painting.jpg -o out.png
-        stylejax universal --texture painting.jpg --output-size 1024x1024 -o texture.png
-    """
-
-    run: UniversalRunOptions = field(default_factory=UniversalRunOptions, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -226,14 +195,29 @@ class WeightFiles:
     action: ListWeights | FetchWeights | ConvertWeights | VerifyWeights
 
 
-Command = Transfer | Universal | Sweep | Demo | Reconstruct | Layers | Show | WeightFiles
+Command = (
+    Transfer
+    | Universal
+    | Apply
+    | Styles
+    | Sweep
+    | Demo
+    | Reconstruct
+    | Train
+    | Layers
+    | Show
+    | WeightFiles
+)
 
 COMMANDS: dict[str, type[Command]] = {
     "transfer": Transfer,
     "universal": Universal,
+    "apply": Apply,
+    "styles": Styles,
     "sweep": Sweep,
     "demo": Demo,
     "reconstruct": Reconstruct,
+    "train": Train,
     "layers": Layers,
     "show": Show,
     "weights": WeightFiles,
@@ -244,4 +228,5 @@ WEIGHTS_COMMANDS = {
     "convert": ConvertWeights,
     "verify": VerifyWeights,
 }
+TRAIN_COMMANDS = {"style": TrainStyle}
 """The words of the command line, and what they stand for."""

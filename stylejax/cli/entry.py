@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 import jax
-import platformdirs
 
 from stylejax.cli.commands import (
+    Apply,
     ConvertWeights,
     Demo,
     FetchWeights,
@@ -24,7 +24,9 @@ from stylejax.cli.commands import (
     Reconstruct,
     RunOptions,
     Show,
+    Styles,
     Sweep,
+    Train,
     Transfer,
     Universal,
     VerifyWeights,
@@ -38,40 +40,30 @@ from stylejax.cli.display import (
     figure_display,
     print_table,
     print_text,
-    summary_json,
-    summary_lines,
-    sweep_json,
-    sweep_lines,
-    universal_json,
-    universal_lines,
+)
+from stylejax.cli.one_pass import (
+    INTERRUPTED,
+    list_styles,
+    run_apply_command,
+    run_train,
+    run_universal_command,
+    use_compile_cache,
 )
 from stylejax.cli.parse import parse_command
+from stylejax.cli.summaries import summary_json, summary_lines, sweep_json, sweep_lines
 from stylejax.devices.hosts import is_first_process, join_processes
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
+from stylejax.runs.apply_sweep import run_apply_sweep
 from stylejax.runs.metadata import read_record
+from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.reconstruction import run_reconstruction
-from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, run_sweep
 from stylejax.runs.transfer import Observer, run_transfer
-from stylejax.runs.universal import run_universal
 from stylejax.runs.universal_sweep import run_universal_sweep
 from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
-
-# What shells report of a program that Ctrl-C ended: 128 and the number of SIGINT.
-INTERRUPTED = 130
-
-
-def _use_compile_cache() -> None:
-    """Let JAX keep what it compiles, where the user has not told it a place already."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = platformdirs.user_cache_path("stylejax") / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        # Far below JAX's 1 s: a start is made of many small programs.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @contextlib.contextmanager
@@ -94,7 +86,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 def _use_processes(run: RunOptions) -> None:
     """Make JAX ready for a run: its cache, and the other processes."""
     if run.compile_cache:
-        _use_compile_cache()
+        use_compile_cache()
     if run.coordinator is not None:
         join_processes(run.coordinator, run.num_processes, run.process_id)
     elif run.num_processes is not None or run.process_id is not None:
@@ -128,30 +120,10 @@ def _transfer(command: Transfer) -> int:
     return 0
 
 
-def _universal(command: Universal) -> int:
-    run = command.run
-    if run.compile_cache:
-        _use_compile_cache()
-    try:
-        with contextlib.ExitStack() as stack:
-            display = [] if run.quiet else [stack.enter_context(figure_display())]
-            summary = run_universal(command, *display)
-    except KeyboardInterrupt:
-        complain(f"interrupted: what {command.output} lacks is not written")
-        return INTERRUPTED
-    if run.json:
-        print_text(universal_json(summary))
-    elif not run.quiet:
-        print_text("\n".join(universal_lines(summary)))
-    for reason in summary.failed:
-        complain(reason)
-    return 1 if summary.failed else 0
-
-
 def _sweep(command: Sweep) -> int:
     run, is_solved = command.run, command.method == "transfer"
-    if is_solved and command.alpha != SweepRequest.alpha:
-        raise InputError("--alpha is of --method universal: give that too, or leave it out")
+    run_other = {"universal": run_universal_sweep, "apply": run_apply_sweep}
+    check_sweep_method(command)
     combinations = len(command.grid.lanes) if is_solved else 0
     _use_processes(run)
     with contextlib.ExitStack() as stack:
@@ -162,7 +134,7 @@ def _sweep(command: Sweep) -> int:
             observer = observer._replace(
                 stage=display.stage, log=display.log, progress=display.progress
             )
-        summary = (run_sweep if is_solved else run_universal_sweep)(command, observer)
+        summary = run_other.get(command.method, run_sweep)(command, observer)
     if is_first_process() and run.json:
         print_text(sweep_json(summary))
     elif is_first_process() and not run.quiet:
@@ -179,7 +151,7 @@ def _sweep(command: Sweep) -> int:
 def _reconstruct(command: Reconstruct) -> int:
     quiet = command.run.quiet
     if command.run.compile_cache:
-        _use_compile_cache()
+        use_compile_cache()
     try:
         with contextlib.ExitStack() as stack:
             display = [] if quiet else [stack.enter_context(figure_display())]
@@ -255,7 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse_command(sys.argv[1:] if arguments is None else arguments)
         actions = {
             Transfer: _transfer,
-            Universal: _universal,
+            Universal: run_universal_command,
+            Apply: run_apply_command,
+            Styles: list_styles,
+            Train: run_train,
             Sweep: _sweep,
             Demo: _transfer,
             Reconstruct: _reconstruct,

@@ -12,7 +12,6 @@ import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
@@ -27,30 +26,18 @@ from tyro.constructors import (
 
 from stylejax.cli.commands import (
     COMMANDS,
+    TRAIN_COMMANDS,
     WEIGHTS_COMMANDS,
     Command,
-    Demo,
-    Sweep,
-    Transfer,
-    Universal,
+    Train,
     WeightFiles,
 )
+from stylejax.cli.defaults import Defaults, defaults_for
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
-from stylejax.networks.layers import ARCHITECTURES
-from stylejax.options import LossOptions, NetworkName, Options, PictureOptions, SolverOptions
-from stylejax.runs.metadata import Record, network_like, options_like, read_record, universal_like
-from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions, as_lists
-from stylejax.transfer.presets import PRESETS, network_options, preset_options
-from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
-from stylejax.weights.read import read_network
-from stylejax.weights.zoo import find_weights
 
 Type = Any
 """A type in any form that an annotation may have, unions and `Annotated` among them."""
-Defaults = Mapping[type, Mapping[str, object]]
-"""Defaults that take the place of a class's own, by field."""
-
 _DESCRIPTION = """Neural style transfer with DenseNet-121 or VGG and L-BFGS in JAX.
 
 Examples:
@@ -61,8 +48,15 @@ Examples:
 _WIDEST_TEXT = 100
 _FLAGS = {"content_masks": "content-mask", "style_masks": "style-mask"}
 """Flags that are not named as their fields: each takes all files after it."""
-_GROUPS = {"options": "", "solve": "solver", "transfer": "universal"}
+_GROUPS = {"options": "", "solve": "solver", "transfer": "universal", "paint": "styles"}
 """What a group of options is called in the help."""
+_SEVERAL = {"styles": "STYLE ...", "photos": "PHOTO ...", "paintings": "PAINTING ..."}
+"""What stands for positional arguments of which there may be several."""
+_OF_SEVERAL: Mapping[type, Mapping[str, type]] = {
+    WeightFiles: WEIGHTS_COMMANDS,
+    Train: TRAIN_COMMANDS,
+}
+"""Commands that have commands of their own."""
 
 
 def _comma_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
@@ -95,76 +89,6 @@ def _slash_separated(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None
     )
 
 
-def _given(arguments: Sequence[str], flag: str) -> str | None:
-    """The value of an option that must be known before the others can be read; the last counts."""
-    value = None
-    for index, argument in enumerate(arguments):
-        if argument == flag and index + 1 < len(arguments):
-            value = arguments[index + 1]
-        elif argument.startswith(f"{flag}="):
-            value = argument.removeprefix(f"{flag}=")
-    return value
-
-
-def _defaults(arguments: Sequence[str]) -> Defaults:
-    """The defaults of this run.
-
-    They are those of the picture that `--like` names, else of the network; `--preset` goes over
-    them.
-    """
-    like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
-    if arguments and arguments[0] == "universal":
-        return _universal_defaults(None if like is None else Path(like))
-    weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
-    asked: NetworkName | None = None
-    pictures: dict[str, Path | tuple[Path, ...]] = {}
-    options: Options | None = None
-    if like is not None:
-        settings = read_record(Path(like))
-        options, asked = options_like(Path(like), settings), network_like(settings)
-        pictures["content"] = Path(settings["content"]["name"])
-        pictures["styles"] = tuple(Path(style["name"]) for style in settings["styles"])
-    if preset in PRESETS:
-        options, asked = preset_options(preset, options), PRESETS[preset].network
-    if options is None:
-        # The other commands solve nothing, and must work where the named weights are missing.
-        solves = bool(arguments) and arguments[0] in ("transfer", "demo", "sweep")
-        file = find_weights(Path(weights) if weights else None) if solves else None
-        held = read_network(file) if file else "densenet121"
-        options = network_options(network if network in ARCHITECTURES else held)
-    lists = as_lists(options)
-    return {
-        **dict.fromkeys((Transfer, Sweep), {"network": asked, **pictures}),
-        Demo: {"network": asked},
-        PictureOptions: vars(options.picture),
-        LossOptions: vars(options.loss),
-        SolverOptions: vars(options.solve),
-        SweptPictureOptions: vars(lists.picture),
-        SweptLossOptions: vars(lists.loss),
-    }
-
-
-def _universal_defaults(like: Path | None) -> Defaults:
-    """Those of universal style transfer: all that the picture that `--like` names was made with."""
-    if like is None:
-        return {}
-    record = read_record(like)
-    settings = universal_like(like, record)
-    return {
-        Universal: _inputs_like(record),
-        UniversalOptions: vars(settings.transfer),
-        UniversalPictureOptions: vars(settings.picture),
-    }
-
-
-def _inputs_like(record: Record) -> dict[str, Path | None | tuple[Path, ...]]:
-    """The pictures that a record names; a texture has styles alone."""
-    styles = tuple(Path(style["name"]) for style in record["styles"])
-    if "content" not in record:
-        return {"texture": styles}
-    return {"content": Path(record["content"]["name"]), "styles": styles}
-
-
 def _metavar(kind: Type) -> str | None:
     """What stands for a value that may be left out; tyro's own word where it may not."""
     kinds = get_args(kind)
@@ -194,7 +118,7 @@ def _flag(entry: dataclasses.Field, kind: Type) -> Type:
         return Annotated[kind, tyro.conf.arg(aliases=["-o"], **said)]
     if not (required or entry.metadata.get("positional")):
         return Annotated[kind, tyro.conf.arg(name=_FLAGS.get(entry.name), **said)]
-    said["metavar"] = "STYLE ..." if entry.name == "styles" else entry.name.upper()
+    said["metavar"] = _SEVERAL.get(entry.name, entry.name.upper())
     return Annotated[tyro.conf.Positional[kind], tyro.conf.arg(**said)]
 
 
@@ -213,10 +137,11 @@ def _fields_rule(
         ours = getattr(info.type, "__module__", "").startswith("stylejax.")
         if not (ours and isinstance(info.type, type) and dataclasses.is_dataclass(info.type)):
             return None
-        if info.type is WeightFiles:
-            commands = tyro.conf.OmitSubcommandPrefixes[_union(WEIGHTS_COMMANDS, arguments[1:])]
-            action = StructFieldSpec("action", commands, tyro.MISSING)
-            return StructConstructorSpec(WeightFiles, (action,))
+        if info.type in _OF_SEVERAL:
+            commands = _union(_OF_SEVERAL[info.type], arguments[1:])
+            named = tyro.conf.OmitSubcommandPrefixes[commands]
+            action = StructFieldSpec("action", named, tyro.MISSING)
+            return StructConstructorSpec(info.type, (action,))
         types = get_type_hints(info.type)
         given = defaults.get(info.type, {})
         specs = [
@@ -286,7 +211,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)
-    registry.struct_rule(_fields_rule(_defaults(arguments), arguments))
+    registry.struct_rule(_fields_rule(defaults_for(arguments), arguments))
     with _one_line_errors(), registry:
         command = tyro.cli(
             _union(COMMANDS, arguments),

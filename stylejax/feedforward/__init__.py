@@ -4,22 +4,21 @@ For training, photographs and what is asked of a painting come in, and the netwo
 out.
 """
 
+from stylejax.feedforward.large import paint_in_strips
 from stylejax.feedforward.mixtures import masked_mixture, style_mixture
-from stylejax.feedforward.network import (
-    Mixture,
-    Painter,
-    Parameters,
-    Statistics,
-    init_parameters,
-    paint,
-)
+from stylejax.feedforward.network import Painter, Parameters, init_parameters, paint
+from stylejax.feedforward.normalization import Mixture, Statistics
+from stylejax.feedforward.options import ApplyOptions
 from stylejax.feedforward.perceptual import Aims, painting_moments, typical_units
+from stylejax.feedforward.run import Painting, paint_photograph
 from stylejax.feedforward.training import TrainingState, initial_state, training_step, validate
 
 __all__ = [
     "Aims",
+    "ApplyOptions",
     "Mixture",
     "Painter",
+    "Painting",
     "Parameters",
     "Statistics",
     "TrainingState",
@@ -27,6 +26,8 @@ __all__ = [
     "initial_state",
     "masked_mixture",
     "paint",
+    "paint_in_strips",
+    "paint_photograph",
     "painting_moments",
     "style_mixture",
     "training_step",

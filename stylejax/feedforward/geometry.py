@@ -11,6 +11,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from stylejax.feedforward.convolutions import Layer
+
 STRIDE = 4
 """Of the innermost maps; the framed picture's sides are chosen for it."""
 BEFORE, AFTER = 55, 52
@@ -26,21 +28,18 @@ class Grid(NamedTuple):
     start: int = -BEFORE
     stride: int = 1
 
-    def convolved(self, window: int, step: int) -> "Grid":
-        """The positions after a convolution that does not pad."""
-        return Grid(self.start + self.stride * (window // 2), self.stride * step)
+    def after(self, layer: Layer) -> "Grid":
+        """The positions after a convolution, which does not pad."""
+        stride = self.stride // 2 if layer.enlarges else self.stride
+        return Grid(self.start + stride * (layer.window // 2), stride * layer.step)
 
-    def doubled(self) -> "Grid":
-        """The positions after each has been repeated."""
-        return Grid(self.start, self.stride // 2)
+    def pixels(self, count: int, first: Length = 0) -> Int[Array, " count"]:
+        """The pixels of some positions from the first on; some are outside the picture."""
+        return self.start + self.stride * (first + jnp.arange(count))
 
-    def pixels(self, count: int) -> Int[Array, " count"]:
-        """The pixels of the first positions; some are outside the picture."""
-        return self.start + self.stride * jnp.arange(count)
-
-    def own(self, count: int, length: Length) -> Float[Array, " count"]:
+    def own(self, count: int, length: Length, first: Length = 0) -> Float[Array, " count"]:
         """1 where a position is on a picture of this length, 0 in the frame."""
-        pixels = self.pixels(count)
+        pixels = self.pixels(count, first)
         return ((pixels >= 0) & (pixels < length)).astype(jnp.float32)
 
 

@@ -11,69 +11,92 @@ statistics that are the style's, the photograph's or between them: the identity 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
+from stylejax.feedforward.convolutions import (
+    FOLD,
+    Layer,
+    convolution,
+    doubled,
+    enlarging_convolution,
+    folded_convolution,
+    halving_convolution,
+    unfolded,
+)
 from stylejax.feedforward.geometry import STRIDE, Grid, Length, framed_pixels, reflected
+from stylejax.feedforward.normalization import (
+    AllStatistics,
+    Mixture,
+    Place,
+    Statistics,
+    Tables,
+    color_logits,
+    palette_of,
+)
+from stylejax.options import Kernels
 from stylejax.types import Image
 
-EPSILON = 1e-3
-"""Added to variances. A hundred times the usual: where a photograph is flat, its noise would be
-made as large as anything."""
 RESIDUAL_BLOCKS = 5
 FAINTEST = 0.1
 """Scale that a residual block's result begins training with: at first the photograph goes past."""
 CHANNELS = (32, 64, 128)
 """Of the paper's maps at full, half and quarter size."""
-DARKEST = 1.0 / 64.0
-"""Black and white are taken for this far from the ends of [0, 1], where the sigmoid never comes."""
+_RESIDUAL = [Layer(f"residual{n}{half}", 2) for n in range(1, RESIDUAL_BLOCKS + 1) for half in "ab"]
+LAYERS = {
+    layer.name: layer
+    for layer in (
+        Layer("conv", 0, window=9),
+        Layer("down1", 1, step=2),
+        Layer("down2", 2, step=2),
+        *_RESIDUAL,
+        Layer("up1", 1, enlarges=True),
+        Layer("up2", 0, enlarges=True),
+        Layer("colors", 3, window=9),
+    )
+}
+"""All convolutions, in their order."""
+FOLDED = ("up2", "colors")
+"""Those whose results are full-size maps, which the tuned form keeps folded."""
+_SECONDS = tuple(f"residual{number}b" for number in range(1, RESIDUAL_BLOCKS + 1))
+PHOTOGRAPH = "photograph"
+"""Under this name the photograph's own statistics are, beside those of the layers."""
 
 Parameters = Mapping[str, Array | Mapping[str, Array]]
-Mixture = Float[Array, " rows"] | Float[Array, "height width rows"]
-"""How much of each row of scales and shifts is used: for all of the picture, or pixel by pixel.
-
-Row 0 is the identity's, row n that of the nth style; they conventionally sum to 1.
-"""
 
 
-class Statistics(NamedTuple):
-    """A map's mean and variance over the picture, channel by channel."""
+def convolved(layer: Layer, x: Array, kernel: Array, kernels: Kernels) -> Array:
+    """A layer's convolution of what comes in; tuned, that of a folded layer is folded."""
+    if kernels == "plain":
+        return convolution(doubled(x) if layer.enlarges else x, kernel, layer.step)
+    if layer.enlarges:
+        result = enlarging_convolution(x, kernel)
+        return result if layer.name in FOLDED else unfolded(result)
+    if layer.name == "down1":
+        height, width = ((side - layer.window) // FOLD + 1 for side in x.shape[:2])
+        return halving_convolution(x, kernel)[:height, :width]
+    if layer.name in FOLDED:
+        return folded_convolution(x, kernel)
+    return convolution(x, kernel, layer.step)
 
-    mean: Float[Array, " channels"]
-    variance: Float[Array, " channels"]
+
+def fold_of(layer: Layer, kernels: Kernels) -> int:
+    """How many positions of a layer's result stand side by side, along each axis."""
+    return FOLD if kernels == "fast" and layer.name in FOLDED else 1
 
 
-AllStatistics = Mapping[str, Statistics]
+class _Kernel(nn.Module):
+    """The numbers of a convolution. What follows takes the mean away: a bias would do nothing."""
 
+    shape: tuple[int, int, int, int]
 
-class _Place(NamedTuple):
-    """Where in the picture a map's positions are, and how the styles are mixed there."""
-
-    mixture: Mixture
-    height: Length
-    width: Length
-
-    def statistics(self, x: Array, grid: Grid) -> Statistics:
-        """Mean and variance over the positions on the picture."""
-        rows, columns = grid.own(x.shape[0], self.height), grid.own(x.shape[1], self.width)
-        share = (rows / jnp.sum(rows))[:, None, None] * (columns / jnp.sum(columns))[:, None]
-        mean = jnp.sum(share * x, axis=(0, 1))
-        return Statistics(mean, jnp.sum(share * jnp.square(x - mean), axis=(0, 1)))
-
-    def mixed(self, table: Float[Array, "rows channels"], x: Array, grid: Grid) -> Array:
-        """The rows of a table mixed, for the whole map or for each of its positions."""
-        mixture = self.mixture
-        if mixture.ndim == 3:
-            rows = reflected(grid.pixels(x.shape[0]), self.height)
-            columns = reflected(grid.pixels(x.shape[1]), self.width)
-            mixture = mixture[rows][:, columns]
-        # A GPU would round the rows to 10 bits.
-        return jnp.matmul(mixture, table, precision="highest")
+    @nn.compact
+    def __call__(self) -> Array:
+        return self.param("kernel", nn.initializers.lecun_normal(), self.shape)
 
 
 class Painter(nn.Module):
@@ -84,11 +107,13 @@ class Painter(nn.Module):
         width: the paper's channels are multiplied by it.
         dtype: of the convolutions and the maps between them; statistics, colors and parameters are
             float32.
+        kernels: the `plain` convolutions, or those that are `fast` on a processor.
     """
 
     styles: int
     width: float = 0.5
     dtype: DTypeLike = jnp.float32
+    kernels: Kernels = "plain"
 
     @nn.compact
     def __call__(
@@ -99,96 +124,60 @@ class Painter(nn.Module):
         held: AllStatistics | None = None,
     ) -> tuple[Image, dict[str, Statistics]]:
         """Paint a picture; `paint` says what comes in and goes out."""
-        place = _Place(mixture, *(picture.shape[:2] if size is None else size))
+        place = Place(mixture, *(picture.shape[:2] if size is None else size))
         rows = reflected(framed_pixels(picture.shape[0]), place.height)
         columns = reflected(framed_pixels(picture.shape[1]), place.width)
         framed = jnp.asarray(picture)[rows][:, columns]
-        first, second, third = (max(1, round(self.width * each)) for each in CHANNELS)
-        seen: dict[str, Statistics] = {}
+        seen = {PHOTOGRAPH: place.statistics(color_logits(framed), Grid())}
+        palette = palette_of((seen if held is None else held)[PHOTOGRAPH])
 
-        def layer(name: str, x: Array, grid: Grid, channels: int, window: int, step: int = 1):
-            x, grid = (
-                self._convolution(name, channels, window, step)(x),
-                grid.convolved(window, step),
-            )
-            return self._normalized(name, x, grid, place, held, seen), grid
+        def run(name: str, x: Array, grid: Grid) -> tuple[Array, Grid]:
+            layer, fold = LAYERS[name], fold_of(LAYERS[name], self.kernels)
+            inputs = x.shape[-1] // (fold**2 if name == "colors" else 1)
+            shape = (layer.window, layer.window, inputs, self.channels(layer))
+            kernel = _Kernel(shape, name=name)().astype(self.dtype)
+            x = convolved(layer, x.astype(self.dtype), kernel, self.kernels)
+            x = x.astype(jnp.float32) if name == "colors" else x
+            grid = grid.after(layer)
+            tables = self._tables(layer)
+            seen[name] = place.statistics(x.astype(jnp.float32), grid, fold)
+            used = (seen if held is None else held)[name]
+            return place.normalized(x, grid, fold, tables, used, palette), grid
 
-        x, grid = layer("conv", framed - 0.5, Grid(), first, 9)
-        x, grid = layer("down1", nn.relu(x), grid, second, 3, 2)
-        x, grid = layer("down2", nn.relu(x), grid, third, 3, 2)
+        x = framed - 0.5
+        x, grid = run("conv", x, Grid())
+        x, grid = run("down1", nn.relu(x), grid)
+        x, grid = run("down2", nn.relu(x), grid)
         x = nn.relu(x)
         for number in range(1, RESIDUAL_BLOCKS + 1):
-            inner, beside = layer(f"residual{number}a", x, grid, third, 3)
-            inner, beside = layer(f"residual{number}b", nn.relu(inner), beside, third, 3)
+            inner, beside = run(f"residual{number}a", x, grid)
+            inner, beside = run(f"residual{number}b", nn.relu(inner), beside)
             x, grid = x[2:-2, 2:-2] + inner, beside
-        x, grid = layer("up1", _doubled(x), grid.doubled(), second, 3)
-        x, grid = layer("up2", _doubled(nn.relu(x)), grid.doubled(), first, 3)
-        logits = self._convolution("colors", 3, 9, 1)(nn.relu(x))
-        logits, grid = logits.astype(jnp.float32), grid.convolved(9, 1)
-        palette = self._palette(framed, place, held, seen)
-        logits = self._normalized("colors", logits, grid, place, held, seen, palette)
+        x, grid = run("up1", x, grid)
+        x, grid = run("up2", nn.relu(x), grid)
+        x, grid = run("colors", nn.relu(x), grid)
+        logits = unfolded(x) if self.kernels == "fast" else x
         # A frame of one pixel is left.
         painted = jax.nn.sigmoid(logits[-grid.start :, -grid.start :])
         return painted[: picture.shape[0], : picture.shape[1]], seen
 
-    def _convolution(self, name: str, channels: int, window: int, step: int) -> nn.Conv:
-        # What follows takes the mean away, so a bias would do nothing.
-        return nn.Conv(
-            channels, (window, window), step, "VALID", use_bias=False, dtype=self.dtype, name=name
-        )
+    def channels(self, layer: Layer) -> int:
+        """How many channels a layer's result has."""
+        return (*(max(1, round(self.width * each)) for each in CHANNELS), 3)[layer.channels]
 
-    def _normalized(
-        self,
-        name: str,
-        x: Array,
-        grid: Grid,
-        place: _Place,
-        held: AllStatistics | None,
-        seen: dict[str, Statistics],
-        palette: Statistics | None = None,
-    ) -> Array:
-        """The map with the mixture's mean and deviation in each channel; `seen` gets its own.
-
-        A `palette` has deviations and means to be added to the mixture's, in their share.
-        """
-        table = (self.styles + 1, x.shape[-1])
-        begin = FAINTEST if name.startswith("residual") and name.endswith("b") else 1.0
-        scales = self.param(f"{name}_scales", nn.initializers.constant(begin), table)
-        shifts = self.param(f"{name}_shifts", nn.initializers.zeros, table)
-        wide = x.astype(jnp.float32)
-        seen[name] = place.statistics(wide, grid)
-        mean, variance = seen[name] if held is None else held[name]
-        scale, shift = place.mixed(scales, x, grid), place.mixed(shifts, x, grid)
-        if palette is not None:
-            keeps = self.param("keeps", _only_the_identity, (self.styles + 1, 1))
-            keep = place.mixed(keeps, x, grid)
-            scale, shift = scale + keep * palette.variance, shift + keep * palette.mean
-        scale = scale * jax.lax.rsqrt(variance + EPSILON)
-        return (wide * scale + (shift - mean * scale)).astype(x.dtype)
-
-    def _palette(
-        self,
-        framed: Array,
-        place: _Place,
-        held: AllStatistics | None,
-        seen: dict[str, Statistics],
-    ) -> Statistics:
-        """Mean and, in place of the variance, deviation of the photograph's colors as logits."""
-        colors = jnp.clip(framed.astype(jnp.float32), DARKEST, 1.0 - DARKEST)
-        seen["photograph"] = place.statistics(jax.scipy.special.logit(colors), Grid())
-        mean, variance = seen["photograph"] if held is None else held["photograph"]
-        return Statistics(mean, jnp.sqrt(variance + EPSILON))
+    def _tables(self, layer: Layer) -> Tables:
+        """The parameters of the normalization after a layer."""
+        shape = (self.styles + 1, self.channels(layer))
+        begin = FAINTEST if layer.name in _SECONDS else 1.0
+        scales = self.param(f"{layer.name}_scales", nn.initializers.constant(begin), shape)
+        shifts = self.param(f"{layer.name}_shifts", nn.initializers.zeros, shape)
+        if layer.name != "colors":
+            return Tables(scales, shifts)
+        return Tables(scales, shifts, self.param("keeps", _only_the_identity, (shape[0], 1)))
 
 
 def _only_the_identity(_: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32):
     return jnp.zeros(shape, dtype).at[0].set(1.0)
-
-
-def _doubled(x: Array) -> Array:
-    """Each position repeated along both axes."""
-    height, width, channels = x.shape
-    repeated = jnp.broadcast_to(x[:, None, :, None], (height, 2, width, 2, channels))
-    return repeated.reshape(2 * height, 2 * width, channels)
 
 
 def init_parameters(painter: Painter, key: PRNGKeyArray) -> Parameters:

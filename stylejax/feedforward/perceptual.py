@@ -61,6 +61,11 @@ def painting_moments(
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *each)
 
 
+def count_paintings(aims: Aims) -> int:
+    """How many paintings a picture is judged by."""
+    return jax.tree.leaves(aims.moments)[0].shape[0]
+
+
 def _own_targets(objective: Objective, variables: Variables, photograph: Image) -> Targets:
     """Targets without a style: the photograph stands in for it until `_replace`d."""
     return objective.targets(variables, photograph, [photograph])
@@ -120,9 +125,12 @@ def painting_loss(
     photograph: Image,
     mixture: Float[Array, " rows"],
 ) -> Judgment:
-    """The loss of what the network paints of a photograph with a mixture of its styles."""
+    """The loss of what the network paints of a photograph with a mixture of its styles.
+
+    The paintings are those of its last styles; earlier ones have no part in the mixture.
+    """
     painted, _ = paint(painter, parameters, photograph, mixture)
-    identity, blend = mixture[0], mixture[1:]
+    identity, blend = mixture[0], mixture[len(mixture) - count_paintings(aims) :]
     # The identity alone has no style; any will do, since its term does not count.
     share = jnp.sum(blend)
     blend = jnp.where(share > 0.0, blend / jnp.maximum(share, 1e-6), 1.0 / len(blend))

@@ -5,7 +5,7 @@ what is kept. Clocks, files and progress belong to `stylejax.runs`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -15,7 +15,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from stylejax.feedforward.crops import Tiles, random_crops
 from stylejax.feedforward.network import Painter, Parameters, init_parameters, paint
-from stylejax.feedforward.perceptual import Aims, Judgment, painting_loss, relative_objective
+from stylejax.feedforward.perceptual import (
+    Aims,
+    Judgment,
+    count_paintings,
+    painting_loss,
+    relative_objective,
+)
 from stylejax.losses.objective import Objective
 from stylejax.losses.weights import Number
 from stylejax.types import Image, Scalar
@@ -108,12 +114,44 @@ def spread_rows(
     return jnp.minimum(jnp.searchsorted(ends, places, side="right"), len(shares) - 1)
 
 
-def training_step(objective: Objective, painter: Painter, *, batch: int, size: int) -> Step:
-    """The step on batches of square crops. It draws what is random from the key and its number."""
+def grown_parameters(parameters: Parameters, styles: int) -> Parameters:
+    """The parameters with as many more styles, each of which begins as the mean of those there."""
+
+    def grown(table: Array) -> Array:
+        table = jnp.asarray(table)
+        return jnp.concatenate([table, jnp.repeat(table[1:].mean(0)[None], styles, axis=0)])
+
+    # Convolutions have names of their own inside; all else is tables of styles.
+    return {
+        name: leaf if isinstance(leaf, Mapping) else grown(leaf)
+        for name, leaf in parameters.items()
+    }
+
+
+def _only_new_styles(parameters: Parameters, kept: int) -> Parameters:
+    """The same numbers, of which only those of the rows from `kept` on have a gradient."""
+    stop = jax.lax.stop_gradient
+    return {
+        name: stop(leaf)
+        if isinstance(leaf, Mapping)
+        else jnp.concatenate([stop(leaf[:kept]), leaf[kept:]])
+        for name, leaf in parameters.items()
+    }
+
+
+def training_step(
+    objective: Objective, painter: Painter, *, batch: int, size: int, kept_rows: int = 0
+) -> Step:
+    """The step on batches of square crops. It draws what is random from the key and its number.
+
+    With `kept_rows` the first so many rows of the tables, and all convolutions, stay as they are.
+    """
 
     def loss(
         parameters: Parameters, aims: Aims, crops: Array, mixtures: Array
     ) -> tuple[Scalar, Judgment]:
+        if kept_rows:
+            parameters = _only_new_styles(parameters, kept_rows)
         each = lambda crop, mixture: painting_loss(
             objective, painter, parameters, aims, crop, mixture
         )
@@ -174,7 +212,7 @@ def _advanced(
 
 
 class Validation(NamedTuple):
-    """The objective, row by row of the styles, and the identity's squared difference of pixels."""
+    """The objective, style by style, and the identity's squared difference of pixels."""
 
     styles: Float[Array, "styles photographs"]
     identity: Float[Array, " photographs"]
@@ -188,17 +226,18 @@ def validate(
     aims: Aims,
     photographs: Float[Array, "photographs height width 3"],
 ) -> Validation:
-    """Paint photographs in every style, and judge them as `transfer` would."""
-    styles = painter.styles
+    """Paint photographs in the identity and the last styles, and judge them as `transfer` would."""
+    styles = count_paintings(aims)
 
     def of_row(mixture: Float[Array, " rows"]) -> PyTree:
         def of_photograph(photograph: Image) -> tuple[Scalar, Image]:
             painted, _ = paint(painter, parameters, photograph, mixture)
-            blend = jnp.where(mixture[0] > 0.0, 1.0 / styles, mixture[1:])
+            blend = jnp.where(mixture[0] > 0.0, 1.0 / styles, mixture[-styles:])
             return relative_objective(objective, aims, photograph, painted, blend), painted
 
         return jax.lax.map(of_photograph, photographs)
 
-    losses, painted = jax.lax.map(of_row, jnp.eye(styles + 1))
+    rows = jnp.eye(painter.styles + 1)
+    losses, painted = jax.lax.map(of_row, jnp.concatenate([rows[:1], rows[-styles:]]))
     identity = jnp.mean(jnp.square(painted[0] - photographs), axis=(1, 2, 3))
     return Validation(losses[1:], identity, painted)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
+from stylejax.feedforward.options import ApplySettings
+from stylejax.feedforward.options import settings_from_flat as apply_settings_from_flat
 from stylejax.images.read import PictureFile, read_description
 from stylejax.options import (
     NetworkName,
@@ -26,7 +28,7 @@ from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
 Record = dict[str, Any]
-TRANSFER, UNIVERSAL = "transfer", "universal"
+TRANSFER, UNIVERSAL, APPLY = "transfer", "universal", "apply"
 """The methods that a record knows."""
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
@@ -103,6 +105,37 @@ def make_universal_record(
     }
 
 
+def make_apply_record(
+    options: Mapping[str, OptionValue],
+    content: Mapping[str, str],
+    painter: Mapping[str, str],
+    content_masks: Sequence[Mapping[str, str]],
+    held: Mapping[str, str] | None,
+    device_kind: str,
+) -> Record:
+    """The record of a picture painted in learned styles.
+
+    Args:
+        options: all that decide the pixels, flat; files of styles without their folders.
+        content: the photograph's `file_entry`.
+        painter: name and checksum of the network's weight file.
+        content_masks: likewise.
+        held: likewise of the photograph whose statistics were used, where it is another one.
+        device_kind: as JAX names it.
+    """
+    return {
+        "stylejax": VERSION,
+        "method": APPLY,
+        "content": dict(content),
+        "painter": dict(painter),
+        **({"content_masks": list(map(dict, content_masks))} if content_masks else {}),
+        **({} if held is None else {"held": dict(held)}),
+        "options": dict(options),
+        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "device": device_kind,
+    }
+
+
 def method_of(settings: Record) -> str:
     """By which method a picture was made: `transfer` where its record does not say."""
     return settings.get("method", TRANSFER)
@@ -157,6 +190,19 @@ def universal_like(path: Path, settings: Record) -> UniversalSettings:
     _check_method(path, settings, UNIVERSAL)
     try:
         return settings_from_flat(settings["options"])
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+
+
+def apply_like(path: Path, settings: Record) -> ApplySettings:
+    """The options that a picture was painted with in learned styles.
+
+    Raises:
+        InputError: it was made by another method, or the options are of another version.
+    """
+    _check_method(path, settings, APPLY)
+    try:
+        return apply_settings_from_flat(settings["options"])
     except (InputError, KeyError, TypeError) as error:
         raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
 

@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
 from stylejax.images.files import replace_file
+from stylejax.weights.write import tensor_bytes
 
 WEIGHTS, CHECKPOINT = "stylejax painter", "stylejax painter in training"
 VERSION = 1
@@ -58,6 +58,8 @@ def _filled(path: Path, template: PyTree, tensors: Mapping[str, np.ndarray]) -> 
                 f"{path}: tensor {name!r} has shape {tensors[name].shape}, not "
                 f"{leaf.shape}; get the file again"
             )
+        if not np.isfinite(tensors[name]).all():
+            raise InputError(f"{path}: tensor {name!r} is not finite; get the file again")
         leaves.append(jnp.asarray(tensors[name], leaf.dtype))
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
@@ -71,8 +73,7 @@ def _named_leaves(tree: PyTree) -> dict[str, Any]:
 
 def _write(path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]):
     metadata = {"what": what, "version": str(VERSION), "record": json.dumps(record)}
-    ordered = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
-    replace_file(path, save(ordered, metadata))
+    replace_file(path, tensor_bytes(tensors, metadata))
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
@@ -88,9 +89,16 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
         raise InputError(f"{path}: not a whole safetensors file ({reason}); get it again") from None
     if metadata.get("what") not in (WEIGHTS, CHECKPOINT):
         raise InputError(f"{path}: no weight file of a painting network; name one of those")
-    if int(metadata["version"]) > VERSION:
+    try:
+        version, record = int(metadata["version"]), json.loads(metadata["record"])
+        whole = version > VERSION or (record["styles"] and record["width"] > 0)
+    except (KeyError, TypeError, ValueError):
+        version, record, whole = 0, {}, False
+    if not whole:
+        raise InputError(f"{path}: its record is damaged; get the file again")
+    if version > VERSION:
         raise InputError(f"{path}: made by a later version of stylejax; update stylejax")
-    return metadata["what"], tensors, json.loads(metadata["record"])
+    return metadata["what"], tensors, record
 
 
 def _painter(record: Mapping[str, Any]) -> Painter:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from stylejax.fields import option, required
+from stylejax.fields import option, positional, required
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
 from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
@@ -108,19 +108,34 @@ class SweepRequest(_Common):
     """What a sweep is asked to do: every combination of the options that have several values."""
 
     content: Path = required("The picture whose content is kept.")
-    styles: tuple[Path, ...] = required(
-        "The picture whose style is taken; of several each in turn, or mixed by --style-blend."
+    styles: tuple[Path, ...] = positional(
+        (),
+        "The picture whose style is taken; of several each in turn, or mixed by --style-blend. "
+        "None with --method apply.",
     )
+    _: KW_ONLY
     output: Path = required(
         "The folder for the pictures, contact-sheet.png, results.csv and results.json; made where "
         "there is none."
     )
     options: SweptOptions = field(default_factory=SweptOptions)
-    _: KW_ONLY
     yes: bool = option(False, "Solve however many combinations there are.")
-    method: Literal["transfer", "universal"] = option(
+    method: Literal["transfer", "universal", "apply"] = option(
         "transfer",
-        "How the pictures are made: `transfer` solves for them, `universal` takes one pass each.",
+        "How the pictures are made: `transfer` solves for them, `universal` takes one pass each, "
+        "`apply` one in learned styles.",
+    )
+    style: tuple[str, ...] = option(
+        (),
+        "With --method apply: the learned style; of several each in turn, or mixed by "
+        "--style-blend.",
+    )
+    strength: tuple[float, ...] = option(
+        (1.0,),
+        "With --method apply: how far to go from the photograph to the style, several separated by "
+        "commas, such as 0,0.5,1.",
+        at_least=0,
+        at_most=1,
     )
     alpha: tuple[float, ...] = option(
         (1.0,),

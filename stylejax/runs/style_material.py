@@ -7,20 +7,24 @@ processor, in full precision.
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.perceptual import Aims, painting_moments, typical_units
 from stylejax.feedforward.training import Pace, TrainingState, training_step, validate
 from stylejax.images.read import decode_picture, read_picture_file
 from stylejax.losses.weights import LossWeights
 from stylejax.options import LossOptions
+from stylejax.runs.painter_file import PainterFile, read_painter
+from stylejax.runs.painters import bundled_painter
 from stylejax.runs.photographs import Photographs, read_photographs, read_squares
-from stylejax.runs.style_request import StyleRequest
+from stylejax.runs.style_request import SHIPPED, StyleRequest
 from stylejax.transfer.problem import LoadedObjective, load_objective
 from stylejax.types import OtherPixels
 from stylejax.version import VERSION
@@ -41,6 +45,7 @@ class Material(NamedTuple):
     photographs: Photographs
     validation: np.ndarray
     record: dict[str, Any]
+    base: PainterFile | None = None
 
 
 class Programs(NamedTuple):
@@ -61,17 +66,24 @@ def read_material(request: StyleRequest) -> Material:
     """
     weights = read_weights(request.weights)
     files = [read_picture_file(path) for path in request.paintings]
+    names, sums = list(request.style_names), [file.sha256 for file in files]
+    base, width = None, request.width
+    if request.base is not None:
+        base = _read_base(request.base, names)
+        names, width = [*base.names, *names], base.painter.width
+        sums = [*base.record.get("paintings_sha256", [""] * len(base.names)), *sums]
     record = {
-        "styles": list(request.style_names),
-        "paintings_sha256": [file.sha256 for file in files],
+        "styles": names,
+        "paintings_sha256": sums,
         "encoder": weights.name,
         "encoder_sha256": weights.sha256,
-        "width": request.width,
+        "width": width,
         "size": request.size,
         "style_size": request.style_size,
         "batch": request.batch,
         "weights": [request.content_weight, request.style_weight, request.tv_weight],
         "stylejax": VERSION,
+        **({} if base is None else {"base_sha256": base.sha256}),
     }
     squares = read_squares(request.validation, request.size)
     empty = np.zeros((0, request.size, request.size, 3), np.float32)
@@ -82,7 +94,21 @@ def read_material(request: StyleRequest) -> Material:
         read_photographs(request.photos, TILE * request.size),
         np.stack(squares) if squares else empty,
         record,
+        base,
     )
+
+
+def _read_base(path: Path, names: list[str]) -> PainterFile:
+    """The network that new styles are added to.
+
+    Raises:
+        InputError: it cannot be used, or has a style of a new one's name already.
+    """
+    base = read_painter(bundled_painter() if path == Path(SHIPPED) else path)
+    twice = [name for name in names if name in base.names]
+    if twice:
+        raise InputError(f"--base {path}: has a style {twice[0]} already; give --names another")
+    return base
 
 
 def _loss(request: StyleRequest) -> LossOptions:
@@ -146,7 +172,13 @@ def prepare_programs(
     shapes = _aims_shapes(request, loaded)
     rows = jax.ShapeDtypeStruct((painter.styles + 1,), jnp.float32)
     pace = Pace(jnp.float32(0.0), jnp.float32(0.0))
-    pure = training_step(loaded.objective, painter, batch=request.batch, size=request.size)
+    pure = training_step(
+        loaded.objective,
+        painter,
+        batch=request.batch,
+        size=request.size,
+        kept_rows=0 if material.base is None else 1 + len(material.base.names),
+    )
 
     def step() -> Any:
         key = jax.random.key(request.seed)

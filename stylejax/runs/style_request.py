@@ -1,33 +1,53 @@
 """The options of a training of painting networks."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from stylejax.errors import InputError
-from stylejax.fields import option
-from stylejax.options import Precision, check_bounds
+from stylejax.fields import option, positional, required
+from stylejax.images.files import check_writable
+from stylejax.options import DeviceName, Precision, check_bounds
+
+SUFFIX = ".safetensors"
+SHIPPED = "shipped"
+"""What --base may be beside a file: the network that ships with stylejax."""
 
 
 @dataclass(frozen=True)
 class StyleRequest:
-    """Train a network that paints in the styles of paintings."""
+    """What a training of painting networks is asked to do."""
 
-    paintings: tuple[Path, ...]
-    """Pictures of the styles."""
-    photos: tuple[Path, ...]
-    """Folders or zip archives of photographs to train with."""
-    output: Path
-    """The weight file to write; beside it a report (.json) and a preview (.jpg)."""
-    names: tuple[str, ...] = ()
-    """The styles' names; those of the files unless given."""
-    validation: tuple[Path, ...] = ()
-    """Photographs that the network is judged by as it learns: files, folders or archives."""
-    weights: Path | None = None
-    """The encoder's weight file; the bundled one unless given."""
-    checkpoint: Path | None = None
-    """File to keep the training's state in."""
-    resume: Path | None = None
-    """Go on from a checkpoint, or from the averaged numbers of a weight file."""
+    paintings: tuple[Path, ...] = positional((), "The paintings whose styles are learned.")
+    _: KW_ONLY
+    output: Path = required(
+        "The weight file to write, .safetensors; beside it a report (.json) and a preview (.jpg)."
+    )
+    photos: tuple[Path, ...] = option(
+        (), "Folders or zip archives of photographs to train with; a few hundred serve."
+    )
+    names: tuple[str, ...] = option(
+        (), "The styles' names, separated by commas; those of the files unless given."
+    )
+    base: Path | None = option(
+        None,
+        "Weight file whose network stays as it is: only the scales and shifts of the new styles "
+        "are learned, and added to its styles. `shipped` stands for the bundled one.",
+    )
+    validation: tuple[Path, ...] = option(
+        (),
+        "Photographs that the network is judged by as it learns: files, folders or archives; none "
+        "of them unless given.",
+    )
+    weights: Path | None = option(
+        None,
+        "Weight file of the encoder that pictures are compared by; the bundled one unless given.",
+    )
+    checkpoint: Path | None = option(None, "File to keep the training's state in as it goes on.")
+    resume: Path | None = option(
+        None,
+        "Go on from a checkpoint, to the same bytes on the same machine, or from the averaged "
+        "numbers of a weight file.",
+    )
     deadline: float = option(
         0.0, "Minutes from the start of the program to its end; 0 for none.", at_least=0
     )
@@ -49,9 +69,11 @@ class StyleRequest:
     identity_share: float = option(
         0.5, "How often the identity is trained, over how often a style is.", at_least=0
     )
-    precision: Precision = "float32"
-    """Of the products inside both networks."""
-    seed: int = option(0, "Of everything random.", at_least=0)
+    precision: Precision = option("float32", "Precision of the products inside both networks.")
+    seed: int = option(0, "Seed of everything random.", at_least=0)
+    device: DeviceName | None = option(
+        None, "Run on this kind of device and no other; JAX's choice unless given."
+    )
 
     @property
     def style_names(self) -> tuple[str, ...]:
@@ -66,9 +88,35 @@ class StyleRequest:
         """
         check_bounds(self)
         names = self.style_names
-        if not names or len(names) != len(self.paintings):
+        if not self.paintings:
+            raise InputError("no painting: name one, or several")
+        if not self.photos:
+            raise InputError("no --photos: name a folder or a zip archive of photographs")
+        if len(names) != len(self.paintings):
             raise InputError(f"{len(names)} names for {len(self.paintings)} paintings: match them")
         if len(set(names)) < len(names) or not all(names):
             raise InputError(f"style names {', '.join(names)}: give each a name of its own")
+        odd = [name for name in names if set(name) & set(",:/\\")]
+        if odd:
+            raise InputError(f"style name {odd[0]!r}: use none of , : / \\ in it")
         if not self.steps and not self.deadline:
             raise InputError("no --steps and no --deadline: say when to end")
+        self._check_files()
+
+    def _check_files(self) -> None:
+        """Refuse outputs that cannot be written, or that are an input of the training."""
+        if self.output.suffix != SUFFIX:
+            raise InputError(f"{self.output}: a weight file is named {SUFFIX}")
+        written = [self.output, *filter(None, [self.checkpoint])]
+        report, preview = (self.output.with_suffix(end) for end in (".json", ".jpg"))
+        for path in written:
+            check_writable(path)
+        if self.checkpoint is not None and self.checkpoint.resolve() == self.output.resolve():
+            raise InputError(f"{self.output}: is named for two outputs; name another file")
+        # To go on from the very file that is written is what --resume is for.
+        read = [*self.paintings, *self.photos, *self.validation]
+        read += [path for path in (self.base, self.weights) if path is not None]
+        for path in (*written, report, preview):
+            for other in read if path.exists() else ():
+                if other.exists() and path.samefile(other):
+                    raise InputError(f"{path}: is an input of this run; name another output")

@@ -11,10 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stylejax.devices.memory import find_devices
 from stylejax.feedforward.network import Painter
-from stylejax.feedforward.training import Pace, StepReport, Validation, initial_state, pace_at
+from stylejax.feedforward.training import (
+    Pace,
+    StepReport,
+    Validation,
+    grown_parameters,
+    initial_state,
+    pace_at,
+)
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.images.files import check_writable, replace_file
+from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
 from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
 from stylejax.runs.style_material import prepare_programs, read_material
@@ -34,10 +42,14 @@ Tell = Callable[[str], object]
 
 
 class Ending(NamedTuple):
-    """A training that has ended: the report that was written, and whether something stopped it."""
+    """A training that has ended: the report that was written, and whether something stopped it.
+
+    `diverged` where that was the gradient, which was not finite any more.
+    """
 
     report: Mapping[str, Any]
     stopped: bool
+    diverged: bool
 
 
 class _Clock:
@@ -69,8 +81,9 @@ class _Training:
 
     def __init__(self, request: StyleRequest, started: float, tell: Tell):
         self.request, self.started, self.tell = request, started, tell
-        self.painter = Painter(len(request.paintings), request.width, request.precision)
         self.material = read_material(request)
+        record, base = self.material.record, self.material.base
+        self.painter = Painter(len(record["styles"]), record["width"], request.precision)
         photographs = self.material.photographs
         tell(
             f"{photographs.read} photographs ({photographs.refused} could not be read) in "
@@ -78,8 +91,13 @@ class _Training:
         )
         self.earlier, begin = 0, 0.0
         if request.resume is None:
-            make = jax.jit(partial(initial_state, self.painter))
-            self.state = make(jax.random.key(request.seed))
+            key = jax.random.key(request.seed)
+            begin_with = partial(initial_state, self.painter)
+            if base is None:
+                self.state = jax.jit(begin_with)(key)
+            else:
+                grown = grown_parameters(base.parameters, len(request.paintings))
+                self.state = begin_with(key, grown)
         else:
             self.state, record = read_state(request.resume, self.painter)
             self.earlier, begin = record["steps"] - int(self.state.steps), record["progress"]
@@ -90,7 +108,7 @@ class _Training:
         self.clock = _Clock(request, started, begin)
         self.history: list[dict[str, Any]] = []
         self.reports: list[StepReport] = []
-        self.validation_seconds = 0.0
+        self.validation_seconds, self.diverged = 0.0, False
 
     def seconds(self) -> float:
         """Since the program started."""
@@ -138,7 +156,7 @@ class _Training:
             for part in ("content", "style", "pixels")
         }
         parts = []
-        for row, name in enumerate(("identity", *self.request.style_names)):
+        for row, name in enumerate(("identity", *self.material.record["styles"])):
             mine = rows == row
             if mine.any():
                 other = losses["style" if row else "pixels"][mine].mean()
@@ -150,16 +168,24 @@ class _Training:
             + ", ".join(parts)
         )
 
+    def shares(self) -> jax.Array:
+        """How often each row is trained; those of a network that is kept are not."""
+        new = len(self.request.paintings)
+        kept = self.painter.styles - new
+        identity = 0.0 if kept else self.request.identity_share
+        return jnp.asarray([identity, *[0.0] * kept, *[1.0] * new])
+
     def look(self) -> bool:
         """Run some steps; false where the last ones were all without a finite gradient."""
         request, programs = self.request, self.programs
-        shares = jnp.asarray([request.identity_share] + [1.0] * self.painter.styles)
+        shares = self.shares()
         key, steps, seen = jax.random.key(request.seed), int(self.state.steps), []
         for number in range(steps, steps + STEPS_BETWEEN_LOOKS):
             if self.clock.over(number, self.validation_seconds):
                 break
             progress = self.clock.at(number, self.validation_seconds)
-            pace = pace_at(progress, request.rate, ramp=self.earlier == 0)
+            ramp = self.earlier == 0 and self.material.base is None
+            pace = pace_at(progress, request.rate, ramp=ramp)
             self.rate = float(pace.rate)
             inputs = (programs.aims, programs.tiles, key, shares, Pace(*map(jnp.float32, pace)))
             self.state, report = programs.step(self.state, *inputs)
@@ -174,7 +200,8 @@ class _Training:
         saved = validated = told
         with interruptible() as interrupted:
             while not self.clock.over(int(self.state.steps), self.validation_seconds):
-                stopped = not self.look() or interrupted()
+                self.diverged = not self.look()
+                stopped = self.diverged or interrupted()
                 now = time.monotonic()
                 if stopped:
                     break
@@ -202,9 +229,12 @@ def train_styles(request: StyleRequest, started: float, tell: Tell = lambda line
         InputError: an option or a file cannot be used.
     """
     request.check()
-    for path in filter(None, (request.output, request.checkpoint)):
-        check_writable(path)
-    training = _Training(request, started, tell)
+    with jax.default_device(find_devices(request.device)[0]):
+        return _train(_Training(request, started, tell), request, tell)
+
+
+def _train(training: _Training, request: StyleRequest, tell: Tell) -> Ending:
+    """A training from its first step to the files that it leaves."""
     training.validated()
     begin, before = time.monotonic(), int(training.state.steps)
     stopped = training.run()
@@ -225,7 +255,7 @@ def train_styles(request: StyleRequest, started: float, tell: Tell = lambda line
     }
     replace_file(_report_file(request.output), json.dumps(report, indent=2).encode())
     tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
-    return Ending(report, stopped)
+    return Ending(report, stopped, training.diverged)
 
 
 def _report_file(output: Path) -> Path:

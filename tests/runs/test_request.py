@@ -84,8 +84,8 @@ def test_each_input_is_opened_once_by_a_sweep_and_a_figure(files, opened):
     request = SweepRequest(
         files / "content.png",
         (files / "one.png",),
-        files / "folder",
-        SweptOptions(options.picture, loss, options.solve),
+        output=files / "folder",
+        options=SweptOptions(options.picture, loss, options.solve),
         weights=files / "weights.safetensors",
     )
     opened.clear()

@@ -1,0 +1,103 @@
+"""The commands of methods that take one pass, and the training of their networks."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+import jax
+import platformdirs
+import psutil
+
+from stylejax.cli.display import complain, figure_display, print_table, print_text
+from stylejax.cli.pass_commands import Apply, Styles, Train, Universal
+from stylejax.cli.summaries import apply_json, apply_lines, universal_json, universal_lines
+from stylejax.runs.apply import run_apply
+from stylejax.runs.painters import style_rows
+from stylejax.runs.style_training import train_styles
+from stylejax.runs.universal import Observer, run_universal
+
+INTERRUPTED = 130
+
+
+class _Summary(Protocol):
+    @property
+    def failed(self) -> tuple[str, ...]: ...
+
+
+SummaryOf = TypeVar("SummaryOf", bound=_Summary)
+
+
+def use_compile_cache() -> None:
+    """Let JAX keep what it compiles, where the user has not told it a place already."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = platformdirs.user_cache_path("stylejax") / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        # Far below JAX's 1 s: a start is made of many small programs.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _paint(
+    command: Universal | Apply,
+    work: Callable[..., SummaryOf],
+    lines: Callable[[SummaryOf], Iterable[str]],
+    one_line: Callable[[SummaryOf], str],
+) -> int:
+    """Do the work with a display, and say how it ended."""
+    run = command.run
+    if run.compile_cache:
+        use_compile_cache()
+    try:
+        with contextlib.ExitStack() as stack:
+            display: list[Observer] = [] if run.quiet else [stack.enter_context(figure_display())]
+            summary = work(command, *display)
+    except KeyboardInterrupt:
+        complain(f"interrupted: what {command.output} lacks is not written")
+        return INTERRUPTED
+    if run.json:
+        print_text(one_line(summary))
+    elif not run.quiet:
+        print_text("\n".join(lines(summary)))
+    for reason in summary.failed:
+        complain(reason)
+    return 1 if summary.failed else 0
+
+
+def run_universal_command(command: Universal) -> int:
+    """Universal style transfer; returns the exit code."""
+    return _paint(command, run_universal, universal_lines, universal_json)
+
+
+def run_apply_command(command: Apply) -> int:
+    """Painting in learned styles; returns the exit code."""
+    return _paint(command, run_apply, apply_lines, apply_json)
+
+
+def list_styles(command: Styles) -> int:
+    """Print the learned styles; returns the exit code."""
+    header = ("name", "painting", "painter", "year", "license")
+    print_table([header, *style_rows(command.file)])
+    return 0
+
+
+def run_train(command: Train) -> int:
+    """Train a network; returns the exit code."""
+    request, run = command.action, command.action.run
+    if run.compile_cache:
+        use_compile_cache()
+    # The deadline counts from the start of the program.
+    running = time.time() - psutil.Process().create_time()
+    tell = (lambda line: None) if run.quiet else complain
+    ending = train_styles(request, time.monotonic() - running, tell)
+    if run.json:
+        print_text(json.dumps(ending.report))
+    elif not run.quiet:
+        print_text(f"{request.output}")
+    if ending.stopped:
+        why = "no finite gradient any more" if ending.diverged else "interrupted"
+        complain(f"{why}: {request.output} is the last good state; --resume goes on from it")
+        return 1 if ending.diverged else INTERRUPTED
+    return 0

@@ -1,0 +1,125 @@
+"""The commands of methods that take one pass, and of training their networks.
+
+As in `commands.py`, beside it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylejax.fields import option, positional
+from stylejax.runs.apply_request import ApplyRequest
+from stylejax.runs.style_request import StyleRequest
+from stylejax.runs.universal_request import UniversalRequest
+
+
+@dataclass(frozen=True)
+class TerminalOptions:
+    """What the command keeps and prints."""
+
+    compile_cache: bool = option(
+        True,
+        "Compiled programs are kept in the user's cache folder, so that the next run of the same "
+        "size starts at once; this turns it off.",
+    )
+    quiet: bool = option(False, "Print nothing but errors.")
+
+
+@dataclass(frozen=True)
+class UniversalRunOptions(TerminalOptions):
+    """Where options come from, and what is printed."""
+
+    like: Path | None = option(
+        None,
+        "Take all options from a picture that `stylejax universal` made; those given here go "
+        "first.",
+    )
+    json: bool = option(
+        False, "Print one line of JSON at the end on standard output, and nothing else there."
+    )
+
+
+@dataclass(frozen=True)
+class Universal(UniversalRequest):
+    """Give a picture the style of any painting in one pass, through decoders trained once.
+
+    Examples:
+        stylejax universal photo.jpg painting.jpg -o out.png
+        stylejax universal --texture painting.jpg --output-size 1024x1024 -o texture.png
+    """
+
+    run: UniversalRunOptions = field(default_factory=UniversalRunOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
+class ApplyRunOptions(TerminalOptions):
+    """Where options come from, and what is printed."""
+
+    like: Path | None = option(
+        None,
+        "Take all options from a picture that `stylejax apply` made; those given here go first.",
+    )
+    json: bool = option(
+        False, "Print one line of JSON at the end on standard output, and nothing else there."
+    )
+
+
+@dataclass(frozen=True)
+class Apply(ApplyRequest):
+    """Paint photographs in one pass, in styles that a network has learned.
+
+    Examples:
+        stylejax apply photo.jpg --style starry-night -o out.png
+        stylejax apply a.jpg b.jpg --style scream,udnie --strength 0.7 -o folder
+    """
+
+    run: ApplyRunOptions = field(default_factory=ApplyRunOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Styles:
+    """List the learned styles: name, painting, painter, year, license.
+
+    Examples:
+        stylejax styles
+        stylejax styles my-styles.safetensors
+    """
+
+    file: Path | None = positional(
+        None, "Weight file that `stylejax train style` wrote; the bundled one unless given."
+    )
+
+
+@dataclass(frozen=True)
+class TrainOptions(TerminalOptions):
+    """What is printed."""
+
+    json: bool = option(
+        False, "Print one line of JSON at the end on standard output, and nothing else there."
+    )
+
+
+@dataclass(frozen=True)
+class TrainStyle(StyleRequest):
+    """Learn the styles of paintings, for `stylejax apply`.
+
+    A network by itself takes some minutes of a GPU and many hours of a processor; with --base only
+    the numbers of the new styles are learned, in a tenth of that.
+
+    Examples:
+        stylejax train style a.jpg b.jpg --photos photos.zip --deadline 10 -o my-styles.safetensors
+        stylejax train style a.jpg --base shipped --photos photos --steps 500 -o mine.safetensors
+    """
+
+    run: TrainOptions = field(default_factory=TrainOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train networks.
+
+    Examples:
+        stylejax train style a.jpg b.jpg --photos photos.zip --deadline 10 -o my-styles.safetensors
+        stylejax train style a.jpg --base shipped --photos photos --steps 500 -o mine.safetensors
+    """
+
+    action: TrainStyle

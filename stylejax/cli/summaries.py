@@ -1,0 +1,121 @@
+"""How runs ended, in lines for a reader and in one line of JSON for a program."""
+
+import json
+from collections.abc import Iterator
+
+from stylejax.runs.apply import ApplySummary
+from stylejax.runs.sweep import SweepSummary
+from stylejax.runs.transfer import Summary
+from stylejax.runs.universal import UniversalSummary
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """How a transfer ended, for a reader."""
+    history = summary.history
+    spent = f"{history['iteration'][-1]} iterations, {summary.evaluations} evaluations"
+    yield f"{summary.output}"
+    yield f"  loss     {history['loss'][0]:.5g} -> {history['loss'][-1]:.5g} ({spent})"
+    yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
+    several = f"{summary.devices} x " if summary.devices > 1 else ""
+    yield f"  device   {several}{summary.device} ({summary.device_kind})"
+    if summary.converged:
+        yield "  Nothing lowers the loss any further: ended before the last iteration."
+    if not summary.weights.trained:
+        yield "  These weights are random, for tests only: no style is seen; give --weights."
+
+
+def summary_json(summary: Summary) -> str:
+    """How a transfer ended, for a program: one line."""
+    history = summary.history
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            "weights": summary.weights.name,
+            "device": summary.device,
+            "iterations": int(history["iteration"][-1]),
+            "evaluations": summary.evaluations,
+            "loss_initial": float(history["loss"][0]),
+            "loss_final": float(history["loss"][-1]),
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
+
+
+def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
+    yield f"{summary.output}"
+    if summary.output.is_dir():
+        failed = f", {len(summary.failed)} failed" if summary.failed else ""
+        yield f"  pictures {len(summary.pictures)}{failed}"
+    yield f"  seconds  {summary.seconds:.1f}"
+
+
+def apply_lines(summary: ApplySummary) -> Iterator[str]:
+    """How a run of painting in learned styles ended, for a reader."""
+    names = [summary.styles.file.names[row - 1] for row in summary.styles.rows]
+    yield from _pictures(summary)
+    yield f"  styles   {', '.join(names)}"
+    yield f"  network  {summary.styles.path.name} (sha256 {summary.styles.file.sha256[:12]})"
+    yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
+
+
+def apply_json(summary: ApplySummary) -> str:
+    """How a run of painting in learned styles ended, for a program: one line."""
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            "network": summary.styles.path.name,
+            "device": summary.device.platform,
+            "pictures": [str(path) for path in summary.pictures],
+            "failed": list(summary.failed),
+            "seconds_total": round(summary.seconds, 3),
+        }
+    )
+
+
+def universal_lines(summary: UniversalSummary) -> Iterator[str]:
+    """How a run of universal style transfer ended, for a reader."""
+    yield from _pictures(summary)
+    yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
+    yield f"  decoders {summary.decoders.name} (sha256 {summary.decoders.sha256[:12]})"
+    yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
+
+
+def universal_json(summary: UniversalSummary) -> str:
+    """How a run of universal style transfer ended, for a program: one line."""
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            "weights": summary.weights.name,
+            "decoders": summary.decoders.name,
+            "device": summary.device.platform,
+            "pictures": [str(path) for path in summary.pictures],
+            "failed": list(summary.failed),
+            "seconds_total": round(summary.seconds, 3),
+        }
+    )
+
+
+def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
+    """How a sweep of this many combinations ended, for a reader."""
+    seconds = f"{summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    kept = f", {summary.kept} of them from before" if summary.kept else ""
+    yield f"{summary.folder}"
+    yield f"  pictures {len(summary.rows)} of {combinations}{kept}; {summary.lanes_at_once} at once"
+    yield f"  seconds  {seconds}"
+    yield "  tables   contact-sheet.png, results.csv, results.json"
+
+
+def sweep_json(summary: SweepSummary) -> str:
+    """How a sweep ended, for a program: one line."""
+    return json.dumps(
+        {
+            "output": str(summary.folder),
+            "pictures": len(summary.rows),
+            "kept": summary.kept,
+            "lanes_at_once": summary.lanes_at_once,
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )

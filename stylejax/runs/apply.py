@@ -1,0 +1,218 @@
+"""Painting in learned styles from files to files: one photograph, several, or a folder of them.
+
+This is the rim, as `universal.py` beside it: disk and clock are touched here, the terminal only
+through the function that the caller passes.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from stylejax.devices.memory import Device, available_memory, find_devices, total_memory
+from stylejax.errors import InputError
+from stylejax.feedforward.large import paint_in_strips
+from stylejax.feedforward.mixtures import masked_mixture, style_mixture
+from stylejax.feedforward.network import Painter
+from stylejax.feedforward.normalization import AllStatistics
+from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
+from stylejax.images.color import colors_after, match_colors
+from stylejax.images.masks import Masks, check_masks
+from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
+from stylejax.images.scaling import resize
+from stylejax.images.write import write_picture
+from stylejax.options import normalized_shares
+from stylejax.runs.apply_request import ApplyRequest, check_apply_request, list_pictures
+from stylejax.runs.metadata import Record, file_entry, make_apply_record
+from stylejax.runs.painters import ChosenStyles, choose_styles
+from stylejax.runs.prepare import check_masks_fit, decode_mask
+from stylejax.runs.universal import Observer
+from stylejax.types import Alpha, OtherPixels, Pixels
+
+_BYTES_A_PIXEL = 900
+"""Of memory that a whole picture takes at its peak at half width, measured on a CPU at 1,024 and
+2,048 px; it grows with the width."""
+_SHARE_OF_MEMORY = 0.6
+_STRIP_ROWS = 256
+_MEASURED_WIDTH = 0.5
+
+
+class ApplySummary(NamedTuple):
+    """How a run ended: `failed` names the photographs that could not be used, and why."""
+
+    output: Path
+    pictures: tuple[Path, ...]
+    failed: tuple[str, ...]
+    styles: ChosenStyles
+    device: Device
+    seconds: float
+
+
+class StylePainter:
+    """Paints one photograph after the other.
+
+    Attributes:
+        request: what is asked for; its options may change from picture to picture.
+        chosen: the network and the rows of the styles.
+        held: the statistics that photographs are painted with, and the photograph that they are
+            of; None as long as each has its own.
+    """
+
+    def __init__(self, request: ApplyRequest) -> None:
+        """Read all but the photographs.
+
+        Raises:
+            InputError: something cannot be used.
+        """
+        self.request = request
+        self.device = find_devices(request.device)[0]
+        self.chosen = choose_styles(request.options.paint.style)
+        file = self.chosen.file
+        self.painter = Painter(
+            file.painter.styles, file.painter.width, kernels=kernels_for(self.device.platform)
+        )
+        self.masks = {path: read_picture_file(path) for path in request.content_masks}
+        self.held: tuple[AllStatistics, PictureFile] | None = None
+
+    def mixture(self, masks: tuple[OtherPixels, ...]) -> Array:
+        """The weights of the network's rows, for all of the picture or pixel by pixel."""
+        options, styles = self.request.options.paint, self.chosen.file.painter.styles
+        shares = jnp.zeros(styles)
+        if not masks:
+            each = normalized_shares(options.style_blend, len(self.chosen.rows))
+            shares = shares.at[jnp.array(self.chosen.rows) - 1].set(jnp.array(each))
+            return style_mixture(shares, options.strength)
+        alone = [
+            style_mixture(shares.at[row - 1].set(1.0), options.strength) for row in self.chosen.rows
+        ]
+        return masked_mixture(jnp.stack(alone), jnp.stack(masks))
+
+    def _read(self, file: PictureFile) -> tuple[Pixels, Alpha | None, tuple[OtherPixels, ...]]:
+        """A photograph at the size of the result, its transparency and its masks."""
+        size, paths = self.request.options.picture.size, self.request.content_masks
+        shape = scaled_size(file, size) if size else (file.height, file.width)
+        check_masks_fit(paths, (), file, [None] * len(paths), self.masks)
+        picture = decode_picture(file)
+        pixels, alpha = picture
+        if size:
+            pixels = resize(pixels, *shape)
+            alpha = None if alpha is None else resize(alpha, *shape)
+        masks = tuple(decode_mask(self.masks[path], *shape) for path in paths)
+        if masks:
+            check_masks(Masks(masks), len(masks))
+        return pixels, alpha, masks
+
+    def _rows(self, height: int, width: int) -> int:
+        """Rows to work on at a time; 0 for all.
+
+        Raises:
+            InputError: not even strips of so many rows fit.
+        """
+        a_pixel = _BYTES_A_PIXEL * self.painter.width / _MEASURED_WIDTH
+        whole = bucket(height) * bucket(width) * a_pixel
+        fits = whole <= _SHARE_OF_MEMORY * total_memory(self.device)
+        rows = self.request.strip_rows or (0 if fits else _STRIP_ROWS)
+        needed = min(rows or height, height) * width * a_pixel
+        free = available_memory(self.device)
+        if needed > free:
+            raise InputError(
+                f"{rows or height} rows of {width} pixels need {needed / 1e9:.1f} GB, "
+                f"{free / 1e9:.1f} GB are free; give a smaller --size or --strip-rows"
+            )
+        return rows
+
+    def picture(self, file: PictureFile) -> tuple[Pixels, Alpha | None]:
+        """What is made of a photograph, and its transparency.
+
+        Raises:
+            InputError: the photograph cannot be used, or a mask does not fit it.
+        """
+        options = self.request.options.picture
+        pixels, alpha, masks = self._read(file)
+        rows = self._rows(*pixels.shape[:2])
+        held = None if self.held is None else self.held[0]
+        inputs = (self.painter, self.chosen.file.parameters, self.mixture(masks), held)
+        if rows:
+            painting = paint_in_strips(pixels, *inputs, rows=rows)
+        else:
+            painting = paint_photograph(pixels, *inputs)
+        if options.hold_statistics == "first" and self.held is None:
+            self.held = painting.statistics, file
+        image = painting.image
+        if options.preserve_color == "match":
+            image = match_colors(image, pixels)
+        return colors_after(options.preserve_color, image, pixels), alpha
+
+    def record(self, file: PictureFile) -> Record:
+        """The record of a photograph's picture."""
+        styles = self.request.options.paint.style
+        held = None if self.held is None or self.held[1] is file else self.held[1]
+        return make_apply_record(
+            self.request.options.flat | {"style": [_without_folder(name) for name in styles]},
+            file_entry(file),
+            {"name": self.chosen.path.name, "sha256": self.chosen.file.sha256},
+            [file_entry(self.masks[path]) for path in self.request.content_masks],
+            None if held is None else file_entry(held),
+            self.device.platform,
+        )
+
+    def write(self, output: Path, image: Pixels, alpha: Alpha | None, of: Record) -> None:
+        """Write a picture with its record.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        options = self.request.options.picture
+        text = json.dumps(of, ensure_ascii=True)
+        write_picture(
+            output, image, alpha, bits=options.bits, quality=options.quality, description=text
+        )
+
+
+def _without_folder(style: str) -> str:
+    """A style's name without the folder of its file, which would differ between machines."""
+    return Path(style).name
+
+
+def run_apply(
+    request: ApplyRequest, observer: Observer = lambda what, done, total: None
+) -> ApplySummary:
+    """Paint the photograph, or the photographs, that a request names.
+
+    Args:
+        request: what is to be done.
+        observer: is told how far it is.
+
+    Returns:
+        What was made; of several photographs those that could not be used, while all others are.
+
+    Raises:
+        InputError: something in the request cannot be used; nothing has been written then.
+    """
+    began = time.monotonic()
+    check_apply_request(request)
+    jobs = list_pictures(request)
+    painter = StylePainter(request)
+    made, failed = [], []
+    with jax.default_device(painter.device):
+        for number, (path, output) in enumerate(jobs):
+            observer(path.name, number, len(jobs))
+            try:
+                file = read_picture_file(path)
+                image, alpha = painter.picture(file)
+                if not request.is_single:
+                    output.parent.mkdir(exist_ok=True)
+                painter.write(output, image, alpha, painter.record(file))
+                made.append(output)
+            except InputError as error:
+                if request.is_single:
+                    raise
+                failed.append(str(error))
+    seconds = time.monotonic() - began
+    return ApplySummary(
+        request.output, tuple(made), tuple(failed), painter.chosen, painter.device, seconds
+    )
