@@ -10,6 +10,7 @@ import inspect
 import io
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
@@ -198,6 +199,24 @@ def _one_line_errors() -> Iterator[None]:
         raise
 
 
+class _Screen(io.StringIO):
+    """What is shown, kept until it can be changed; colored where the terminal is."""
+
+    def isatty(self) -> bool:
+        return sys.__stdout__ is not None and sys.__stdout__.isatty()
+
+
+@contextlib.contextmanager
+def _short_usage() -> Iterator[None]:
+    """Say COMMAND in place of a list of all commands, which is too long for a line of usage."""
+    screen = _Screen()
+    try:
+        with contextlib.redirect_stdout(screen):
+            yield
+    finally:
+        sys.stdout.write(screen.getvalue().replace(f"{{{','.join(COMMANDS)}}}", "COMMAND", 1))
+
+
 def parse_command(arguments: Sequence[str]) -> Command:
     """Turn command-line arguments into one of the commands.
 
@@ -212,7 +231,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)
     registry.struct_rule(_fields_rule(defaults_for(arguments), arguments))
-    with _one_line_errors(), registry:
+    with _one_line_errors(), _short_usage(), registry:
         command = tyro.cli(
             _union(COMMANDS, arguments),
             prog="stylejax",

@@ -6,9 +6,9 @@ The pictures, tables and the contact sheet are named and laid out as those of a 
 import itertools
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
@@ -31,7 +31,8 @@ from stylejax.sweep.tables import Row, results_csv, results_json, sweep_sheet
 from stylejax.types import Alpha, Pixels
 
 
-class PassMethod(NamedTuple, Generic[OptionsOf]):
+@dataclass(frozen=True)
+class PassMethod(Generic[OptionsOf]):
     """How a method makes the pictures of its combinations.
 
     Attributes:
