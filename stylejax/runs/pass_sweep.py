@@ -6,9 +6,9 @@ The pictures, tables and the contact sheet are named and laid out as those of a 
 import itertools
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, NamedTuple
+from typing import Generic
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
@@ -31,7 +31,8 @@ from stylejax.sweep.tables import Row, results_csv, results_json, sweep_sheet
 from stylejax.types import Alpha, Pixels
 
 
-class PassMethod(NamedTuple, Generic[OptionsOf]):
+@dataclass(frozen=True)
+class PassMethod(Generic[OptionsOf]):
     """How a method makes the pictures of its combinations.
 
     Attributes:
@@ -91,15 +92,15 @@ def refuse_unused(
 
 
 def all_combinations(
-    axes: Sequence[Axis], make: Callable[[dict[str, Any]], OptionsOf]
+    axes: Sequence[Axis], make: Callable[..., OptionsOf]
 ) -> Combinations[OptionsOf]:
-    """Every combination of the axes' values, made from the value of each option."""
+    """Every combination of the axes' values, which `make` takes by the names of the options."""
     lanes = []
     varying = [n for n, axis in enumerate(axes) if len(axis.values) > 1]
     for choice in itertools.product(*(range(len(axis.values)) for axis in axes)):
         chosen = {axis.option: axis.values[n] for axis, n in zip(axes, choice, strict=True)}
         labels = tuple(axes[n].labels[choice[n]] for n in varying)
-        lanes.append(Combination(make(chosen), labels))
+        lanes.append(Combination(make(**chosen), labels))
     return Combinations(tuple(axes[n] for n in varying), tuple(lanes))
 
 
