@@ -30,12 +30,17 @@ from stylejax.weights.read import read_weights
 
 
 class Row(NamedTuple):
-    """One photograph in one style: the objective of both methods, and what they took."""
+    """One photograph in one style: the objective of both methods, and what they took.
+
+    `reached` is the iteration at which the solver's objective is below the network's; one more than
+    there are where it is not.
+    """
 
     style: str
     photo: str
     feedforward: float
     solver: float
+    reached: int
     seconds: float
     solver_seconds: float
 
@@ -62,15 +67,14 @@ def compare(options: argparse.Namespace) -> list[Row]:
             photo = read_picture(path, options.size).pixels
             picture, seconds = painted(file, photo, 1 + file.names.index(name))
             problem = make_problem(loaded, photo, [style], defaults, photo)
-            begin, solution = time.monotonic(), float("nan")
-            if options.iterations:
-                *_, last = problem.steps(options.iterations)
-                solution = float(
-                    judge(jnp.asarray(problem.image(last.state)), *problem.arguments)[0]
-                )
-            took = time.monotonic() - begin
             own = float(judge(jnp.asarray(picture), *problem.arguments)[0])
-            rows.append(Row(name, path.name, own, solution, seconds, took))
+            begin, values = time.monotonic(), [np.inf]
+            if options.iterations:
+                steps = problem.steps(options.iterations, pace=lambda *_: 1)
+                values = [float(step.value) for step in steps]
+            took = time.monotonic() - begin
+            reached = next((n for n, value in enumerate(values) if value <= own), len(values))
+            rows.append(Row(name, path.name, own, values[-1], reached, seconds, took))
             print(*rows[-1], file=sys.stderr, flush=True)
             if options.output is not None:
                 options.output.mkdir(exist_ok=True)
@@ -94,6 +98,7 @@ def main() -> None:
         name: {
             "feedforward": float(np.mean([row.feedforward for row in rows if row.style == name])),
             "solver": float(np.mean([row.solver for row in rows if row.style == name])),
+            "reached": float(np.mean([row.reached for row in rows if row.style == name])),
         }
         for name in dict.fromkeys(row.style for row in rows)
     }

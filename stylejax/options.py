@@ -236,18 +236,20 @@ def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
     Raises:
         InputError: a name that is not an option (a picture made by another version).
     """
-    unknown = dict(values)
+    picture, loss, solve = split_flat(values, PictureOptions, LossOptions, SolverOptions)
+    return Options(PictureOptions(**picture), LossOptions(**loss), SolverOptions(**solve))
 
-    def known(group: type) -> dict[str, Any]:
-        names = [each.name for each in describe_fields(group) if each.name in unknown]
-        found = {name: unknown.pop(name) for name in names}
-        return {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
 
-    options = Options(
-        PictureOptions(**known(PictureOptions)),
-        LossOptions(**known(LossOptions)),
-        SolverOptions(**known(SolverOptions)),
-    )
-    if unknown:
-        raise InputError(f"unknown option {next(iter(unknown))!r}: made by another version?")
-    return options
+def split_flat(values: Mapping[str, OptionValue], *groups: type) -> list[dict[str, Any]]:
+    """Options of one dictionary as those of each group that has them, lists as tuples.
+
+    Raises:
+        InputError: a name that is no option (a picture made by another version).
+    """
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    names = [[each.name for each in describe_fields(group)] for group in groups]
+    known = {name for group in names for name in group}
+    for name in given:
+        if name not in known:
+            raise InputError(f"unknown option {name!r}: made by another version?")
+    return [{name: given[name] for name in group if name in given} for group in names]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from stylejax.feedforward.geometry import Length
 from stylejax.feedforward.network import Painter, Parameters, paint
 from stylejax.feedforward.normalization import AllStatistics, Mixture, Statistics
 from stylejax.options import Kernels
@@ -41,7 +42,7 @@ def _program(
     parameters: Parameters,
     picture: Array,
     mixture: Array,
-    size: tuple[int, int],
+    size: tuple[Length, Length],
     held: AllStatistics | None,
 ) -> tuple[Image, dict[str, Statistics]]:
     return paint(painter, parameters, picture, mixture, size, held)

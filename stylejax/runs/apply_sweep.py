@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -52,8 +51,8 @@ def _combinations(request: SweepRequest) -> Combinations[ApplySettings]:
     if len(request.style) > 1 and blends == ((),) and not request.content_masks:
         axes[0] = style_axis([style.rpartition(":")[2] for style in request.style])
 
-    def make(chosen: dict[str, Any]) -> ApplySettings:
-        return ApplySettings(ApplyOptions(style=request.style, **chosen), base)
+    def make(style_blend: tuple[float, ...], strength: float) -> ApplySettings:
+        return ApplySettings(ApplyOptions(request.style, style_blend, strength), base)
 
     return all_combinations(axes, make)
 

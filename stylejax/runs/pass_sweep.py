@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
@@ -92,15 +92,15 @@ def refuse_unused(
 
 
 def all_combinations(
-    axes: Sequence[Axis], make: Callable[[dict[str, Any]], OptionsOf]
+    axes: Sequence[Axis], make: Callable[..., OptionsOf]
 ) -> Combinations[OptionsOf]:
-    """Every combination of the axes' values, made from the value of each option."""
+    """Every combination of the axes' values, which `make` takes by the names of the options."""
     lanes = []
     varying = [n for n, axis in enumerate(axes) if len(axis.values) > 1]
     for choice in itertools.product(*(range(len(axis.values)) for axis in axes)):
         chosen = {axis.option: axis.values[n] for axis, n in zip(axes, choice, strict=True)}
         labels = tuple(axes[n].labels[choice[n]] for n in varying)
-        lanes.append(Combination(make(chosen), labels))
+        lanes.append(Combination(make(**chosen), labels))
     return Combinations(tuple(axes[n] for n in varying), tuple(lanes))
 
 

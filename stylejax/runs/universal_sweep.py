@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -40,8 +39,8 @@ def _combinations(request: SweepRequest) -> Combinations[UniversalSettings]:
     if len(request.styles) > 1 and blends == ((),) and not request.content_masks:
         axes[0] = style_axis([path.stem for path in request.styles])
 
-    def make(chosen: dict[str, Any]) -> UniversalSettings:
-        return UniversalSettings(UniversalOptions(**chosen), base)
+    def make(style_blend: tuple[float, ...], alpha: float) -> UniversalSettings:
+        return UniversalSettings(UniversalOptions(alpha=alpha, style_blend=style_blend), base)
 
     return all_combinations(axes, make)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from stylejax.errors import InputError
-from stylejax.fields import describe_fields, option
-from stylejax.options import OptionValue, check_bounds, check_shares, normalized_shares
+from stylejax.fields import option
+from stylejax.options import OptionValue, check_bounds, check_shares, normalized_shares, split_flat
 from stylejax.sizes import SizeOptions
 
 Transform = Literal["transport", "whitening", "moments"]
@@ -85,20 +85,13 @@ class UniversalSettings:
         }
 
 
-def settings_from_flat(values: Mapping[str, Any]) -> UniversalSettings:
+def settings_from_flat(values: Mapping[str, OptionValue]) -> UniversalSettings:
     """The inverse of `UniversalSettings.flat`; options that `values` lacks keep their defaults.
 
     Raises:
         InputError: a name that is no option (a picture made by another version).
     """
-    groups = (UniversalOptions, UniversalPictureOptions)
-    names = [[each.name for each in describe_fields(group)] for group in groups]
-    unknown = [name for name in values if name not in names[0] + names[1]]
-    if unknown:
-        raise InputError(f"unknown option {unknown[0]!r}: made by another version?")
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    parts: list[dict[str, Any]] = [{k: given[k] for k in known if k in given} for known in names]
-    transfer, picture = parts
+    transfer, picture = split_flat(values, UniversalOptions, UniversalPictureOptions)
     return UniversalSettings(UniversalOptions(**transfer), UniversalPictureOptions(**picture))
 
 

@@ -1,5 +1,6 @@
 import json
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +9,13 @@ import problems
 import pytest
 from safetensors.numpy import load_file
 
+from stylejax.cli.entry import main
 from stylejax.errors import InputError
 from stylejax.feedforward import initial_state
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.perceptual import Judgment
 from stylejax.feedforward.training import _advanced, pace_at, spread_rows
+from stylejax.images import files
 from stylejax.images.write import write_picture
 from stylejax.runs.painter_file import read_painter, read_state
 from stylejax.runs.style_request import StyleRequest
@@ -34,15 +37,15 @@ def folder(tmp_path_factory):
 def request(folder, name, **changes):
     paths = {key: folder / value for key, value in changes.items() if key in ("resume",)}
     values = {"steps": 24, "size": 32, "style_size": 48, "batch": 3, "width": 0.125, "rate": 1e-2}
-    return StyleRequest(
-        paintings=(folder / "a.png", folder / "b.png"),
-        photos=(folder / "photos",),
-        output=folder / f"{name}.safetensors",
-        validation=(folder / "photos" / "0.png",),
-        weights=problems.random_weights(),
-        checkpoint=folder / f"{name}.checkpoint.safetensors",
-        **(values | changes | paths),
-    )
+    inputs = {
+        "paintings": (folder / "a.png", folder / "b.png"),
+        "photos": (folder / "photos",),
+        "output": folder / f"{name}.safetensors",
+        "validation": (folder / "photos" / "0.png",),
+        "weights": problems.random_weights(),
+        "checkpoint": folder / f"{name}.checkpoint.safetensors",
+    }
+    return StyleRequest(**(inputs | values | changes | paths))
 
 
 def train(folder, name, **changes):
@@ -125,6 +128,10 @@ def test_the_pace_rises_and_falls():
         ({"steps": 0}, "--deadline"),
         ({"names": ("one",)}, "match"),
         ({"names": ("one", "one")}, "name of its own"),
+        ({"names": ("one", "a:b")}, "use none of"),
+        ({"paintings": ()}, "no painting"),
+        ({"photos": ()}, "no --photos"),
+        ({"base": Path("none.safetensors")}, "no such file"),
         ({"batch": 0}, "--batch"),
         ({"resume": "a.png"}, "safetensors"),
     ],
@@ -132,3 +139,90 @@ def test_the_pace_rises_and_falls():
 def test_what_cannot_be_trained_is_refused(folder, changes, says):
     with pytest.raises(InputError, match=says):
         train(folder, "refused", **changes)
+
+
+@pytest.fixture(scope="module")
+def added(folder, whole):
+    """A style learned on top of a network that stays as it is."""
+    changes = {"base": folder / "whole.safetensors", "paintings": (folder / "c.png",)}
+    write_picture(folder / "c.png", problems.picture(48, 60, 20))
+    return train(folder, "added", **changes, steps=12, rate=3e-2)
+
+
+def test_a_base_keeps_its_styles_to_the_bit(folder, added):
+    report, _ = added
+    assert report["styles"] == ["a", "b", "c"] and len(report["paintings_sha256"]) == 3
+    before, after = (load_file(folder / f"{name}.safetensors") for name in ("whole", "added"))
+    for name, leaf in before.items():
+        if name.endswith("kernel"):
+            np.testing.assert_array_equal(after[name], leaf, err_msg=name)
+        else:
+            np.testing.assert_array_equal(after[name][:3], leaf, err_msg=name)
+            assert after[name].shape[0] == 4
+    changed = after["conv_scales"][3] - before["conv_scales"][1:].astype(np.float32).mean(0)
+    assert np.abs(changed).max() > 1e-2
+    first, last = report["validation"][0], report["validation"][-1]
+    assert set(first) == {"steps", "c", "identity PSNR"} and last["c"] < first["c"]
+    assert first["identity PSNR"] == pytest.approx(last["identity PSNR"], abs=1e-4)
+
+
+def test_a_base_goes_on_from_a_checkpoint_to_the_same_bytes(folder, added):
+    changes = {"base": folder / "whole.safetensors", "paintings": (folder / "c.png",)}
+    changes |= {"steps": 12, "rate": 3e-2}
+    train(folder, "added-half", **changes, stop_after=5)
+    train(folder, "added-rest", **changes, resume="added-half.checkpoint.safetensors")
+    rest, whole_file = (folder / f"added{name}.safetensors" for name in ("-rest", ""))
+    assert rest.read_bytes() == whole_file.read_bytes()
+
+
+def test_a_base_with_a_style_of_that_name_is_refused(folder, whole):
+    with pytest.raises(InputError, match="has a style a already"):
+        train(folder, "twice", base=folder / "whole.safetensors")
+
+
+def test_the_command_line_trains(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    words = ["train", "style", "a.png", "b.png", "--photos", "photos", "--names", "one,two"]
+    words += ["--weights", str(problems.random_weights()), "--validation", "photos/0.png"]
+    words += ["--width", "0.125", "--size", "32", "--style-size", "48", "--batch", "3"]
+    words += ["--rate", "1e-2", "--no-compile-cache"]
+    assert main([*words, "--steps", "24", "-o", "shown.safetensors", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["styles"] == ["one", "two"]
+    assert "photographs" in shown.err and "validation" in shown.err
+    # The names are of no weight: it is the network that the library trains.
+    shown_file, whole_file = (load_file(f"{name}.safetensors") for name in ("shown", "whole"))
+    for name in whole_file:
+        np.testing.assert_array_equal(shown_file[name], whole_file[name])
+    assert main([*words, "--steps", "24", "-o", "a.png"]) == 2
+    assert "named .safetensors" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_the_last_good_state(folder, whole, monkeypatch):
+    written = []
+
+    def full(path, content):
+        if len(written) >= 2:
+            raise InputError(f"{path}: cannot be written (No space left on device)")
+        written.append(path)
+        files.replace_file(path, content)
+
+    monkeypatch.setattr("stylejax.runs.painter_file.replace_file", full)
+    monkeypatch.setattr("stylejax.runs.style_training.SECONDS_BETWEEN_SAVES", 0.0)
+    with pytest.raises(InputError, match="No space left"):
+        train(folder, "full")
+    assert read_painter(folder / "full.safetensors").record["steps"] == 10
+
+
+def test_an_output_that_is_an_input_is_refused(folder, whole):
+    base = folder / "whole.safetensors"
+    with pytest.raises(InputError, match="is an input of this run"):
+        train(folder, "whole", base=base)
+    with pytest.raises(InputError, match="named for two outputs"):
+        train(folder, "both", checkpoint=folder / "both.safetensors")
+    with pytest.raises(InputError, match="no such file|neither a folder"):
+        train(folder, "refused", photos=(folder / "none",))
+    (folder / "no-photos").mkdir(exist_ok=True)
+    with pytest.raises(InputError, match="no picture that can be read"):
+        train(folder, "refused", photos=(folder / "no-photos",))
+    assert not (folder / "refused.safetensors").exists()
