@@ -44,7 +44,7 @@ class Universal(UniversalRequest):
 
     Examples:
         stylejax universal photo.jpg painting.jpg -o out.png
-        stylejax universal --texture painting.jpg --output-size 1024x1024 -o texture.png
+        stylejax universal --texture painting.jpg --output-size 900x900 -o out.png
     """
 
     run: UniversalRunOptions = field(default_factory=UniversalRunOptions, kw_only=True)
@@ -106,8 +106,8 @@ class TrainStyle(StyleRequest):
     the numbers of the new styles are learned, in a tenth of that.
 
     Examples:
-        stylejax train style a.jpg b.jpg --photos photos.zip --deadline 10 -o my-styles.safetensors
-        stylejax train style a.jpg --base shipped --photos photos --steps 500 -o mine.safetensors
+        stylejax train style a.jpg --photos p.zip --deadline 10 -o a.safetensors
+        stylejax train style a.jpg --base shipped --photos p --steps 500 -o a.safetensors
     """
 
     run: TrainOptions = field(default_factory=TrainOptions, kw_only=True)
@@ -118,8 +118,8 @@ class Train:
     """Train networks.
 
     Examples:
-        stylejax train style a.jpg b.jpg --photos photos.zip --deadline 10 -o my-styles.safetensors
-        stylejax train style a.jpg --base shipped --photos photos --steps 500 -o mine.safetensors
+        stylejax train style a.jpg --photos p.zip --deadline 10 -o a.safetensors
+        stylejax train style a.jpg --base shipped --photos p --steps 500 -o a.safetensors
     """
 
     action: TrainStyle
