@@ -107,7 +107,7 @@ class TrainStyle(StyleRequest):
 
     Examples:
         stylejax train style a.jpg --photos p.zip --deadline 10 -o a.safetensors
-        stylejax train style a.jpg --base shipped --photos p --steps 500 -o a.safetensors
+        stylejax train style a.jpg --photos p.zip --steps 9000 -o a.safetensors
     """
 
     run: TrainOptions = field(default_factory=TrainOptions, kw_only=True)
@@ -119,7 +119,7 @@ class Train:
 
     Examples:
         stylejax train style a.jpg --photos p.zip --deadline 10 -o a.safetensors
-        stylejax train style a.jpg --base shipped --photos p --steps 500 -o a.safetensors
+        stylejax train style a.jpg --photos p.zip --steps 9000 -o a.safetensors
     """
 
     action: TrainStyle
