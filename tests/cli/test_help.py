@@ -34,7 +34,8 @@ def explained(lines):
 @pytest.mark.parametrize("words", [[], *PATHS], ids=" ".join)
 def test_help_is_wrapped_at_the_width_of_the_terminal(words, columns, capsys, monkeypatch):
     lines = help_of(words, capsys, monkeypatch, columns)
-    assert max(map(len, lines)) <= columns
+    # The names of all commands, in the overview's first line, have no space to be broken at.
+    assert max(map(len, lines if words else lines[1:])) <= columns
     before = ""
     rows = list(explained(lines))
     assert len(rows) > 2
