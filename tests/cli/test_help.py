@@ -27,7 +27,7 @@ def explained(lines):
         if line[:1] in ("│", " "):
             # A long flag stands in a row of its own, above its explanation.
             text = "" if line[2:begin].strip() and line[begin - 2 : begin] != "  " else line[begin:]
-            yield line[2:begin].strip(), text.strip("│ "), max(map(len, lines)) - 2 - begin
+            yield line[2:begin].strip(), text.strip("│ "), max(map(len, lines[1:])) - 2 - begin
 
 
 @pytest.mark.parametrize("columns", [80, 120])
