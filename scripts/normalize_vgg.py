@@ -14,7 +14,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-from safetensors.numpy import save
 
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
@@ -23,6 +22,7 @@ from stylejax.networks.layers import VGG19, VggArchitecture
 from stylejax.weights.names import state_dict_from_variables
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.rescale_vgg import mean_activations, rescaled_variables
+from stylejax.weights.write import tensor_bytes
 
 
 def metadata(weights: Weights) -> dict[str, str]:
@@ -48,7 +48,7 @@ def normalize(source: Path, pictures: list[Path], output: Path, size: int) -> No
     means = mean_activations(weights, (read_picture(path, size).pixels for path in pictures))
     assert isinstance(weights.architecture, VggArchitecture)
     variables = rescaled_variables(weights.variables, weights.architecture, means)
-    replace_file(output, save(state_dict_from_variables(variables), metadata(weights)))
+    replace_file(output, tensor_bytes(state_dict_from_variables(variables), metadata(weights)))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,7 +25,8 @@ def wheel(tmp_path_factory):
 
 
 def test_the_wheel_holds_weights_samples_and_types(wheel):
-    for name in (*manifest()["files"], "manifest.json"):
+    learned = ("styles.safetensors", "paintings.json")
+    for name in (*manifest()["files"], *learned, "manifest.json"):
         assert f"stylejax/_weights/{name}" in wheel
     for name in ("astronaut.jpg", "starlit-swirls.jpg", "sunlit-field.jpg", "README.md"):
         assert f"stylejax/images/sample_pictures/{name}" in wheel

@@ -66,7 +66,7 @@ class Sweep(SweepRequest):
 
     Examples:
         stylejax sweep photo.jpg painting.jpg -o folder --style-weight 5,20,80
-        stylejax sweep photo.jpg painting.jpg -o folder --method universal --alpha 0,1
+        stylejax sweep a.jpg --method apply --style scream --strength 0,0.5,1 -o grid
     """
 
     run: RunOptions = field(default_factory=RunOptions, kw_only=True)

@@ -21,7 +21,7 @@ from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
 from stylejax.images.color import colors_after, match_colors
-from stylejax.images.masks import Masks, check_masks
+from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
 from stylejax.images.write import write_picture
@@ -31,7 +31,7 @@ from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.painters import ChosenStyles, choose_styles
 from stylejax.runs.prepare import check_masks_fit, decode_mask
 from stylejax.runs.universal import Observer
-from stylejax.types import Alpha, OtherPixels, Pixels
+from stylejax.types import Alpha, Pixels
 
 _BYTES_A_PIXEL = 900
 """Of memory that a whole picture takes at its peak at half width, measured on a CPU at 1,024 and
@@ -78,7 +78,7 @@ class StylePainter:
         self.masks = {path: read_picture_file(path) for path in request.content_masks}
         self.held: tuple[AllStatistics, PictureFile] | None = None
 
-    def mixture(self, masks: tuple[OtherPixels, ...]) -> Array:
+    def mixture(self, masks: tuple[Mask, ...]) -> Array:
         """The weights of the network's rows, for all of the picture or pixel by pixel."""
         options, styles = self.request.options.paint, self.chosen.file.painter.styles
         shares = jnp.zeros(styles)
@@ -91,7 +91,7 @@ class StylePainter:
         ]
         return masked_mixture(jnp.stack(alone), jnp.stack(masks))
 
-    def _read(self, file: PictureFile) -> tuple[Pixels, Alpha | None, tuple[OtherPixels, ...]]:
+    def _read(self, file: PictureFile) -> tuple[Pixels, Alpha | None, tuple[Mask, ...]]:
         """A photograph at the size of the result, its transparency and its masks."""
         size, paths = self.request.options.picture.size, self.request.content_masks
         shape = scaled_size(file, size) if size else (file.height, file.width)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stylejax.devices.memory import find_devices
+from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.training import (
     Pace,
@@ -100,6 +101,7 @@ class _Training:
                 self.state = begin_with(key, grown)
         else:
             self.state, record = read_state(request.resume, self.painter)
+            _check_same(request.resume, record, self.material.record, int(self.state.steps) > 0)
             self.earlier, begin = record["steps"] - int(self.state.steps), record["progress"]
             if int(self.state.steps) == 0:
                 begin = 0.0
@@ -215,6 +217,23 @@ class _Training:
                     self.validated()
                     told = validated = time.monotonic()
         return stopped
+
+
+def _check_same(
+    path: Path, before: Mapping[str, Any], now: Mapping[str, Any], is_checkpoint: bool
+) -> None:
+    """Refuse to go on with other styles, or from a checkpoint with other options.
+
+    Raises:
+        InputError: names what differs.
+    """
+    decisive = ("paintings_sha256", "encoder_sha256", "size", "style_size", "batch", "weights")
+    for name in ("styles", *(decisive if is_checkpoint else ())):
+        if before.get(name) != now[name]:
+            raise InputError(
+                f"{path}: was trained with other {name} ({before.get(name)}, not {now[name]}); "
+                "give the same ones" + (", or go on from its weight file" if is_checkpoint else "")
+            )
 
 
 def train_styles(request: StyleRequest, started: float, tell: Tell = lambda line: None) -> Ending:

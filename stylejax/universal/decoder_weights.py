@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import save
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
 from stylejax.types import Variables
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS
 from stylejax.weights.read import bundled_folder, read_tensors
+from stylejax.weights.write import tensor_bytes
 
 FORMAT = "stylejax-decoders-1"
 BUNDLED = "universal-decoders.safetensors"
@@ -112,4 +112,4 @@ def write_decoders(path: Path, decoders: Decoders) -> None:
         "format": FORMAT,
         "steps": json.dumps(decoders.steps),
     }
-    replace_file(path, save(tensors, metadata))
+    replace_file(path, tensor_bytes(tensors, metadata))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from safetensors.numpy import save
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
@@ -17,6 +16,7 @@ from stylejax.universal.decoders import CHANNELS
 from stylejax.universal.options import LEVEL_NAMES
 from stylejax.universal.transforms import Statistics
 from stylejax.weights.read import read_tensors
+from stylejax.weights.write import tensor_bytes
 
 FORMAT = "stylejax-style-1"
 
@@ -32,7 +32,7 @@ def write_style(path: Path, style: Mapping[str, Statistics], *, encoder: str) ->
         for level in LEVEL_NAMES
         for name, value in style[level]._asdict().items()
     }
-    replace_file(path, save(tensors, {"encoder": encoder, "format": FORMAT}))
+    replace_file(path, tensor_bytes(tensors, {"encoder": encoder, "format": FORMAT}))
 
 
 def read_style(path: Path, *, encoder: str) -> dict[str, Statistics]:
