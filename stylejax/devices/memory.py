@@ -3,6 +3,7 @@
 import ctypes
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -185,8 +186,10 @@ def fitting_strip_rows(
         return 0
     # Strips less high than their halos would be more halo than picture.
     least = _strips(layers, architecture, 1).halo
+    # More strips need less memory each, so the first count that fits is found by halving.
     counts = range(2, height // least + 1)
-    return next((-(-height // n) for n in counts if needed(-(-height // n)) <= limit), least)
+    first = bisect_left(counts, True, key=lambda n: needed(-(-height // n)) <= limit)
+    return -(-height // counts[first]) if first < len(counts) else least
 
 
 def fixed_memory(layers: Sequence[str], architecture: AnyArchitecture) -> float:
