@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from stylejax.errors import InputError
@@ -20,6 +21,20 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: there is no folder {path.parent}; create it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"{path}: no permission to write in {path.parent}; use another folder")
+
+
+def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read, found by the file and not by its name.
+
+    There are links, and file systems that ignore case.
+
+    Raises:
+        InputError: names the output.
+    """
+    read = [path for path in inputs if path.exists()]
+    for output in outputs:
+        if output.exists() and any(output.samefile(path) for path in read):
+            raise InputError(f"{output}: is an input of this run; name another output")
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:

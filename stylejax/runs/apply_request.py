@@ -7,6 +7,7 @@ from pathlib import Path
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplySettings, check_apply_options
 from stylejax.fields import option, positional, required
+from stylejax.images.files import check_not_inputs
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import WRITE_FORMATS, check_output
 from stylejax.options import DeviceName, check_bounds
@@ -101,10 +102,7 @@ def list_pictures(request: ApplyRequest) -> list[tuple[Path, Path]]:
             if other is not path:
                 raise InputError(f"{path} and {other} would both be {path.stem}.png; rename one")
     inputs = [*(path for path, _ in jobs), *request.content_masks]
-    for _, output in jobs:
-        for path in inputs if output.exists() else ():
-            if path.exists() and output.samefile(path):
-                raise InputError(f"{output}: is an input of this run; name another output")
+    check_not_inputs((output for _, output in jobs), inputs)
     return jobs
 
 

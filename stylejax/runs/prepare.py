@@ -23,7 +23,7 @@ from stylejax.devices.memory import (
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before, luminance_of
-from stylejax.images.files import check_writable
+from stylejax.images.files import check_not_inputs, check_writable
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
@@ -94,11 +94,9 @@ def check_outputs(request: Request) -> None:
     every, last = request.save_every, request.options.solve.iterations
     snapshots = range(every, last + 1, every) if every else ()
     written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    # By the file, not its name: there are links, and file systems that ignore case.
-    for output in filter(Path.exists, written):
-        for path in request.inputs:
-            if path.exists() and output.samefile(path):
-                raise InputError(f"{output}: is an input of this run; name another output")
+    there = [output for output in written if output.exists()]
+    if there:
+        check_not_inputs(there, request.inputs)
 
 
 def _fitted_sizes(request: Request, files: Files) -> tuple[tuple[int, int], list[tuple[int, int]]]:

@@ -19,6 +19,7 @@ from stylejax.devices.memory import (
 )
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
+from stylejax.images.files import check_not_inputs
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.write import check_output, write_picture
 from stylejax.networks.layers import canonical_layers
@@ -43,9 +44,7 @@ def _check(request: FigureRequest) -> None:
         raise InputError("nothing to reconstruct: give --content, --style, or both")
     check_bounds(request)
     check_output(request.output, 8)
-    for path in request.pictures.values():
-        if request.output.exists() and path.exists() and request.output.samefile(path):
-            raise InputError(f"{request.output}: is an input of this run; name another output")
+    check_not_inputs([request.output], request.pictures.values())
 
 
 def _check_memory(

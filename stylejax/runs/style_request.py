@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.fields import option, positional, required
-from stylejax.images.files import check_writable
+from stylejax.images.files import check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
 
 SUFFIX = ".safetensors"
@@ -116,7 +116,4 @@ class StyleRequest:
         # To go on from the very file that is written is what --resume is for.
         read = [*self.paintings, *self.photos, *self.validation]
         read += [path for path in (self.base, self.weights) if path is not None]
-        for path in (*written, report, preview):
-            for other in read if path.exists() else ():
-                if other.exists() and path.samefile(other):
-                    raise InputError(f"{path}: is an input of this run; name another output")
+        check_not_inputs((*written, report, preview), read)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.fields import option, positional, required
-from stylejax.images.files import check_writable
+from stylejax.images.files import check_not_inputs, check_writable
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds
@@ -145,10 +145,7 @@ def list_jobs(request: UniversalRequest) -> list[tuple[Path | None, Path]]:
     inputs += (*request.content_masks, *request.style_masks)
     outputs = [output for _, output in jobs]
     outputs += [] if request.save_style is None else [request.save_style]
-    for output in filter(Path.exists, outputs):
-        for path in filter(Path.exists, inputs):
-            if output.samefile(path):
-                raise InputError(f"{output}: is an input of this run; name another output")
+    check_not_inputs(outputs, inputs)
     if request.save_style is not None and request.save_style.resolve() == request.output.resolve():
         raise InputError(f"{request.output}: is named for two outputs; name another file")
     return jobs
