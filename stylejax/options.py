@@ -223,9 +223,14 @@ def normalized_shares(given: Sequence[float], count: int) -> list[float]:
 
 def flatten_options(options: Options) -> dict[str, OptionValue]:
     """All options in one dictionary, tuples as lists (as in JSON)."""
+    return flat_values(*options.groups)
+
+
+def flat_values(*groups: object) -> dict[str, OptionValue]:
+    """The fields of several dataclasses in one dictionary, tuples as lists (as in JSON)."""
     return {
         name: list(value) if isinstance(value, tuple) else value
-        for group in options.groups
+        for group in groups
         for name, value in vars(group).items()
     }
 
@@ -241,7 +246,7 @@ def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
 
 
 def split_flat(values: Mapping[str, OptionValue], *groups: type) -> list[dict[str, Any]]:
-    """Options of one dictionary as those of each group that has them, lists as tuples.
+    """The inverse of `flat_values`: the fields of each group that has them, lists as tuples.
 
     Raises:
         InputError: a name that is no option (a picture made by another version).

@@ -6,7 +6,7 @@ from typing import Literal
 
 from stylejax.errors import InputError
 from stylejax.fields import option
-from stylejax.options import OptionValue, check_bounds, check_shares, split_flat
+from stylejax.options import OptionValue, check_bounds, check_shares, flat_values, split_flat
 from stylejax.sizes import PreserveColor
 
 HoldStatistics = Literal["none", "first"]
@@ -62,11 +62,7 @@ class ApplySettings:
     @property
     def flat(self) -> dict[str, OptionValue]:
         """All of them in one dictionary, tuples as lists (as in JSON)."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for group in (self.paint, self.picture)
-            for name, value in vars(group).items()
-        }
+        return flat_values(self.paint, self.picture)
 
 
 def settings_from_flat(values: Mapping[str, OptionValue]) -> ApplySettings:

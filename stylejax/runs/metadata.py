@@ -6,7 +6,7 @@ write equal bytes. `stylejax show` prints it, `--like` repeats it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from stylejax.options import (
     flatten_options,
     options_from_flat,
 )
+from stylejax.sweep.combinations import OptionsOf
 from stylejax.universal.decoder_weights import Decoders
 from stylejax.universal.options import UniversalSettings, settings_from_flat
 from stylejax.version import VERSION
@@ -37,6 +38,15 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 def file_entry(file: PictureFile) -> dict[str, str]:
     """How a file that a run reads is recorded: by name and checksum."""
     return {"name": file.path.name, "sha256": file.sha256}
+
+
+def _weights_entry(weights: Weights) -> dict[str, str]:
+    network = weights.architecture.network
+    return {"name": weights.name, "sha256": weights.sha256, "network": network}
+
+
+def _versions() -> dict[str, str]:
+    return {package: metadata.version(package) for package in _PACKAGES}
 
 
 def make_record(
@@ -56,13 +66,9 @@ def make_record(
         "stylejax": VERSION,
         "content": file_entry(content),
         "styles": [file_entry(style) for style in styles],
-        "weights": {
-            "name": weights.name,
-            "sha256": weights.sha256,
-            "network": weights.architecture.network,
-        },
+        "weights": _weights_entry(weights),
         "options": values,
-        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "versions": _versions(),
         "device": device_kind,
     }
     if init is not None:
@@ -93,14 +99,10 @@ def make_universal_record(
         "method": UNIVERSAL,
         **({} if content is None else {"content": dict(content)}),
         "styles": [dict(style) for style in styles],
-        "weights": {
-            "name": weights.name,
-            "sha256": weights.sha256,
-            "network": weights.architecture.network,
-        },
+        "weights": _weights_entry(weights),
         "decoders": {"name": decoders.name, "sha256": decoders.sha256},
         "options": dict(options),
-        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "versions": _versions(),
         "device": device_kind,
     }
 
@@ -131,7 +133,7 @@ def make_apply_record(
         **({"content_masks": list(map(dict, content_masks))} if content_masks else {}),
         **({} if held is None else {"held": dict(held)}),
         "options": dict(options),
-        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "versions": _versions(),
         "device": device_kind,
     }
 
@@ -174,11 +176,7 @@ def options_like(path: Path, settings: Record) -> Options:
     Raises:
         InputError: the options are of another version.
     """
-    _check_method(path, settings, TRANSFER)
-    try:
-        return options_from_flat(settings["options"])
-    except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+    return _repeated(path, settings, TRANSFER, options_from_flat)
 
 
 def universal_like(path: Path, settings: Record) -> UniversalSettings:
@@ -187,11 +185,7 @@ def universal_like(path: Path, settings: Record) -> UniversalSettings:
     Raises:
         InputError: it was made by another method, or the options are of another version.
     """
-    _check_method(path, settings, UNIVERSAL)
-    try:
-        return settings_from_flat(settings["options"])
-    except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+    return _repeated(path, settings, UNIVERSAL, settings_from_flat)
 
 
 def apply_like(path: Path, settings: Record) -> ApplySettings:
@@ -200,18 +194,24 @@ def apply_like(path: Path, settings: Record) -> ApplySettings:
     Raises:
         InputError: it was made by another method, or the options are of another version.
     """
-    _check_method(path, settings, APPLY)
-    try:
-        return apply_settings_from_flat(settings["options"])
-    except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
+    return _repeated(path, settings, APPLY, apply_settings_from_flat)
 
 
-def _check_method(path: Path, settings: Record, method: str) -> None:
+def _repeated(
+    path: Path,
+    settings: Record,
+    method: str,
+    from_flat: Callable[[Mapping[str, OptionValue]], OptionsOf],
+) -> OptionsOf:
+    """The options in a record of this method."""
     if method_of(settings) != method:
         raise InputError(
             f"{path}: was made by `stylejax {method_of(settings)}`; repeat it with that command"
         )
+    try:
+        return from_flat(settings["options"])
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
 
 
 def network_like(settings: Record) -> NetworkName:

@@ -6,7 +6,14 @@ from typing import Literal
 
 from stylejax.errors import InputError
 from stylejax.fields import option
-from stylejax.options import OptionValue, check_bounds, check_shares, normalized_shares, split_flat
+from stylejax.options import (
+    OptionValue,
+    check_bounds,
+    check_shares,
+    flat_values,
+    normalized_shares,
+    split_flat,
+)
 from stylejax.sizes import SizeOptions
 
 Transform = Literal["transport", "whitening", "moments"]
@@ -78,11 +85,7 @@ class UniversalSettings:
     @property
     def flat(self) -> dict[str, OptionValue]:
         """All of them in one dictionary, tuples as lists (as in JSON)."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for group in (self.transfer, self.picture)
-            for name, value in vars(group).items()
-        }
+        return flat_values(self.transfer, self.picture)
 
 
 def settings_from_flat(values: Mapping[str, OptionValue]) -> UniversalSettings:
