@@ -15,9 +15,10 @@ from stylejax.cli.display import complain, figure_display, print_table, print_te
 from stylejax.cli.pass_commands import Apply, Styles, Train, Universal
 from stylejax.cli.summaries import apply_json, apply_lines, universal_json, universal_lines
 from stylejax.runs.apply import run_apply
+from stylejax.runs.one_pass import Observer
 from stylejax.runs.painters import style_rows
 from stylejax.runs.style_training import train_styles
-from stylejax.runs.universal import Observer, run_universal
+from stylejax.runs.universal import run_universal
 
 INTERRUPTED = 130
 

@@ -51,6 +51,19 @@ def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
     yield f"  seconds  {summary.seconds:.1f}"
 
 
+def _pictures_json(summary: UniversalSummary | ApplySummary, **made_with: str) -> str:
+    return json.dumps(
+        {
+            "output": str(summary.output),
+            **made_with,
+            "device": summary.device.platform,
+            "pictures": [str(path) for path in summary.pictures],
+            "failed": list(summary.failed),
+            "seconds_total": round(summary.seconds, 3),
+        }
+    )
+
+
 def apply_lines(summary: ApplySummary) -> Iterator[str]:
     """How a run of painting in learned styles ended, for a reader."""
     names = [summary.styles.file.names[row - 1] for row in summary.styles.rows]
@@ -62,16 +75,7 @@ def apply_lines(summary: ApplySummary) -> Iterator[str]:
 
 def apply_json(summary: ApplySummary) -> str:
     """How a run of painting in learned styles ended, for a program: one line."""
-    return json.dumps(
-        {
-            "output": str(summary.output),
-            "network": summary.styles.path.name,
-            "device": summary.device.platform,
-            "pictures": [str(path) for path in summary.pictures],
-            "failed": list(summary.failed),
-            "seconds_total": round(summary.seconds, 3),
-        }
-    )
+    return _pictures_json(summary, network=summary.styles.path.name)
 
 
 def universal_lines(summary: UniversalSummary) -> Iterator[str]:
@@ -84,17 +88,7 @@ def universal_lines(summary: UniversalSummary) -> Iterator[str]:
 
 def universal_json(summary: UniversalSummary) -> str:
     """How a run of universal style transfer ended, for a program: one line."""
-    return json.dumps(
-        {
-            "output": str(summary.output),
-            "weights": summary.weights.name,
-            "decoders": summary.decoders.name,
-            "device": summary.device.platform,
-            "pictures": [str(path) for path in summary.pictures],
-            "failed": list(summary.failed),
-            "seconds_total": round(summary.seconds, 3),
-        }
-    )
+    return _pictures_json(summary, weights=summary.weights.name, decoders=summary.decoders.name)
 
 
 def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:

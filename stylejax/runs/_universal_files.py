@@ -1,7 +1,6 @@
 """The files of universal style transfer: what a request names is read, what is painted written."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +9,6 @@ from stylejax.devices.memory import Device, find_devices
 from stylejax.images.color import colors_before
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
-from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record, file_entry, make_universal_record
 from stylejax.runs.prepare import decode_mask
 from stylejax.runs.universal_request import STYLE_SUFFIX, UniversalRequest
@@ -132,13 +130,3 @@ def universal_record(prepared: PreparedUniversal, content: PictureFile | None) -
         prepared.decoders,
         prepared.device.platform,
     ) | {kind: [file_entry(prepared.files[path]) for path in g] for kind, g in masks.items() if g}
-
-
-def write_universal(
-    prepared: PreparedUniversal, output: Path, image: Pixels, alpha: Alpha | None, of: Record
-) -> None:
-    options = prepared.request.options.picture
-    text = json.dumps(of, ensure_ascii=True)
-    write_picture(
-        output, image, alpha, bits=options.bits, quality=options.quality, description=text
-    )

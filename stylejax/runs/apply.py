@@ -4,7 +4,6 @@ This is the rim, as `universal.py` beside it: disk and clock are touched here, t
 through the function that the caller passes.
 """
 
-import json
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from stylejax.devices.memory import Device, available_memory, find_devices, total_memory
-from stylejax.errors import InputError
+from stylejax.devices.memory import Device, find_devices
 from stylejax.feedforward.large import paint_in_strips
 from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
@@ -24,20 +22,17 @@ from stylejax.images.color import colors_after, match_colors
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
-from stylejax.images.write import write_picture
 from stylejax.options import normalized_shares
 from stylejax.runs.apply_request import ApplyRequest, check_apply_request, list_pictures
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
+from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.painters import ChosenStyles, choose_styles
 from stylejax.runs.prepare import check_masks_fit, decode_mask
-from stylejax.runs.universal import Observer
 from stylejax.types import Alpha, Pixels
 
 _BYTES_A_PIXEL = 900
 """Of memory that a whole picture takes at its peak at half width, measured on a CPU at 1,024 and
 2,048 px; it grows with the width."""
-_SHARE_OF_MEMORY = 0.6
-_STRIP_ROWS = 256
 _MEASURED_WIDTH = 0.5
 
 
@@ -114,16 +109,8 @@ class StylePainter:
         """
         a_pixel = _BYTES_A_PIXEL * self.painter.width / _MEASURED_WIDTH
         whole = bucket(height) * bucket(width) * a_pixel
-        fits = whole <= _SHARE_OF_MEMORY * total_memory(self.device)
-        rows = self.request.strip_rows or (0 if fits else _STRIP_ROWS)
-        needed = min(rows or height, height) * width * a_pixel
-        free = available_memory(self.device)
-        if needed > free:
-            raise InputError(
-                f"{rows or height} rows of {width} pixels need {needed / 1e9:.1f} GB, "
-                f"{free / 1e9:.1f} GB are free; give a smaller --size or --strip-rows"
-            )
-        return rows
+        asked = self.request.strip_rows
+        return rows_that_fit(asked, height, width, a_pixel, self.device, whole)
 
     def picture(self, file: PictureFile) -> tuple[Pixels, Alpha | None]:
         """What is made of a photograph, and its transparency.
@@ -160,17 +147,18 @@ class StylePainter:
             self.device.platform,
         )
 
-    def write(self, output: Path, image: Pixels, alpha: Alpha | None, of: Record) -> None:
-        """Write a picture with its record.
+    def paint(self, path: Path, output: Path) -> None:
+        """Make one picture file.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: as in `picture`, or the file cannot be written.
         """
-        options = self.request.options.picture
-        text = json.dumps(of, ensure_ascii=True)
-        write_picture(
-            output, image, alpha, bits=options.bits, quality=options.quality, description=text
-        )
+        file = read_picture_file(path)
+        image, alpha = self.picture(file)
+        if not self.request.is_single:
+            output.parent.mkdir(exist_ok=True)
+        picture = self.request.options.picture
+        write_with_record(output, image, alpha, picture, self.record(file))
 
 
 def _without_folder(style: str) -> str:
@@ -197,22 +185,7 @@ def run_apply(
     check_apply_request(request)
     jobs = list_pictures(request)
     painter = StylePainter(request)
-    made, failed = [], []
     with jax.default_device(painter.device):
-        for number, (path, output) in enumerate(jobs):
-            observer(path.name, number, len(jobs))
-            try:
-                file = read_picture_file(path)
-                image, alpha = painter.picture(file)
-                if not request.is_single:
-                    output.parent.mkdir(exist_ok=True)
-                painter.write(output, image, alpha, painter.record(file))
-                made.append(output)
-            except InputError as error:
-                if request.is_single:
-                    raise
-                failed.append(str(error))
+        painted = paint_all(jobs, painter.paint, observer, is_single=request.is_single)
     seconds = time.monotonic() - began
-    return ApplySummary(
-        request.output, tuple(made), tuple(failed), painter.chosen, painter.device, seconds
-    )
+    return ApplySummary(request.output, *painted, painter.chosen, painter.device, seconds)

@@ -13,6 +13,7 @@ from stylejax.runs._sweep_folder import check_sweep_folder
 from stylejax.runs.apply import StylePainter
 from stylejax.runs.apply_request import ApplyRequest, check_apply_request
 from stylejax.runs.metadata import Record
+from stylejax.runs.one_pass import write_with_record
 from stylejax.runs.pass_sweep import PassMethod, all_combinations, paint_sweep, refuse_unused
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
@@ -92,7 +93,7 @@ def run_apply_sweep(request: SweepRequest, observer: SweepObserver | None = None
         return painter.picture(file)
 
     def write(path: Path, image: Pixels, alpha: Alpha | None, of: Record) -> None:
-        painter.write(path, image, alpha, of)
+        write_with_record(path, image, alpha, painter.request.options.picture, of)
 
     method = PassMethod(
         ("strength", "style", "style_blend"), lambda options: options.flat, record, picture, write

@@ -5,15 +5,13 @@ through the function that the caller passes.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from stylejax.devices.memory import Device, available_memory, total_memory
-from stylejax.errors import InputError
+from stylejax.devices.memory import Device
 from stylejax.images.masks import Masks, check_masks
 from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.runs._universal_files import (
@@ -24,8 +22,8 @@ from stylejax.runs._universal_files import (
     read_content,
     styles_for,
     universal_record,
-    write_universal,
 )
+from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.universal_request import (
     UniversalRequest,
@@ -40,13 +38,8 @@ from stylejax.universal.run import synthesize_texture, universal_transfer
 from stylejax.universal.style_file import write_style
 from stylejax.weights.read import Weights
 
-Observer = Callable[[str, int, int], None]
-"""Is told what is being painted, how many pictures are done, and how many there are."""
-
-_BYTES_A_PIXEL = 3_000
+_BYTES_A_PIXEL = 3_000.0
 """Of memory that a whole picture takes at its peak, measured on a CPU at 512 and 1,024 px."""
-_SHARE_OF_MEMORY = 0.6
-_STRIP_ROWS = 256
 
 
 class UniversalSummary(NamedTuple):
@@ -61,28 +54,17 @@ class UniversalSummary(NamedTuple):
     seconds: float
 
 
-def strip_rows(asked: int, height: int, width: int, device: Device) -> int:
-    """Rows to work on at a time: as asked, or so that the picture fits; 0 for all."""
-    fits = height * width * _BYTES_A_PIXEL <= _SHARE_OF_MEMORY * total_memory(device)
-    return asked or (0 if fits else _STRIP_ROWS)
-
-
-def _check_fits(width: int, rows: int, device: Device) -> None:
-    needed = rows * width * _BYTES_A_PIXEL
-    free = available_memory(device)
-    if needed > free:
-        raise InputError(
-            f"strips of {rows} rows of {width} pixels need {needed / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; give a smaller --size or --strip-rows"
-        )
+def _rows(prepared: PreparedUniversal, height: int, width: int) -> int:
+    """Rows to work on at a time; 0 for all."""
+    whole, asked = height * width * _BYTES_A_PIXEL, prepared.request.strip_rows
+    return rows_that_fit(asked, height, width, _BYTES_A_PIXEL, prepared.device, whole)
 
 
 def _texture(prepared: PreparedUniversal) -> Pixels:
     request = prepared.request
     options = request.options
     height, width = options.picture.height_and_width or (options.picture.size,) * 2
-    rows = strip_rows(request.strip_rows, height, width, prepared.device)
-    _check_fits(width, rows or height, prepared.device)
+    rows = _rows(prepared, height, width)
     return synthesize_texture(
         styles_for(prepared, None)[1],
         height=height,
@@ -97,9 +79,7 @@ def _texture(prepared: PreparedUniversal) -> Pixels:
 
 def _painted(prepared: PreparedUniversal, content: UniversalContent, styles: list[Style]) -> Pixels:
     request = prepared.request
-    height, width = content.pixels.shape[:2]
-    rows = strip_rows(request.strip_rows, height, width, prepared.device)
-    _check_fits(width, rows or height, prepared.device)
+    rows = _rows(prepared, *content.pixels.shape[:2])
     image = universal_transfer(
         content.pixels,
         styles,
@@ -158,9 +138,12 @@ class UniversalPainter:
         Raises:
             InputError: as in `picture`, or the file cannot be written.
         """
+        if self.prepared.request.is_folder:
+            output.parent.mkdir(exist_ok=True)
         file = None if path is None else read_picture_file(path)
         image, alpha = self.picture(file)
-        write_universal(self.prepared, output, image, alpha, universal_record(self.prepared, file))
+        record = universal_record(self.prepared, file)
+        write_with_record(output, image, alpha, self.prepared.request.options.picture, record)
 
 
 def run_universal(
@@ -182,28 +165,16 @@ def run_universal(
     check_universal_request(request)
     jobs = list_jobs(request)
     prepared = prepare_universal(request)
-    made, failed = [], []
     with jax.default_device(prepared.device):
         painter = UniversalPainter(prepared)
-        for number, (path, output) in enumerate(jobs):
-            observer("texture" if path is None else path.name, number, len(jobs))
-            try:
-                if request.is_folder:
-                    output.parent.mkdir(exist_ok=True)
-                painter.paint(path, output)
-                made.append(output)
-            except InputError as error:
-                if not request.is_folder:
-                    raise
-                failed.append(str(error))
+        painted = paint_all(jobs, painter.paint, observer, is_single=not request.is_folder)
         if request.save_style is not None:
             (style,) = painter.kept or styles_for(prepared, None)[1]
             host = {level: jax.tree.map(np.asarray, each) for level, each in style.items()}
             write_style(request.save_style, host, encoder=prepared.weights.sha256)
     return UniversalSummary(
         request.output,
-        tuple(made),
-        tuple(failed),
+        *painted,
         prepared.weights,
         prepared.decoders,
         prepared.device,

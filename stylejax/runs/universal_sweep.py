@@ -8,8 +8,9 @@ import jax
 from stylejax.images.read import read_picture_file
 from stylejax.options import check_bounds
 from stylejax.runs._sweep_folder import check_sweep_folder
-from stylejax.runs._universal_files import prepare_universal, universal_record, write_universal
+from stylejax.runs._universal_files import prepare_universal, universal_record
 from stylejax.runs.metadata import Record
+from stylejax.runs.one_pass import write_with_record
 from stylejax.runs.pass_sweep import PassMethod, all_combinations, paint_sweep, refuse_unused
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
@@ -86,7 +87,8 @@ def run_universal_sweep(
         return painter.picture(file)
 
     def write(path: Path, image: Pixels, alpha: Alpha | None, of: Record) -> None:
-        write_universal(painter.prepared, path, image, alpha, of)
+        picture_options = painter.prepared.request.options.picture
+        write_with_record(path, image, alpha, picture_options, of)
 
     method = PassMethod(
         ("alpha", "style_blend"), lambda options: options.flat, record, picture, write
