@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+
 from stylejax.devices.memory import Device, find_devices
 from stylejax.images.color import colors_before
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
@@ -62,6 +64,12 @@ def prepare_universal(request: UniversalRequest) -> PreparedUniversal:
             entries.append(file_entry(files[path]))
     for path in (*request.content_masks, *request.style_masks):
         files[path] = read_picture_file(path)
+    # Sent to the device once for all pictures.
+    weights = weights._replace(variables=jax.device_put(weights.variables, device))
+    decoders = decoders._replace(
+        parameters=jax.device_put(decoders.parameters, device),
+        deviations=jax.device_put(decoders.deviations, device),
+    )
     return PreparedUniversal(request, files, kept, entries, weights, decoders, device)
 
 
