@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from stylejax.images.files import is_folder
 from stylejax.runs.apply import ApplySummary
 from stylejax.runs.sweep import SweepSummary
 from stylejax.runs.transfer import Summary
@@ -45,7 +46,7 @@ def summary_json(summary: Summary) -> str:
 
 def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
     yield f"{summary.output}"
-    if summary.output.is_dir():
+    if is_folder(summary.output):
         failed = f", {len(summary.failed)} failed" if summary.failed else ""
         yield f"  pictures {len(summary.pictures)}{failed}"
     yield f"  seconds  {summary.seconds:.1f}"

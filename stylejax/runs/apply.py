@@ -19,6 +19,7 @@ from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
 from stylejax.images.color import colors_after, match_colors
+from stylejax.images.files import make_folder
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
@@ -156,7 +157,7 @@ class StylePainter:
         file = read_picture_file(path)
         image, alpha = self.picture(file)
         if not self.request.is_single:
-            output.parent.mkdir(exist_ok=True)
+            make_folder(output.parent)
         picture = self.request.options.picture
         write_with_record(output, image, alpha, picture, self.record(file))
 

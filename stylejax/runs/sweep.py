@@ -15,6 +15,7 @@ import numpy as np
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import available_memory
 from stylejax.errors import InputError
+from stylejax.images.files import make_folder
 from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
 from stylejax.runs.checkpoint import (
     Checkpoint,
@@ -222,7 +223,7 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             folder.keep_finished()
         kept = len(folder.rows)
         if is_first_process():
-            folder.folder.mkdir(exist_ok=True)
+            make_folder(folder.folder)
         failed, stopped = _solve_batches(batches, folder, folder.unfinished())
         if is_first_process():
             folder.write_tables()

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from stylejax.devices.memory import Device
+from stylejax.images.files import make_folder
 from stylejax.images.masks import Masks, check_masks
 from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.runs._universal_files import (
@@ -139,7 +140,7 @@ class UniversalPainter:
             InputError: as in `picture`, or the file cannot be written.
         """
         if self.prepared.request.is_folder:
-            output.parent.mkdir(exist_ok=True)
+            make_folder(output.parent)
         file = None if path is None else read_picture_file(path)
         image, alpha = self.picture(file)
         record = universal_record(self.prepared, file)
