@@ -1,13 +1,13 @@
 """How runs ended, in lines for a reader and in one line of JSON for a program."""
 
-import json
 from collections.abc import Iterator
 
-from stylejax.images.files import is_folder
+from stylejax.images.paths import is_folder
 from stylejax.runs.apply import ApplySummary
 from stylejax.runs.sweep import SweepSummary
 from stylejax.runs.transfer import Summary
 from stylejax.runs.universal import UniversalSummary
+from stylejax.strict_json import json_text
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -29,7 +29,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 def summary_json(summary: Summary) -> str:
     """How a transfer ended, for a program: one line."""
     history = summary.history
-    return json.dumps(
+    return json_text(
         {
             "output": str(summary.output),
             "weights": summary.weights.name,
@@ -53,7 +53,7 @@ def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
 
 
 def _pictures_json(summary: UniversalSummary | ApplySummary, **made_with: str) -> str:
-    return json.dumps(
+    return json_text(
         {
             "output": str(summary.output),
             **made_with,
@@ -104,7 +104,7 @@ def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
 
 def sweep_json(summary: SweepSummary) -> str:
     """How a sweep ended, for a program: one line."""
-    return json.dumps(
+    return json_text(
         {
             "output": str(summary.folder),
             "pictures": len(summary.rows),

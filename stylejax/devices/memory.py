@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import os
 import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,19 @@ _SHARE_OF_MEMORY = 0.7
 """Of a device's memory, what a picture may take that is not cut into strips."""
 
 
+def is_without_devices(error: RuntimeError) -> bool:
+    """Whether JAX says by this that it finds no device at all."""
+    return "initialize backend" in str(error)
+
+
+def without_devices(error: RuntimeError) -> str:
+    """That JAX finds no device at all, on one line."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    asked = os.environ.get("JAX_PLATFORMS")
+    where = f"JAX_PLATFORMS={asked}: " if asked else ""
+    return f"{where}JAX finds no device ({reason}); unset it, or install JAX for that device"
+
+
 def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
     """The devices of a kind, or of JAX's default kind: this many of them, or all.
 
@@ -49,6 +63,10 @@ def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
         InputError: there is no such device, or there are not that many: nothing ever falls back to
             the CPU, or to fewer, unasked.
     """
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise InputError(without_devices(error)) from error
     try:
         devices = jax.devices(name)
     except RuntimeError as error:

@@ -1,8 +1,7 @@
-"""Files that a user names: asked about, read and written in one place, whole or not at all.
+"""Files that a user names are written in one place, whole or not at all.
 
-Whatever the system says of a path (a name too long, a folder that may not be entered, a full disk)
-becomes an `InputError` here. Reading takes pipes too; writing goes through symbolic links and into
-devices, as other programs do, and else to a fresh temporary beside the target that is renamed.
+Writing goes through symbolic links and into devices, as other programs do, and else to a fresh
+temporary beside the target that is renamed. A full disk and the like become an `InputError`.
 """
 
 import contextlib
@@ -11,133 +10,27 @@ import os
 import re
 import secrets
 import socket
-import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
 from stylejax.errors import InputError
+from stylejax.images.paths import (
+    guarded_path,
+    is_folder,
+    is_special,
+    path_exists,
+    path_status,
+    real_path,
+    shown,
+)
 
 _SECONDS_UNTIL_STALE = 86_400.0
 """Temporaries of other machines are removed after a day; of this one once their process ended."""
-_MOST_OF_A_PIPE = 2**30
-"""Bytes: some devices never end."""
 _MOST_LINKS = 40
 """As many as Linux follows before it speaks of a loop."""
-
-
-@contextlib.contextmanager
-def guarded_path(path: Path | str, advice: str = "name another file") -> Iterator[None]:
-    """Turn what the system says of a user's path into one line.
-
-    Raises:
-        InputError: names the path, the system's reason and what to do.
-    """
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{shown(path)}: {reason}; {advice}") from error
-
-
-def shown(path: Path | str) -> str:
-    """A path as text that can be printed on a line: bytes that are no UTF-8 are escaped."""
-    try:
-        text = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:
-        text = str(path).encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def _status(path: Path) -> os.stat_result | None:
-    """What the system knows of a file, None where there is none of this name."""
-    with guarded_path(path):
-        try:
-            return os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-
-def path_exists(path: Path) -> bool:
-    """Whether there is something of this name.
-
-    Raises:
-        InputError: the system cannot say (a name too long, a folder that may not be entered).
-    """
-    return _status(path) is not None
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is a folder of this name; raises as `path_exists` does."""
-    status = _status(path)
-    return status is not None and stat.S_ISDIR(status.st_mode)
-
-
-def is_special(path: Path) -> bool:
-    """Whether it is neither a file nor a folder: a pipe, a device; raises as `path_exists` does."""
-    status = _status(path)
-    return status is not None and not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
-
-
-def list_folder(path: Path) -> list[Path]:
-    """What lies in a folder, sorted; raises as `path_exists` does."""
-    with guarded_path(path, "name another folder"):
-        return sorted(path.iterdir())
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder where there is none.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    with guarded_path(path, "name another folder"):
-        path.mkdir(exist_ok=True)
-
-
-def read_bytes(path: Path, what: str = "file") -> bytes:
-    """All bytes of a file or pipe, which can be read but once.
-
-    Args:
-        path: the file.
-        what: what it is wanted as, for the message.
-
-    Raises:
-        InputError: it is missing, a folder, closed to us or empty.
-    """
-    if is_folder(path):
-        raise InputError(f"{shown(path)}: is a folder, not a {what}; name a file in it")
-    if not path_exists(path):
-        raise InputError(f"{shown(path)}: no such file; check the name")
-    with guarded_path(path, "check the permissions and the disk"), path.open("rb") as file:
-        content = file.read(_MOST_OF_A_PIPE) if is_special(path) else file.read()
-    if not content:
-        raise InputError(f"{shown(path)}: the file is empty; save or download it again")
-    if is_special(path) and len(content) == _MOST_OF_A_PIPE:
-        raise InputError(
-            f"{shown(path)}: gives more than {len(content) >> 20} MiB; save it to a file"
-        )
-    return content
-
-
-def check_readable(path: Path, what: str = "file") -> None:
-    """Find out whether something can be read more than once, and in any order.
-
-    Raises:
-        InputError: it is missing, a folder, a pipe, or closed to us.
-    """
-    if is_folder(path):
-        raise InputError(f"{shown(path)}: is a folder, not a {what}; name a file in it")
-    if not path_exists(path):
-        raise InputError(f"{shown(path)}: no such file; check the name")
-    if is_special(path):
-        raise InputError(f"{shown(path)}: is a pipe or device, not a {what}; save it to a file")
-    with guarded_path(path, "check the permissions and the disk"), path.open("rb"):
-        pass
 
 
 def check_writable(path: Path) -> None:
@@ -194,18 +87,12 @@ def check_distinct(outputs: Iterable[Path]) -> None:
     """
     seen: set[tuple[int, int] | Path] = set()
     for output in outputs:
-        status = _status(output)
+        status = path_status(output)
         place = real_path(output) if status is None else (status.st_dev, status.st_ino)
         if place in seen:
             raise InputError(f"{shown(output)}: is named for two outputs; name another file")
         if not is_special(output):
             seen.add(place)
-
-
-def real_path(path: Path) -> Path:
-    """A path with all links followed; raises as `path_exists` does."""
-    with guarded_path(path):
-        return Path(os.path.realpath(path))
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:

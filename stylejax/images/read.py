@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from stylejax.errors import InputError
 from stylejax.images._png import find_exif
 from stylejax.images._srgb import convert_to_srgb
-from stylejax.images.files import is_folder, is_special, path_exists, read_bytes
+from stylejax.images.paths import is_folder, is_special, path_exists, read_bytes
 from stylejax.images.scaling import fitted_size, resize
 from stylejax.types import Alpha, Pixels
 

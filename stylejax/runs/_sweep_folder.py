@@ -6,13 +6,8 @@ from pathlib import Path
 
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
-from stylejax.images.files import (
-    check_writable,
-    is_folder,
-    path_exists,
-    real_path,
-    replace_file,
-)
+from stylejax.images.files import check_writable, replace_file
+from stylejax.images.paths import is_folder, path_exists, real_path
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record, read_record, record_text, record_with_options

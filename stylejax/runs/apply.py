@@ -19,8 +19,8 @@ from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
 from stylejax.images.color import colors_after, match_colors
-from stylejax.images.files import make_folder
 from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
 from stylejax.options import normalized_shares

@@ -7,13 +7,8 @@ from pathlib import Path
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplySettings, check_apply_options
 from stylejax.fields import option, positional, required
-from stylejax.images.files import (
-    check_not_inputs,
-    check_writable,
-    is_folder,
-    list_folder,
-    path_exists,
-)
+from stylejax.images.files import check_not_inputs, check_writable
+from stylejax.images.paths import is_folder, list_folder, path_exists
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import WRITE_FORMATS, check_output
 from stylejax.options import DeviceName, check_bounds

@@ -17,7 +17,8 @@ import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says
 from stylejax.errors import InputError
-from stylejax.images.files import path_exists, remove_file, replace_file
+from stylejax.images.files import remove_file, replace_file
+from stylejax.images.paths import path_exists
 from stylejax.runs.metadata import Record
 from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History

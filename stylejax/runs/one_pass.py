@@ -1,6 +1,5 @@
 """What methods of one pass share: strips that fit, the loop over photographs, writing."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -10,6 +9,7 @@ from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyPictureOptions
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record
+from stylejax.strict_json import json_text
 from stylejax.types import Alpha, Pixels
 from stylejax.universal.options import UniversalPictureOptions
 
@@ -93,7 +93,7 @@ def write_with_record(
     Raises:
         InputError: the file cannot be written.
     """
-    text = json.dumps(record, ensure_ascii=True)
+    text = json_text(record)
     write_picture(
         output, image, alpha, bits=options.bits, quality=options.quality, description=text
     )

@@ -20,7 +20,8 @@ from safetensors import SafetensorError, safe_open
 from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
-from stylejax.images.files import check_readable, replace_file
+from stylejax.images.files import replace_file
+from stylejax.images.paths import check_readable
 from stylejax.weights.write import tensor_bytes
 
 WEIGHTS, CHECKPOINT = "stylejax painter", "stylejax painter in training"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Generic
 
 from stylejax.errors import InputError
-from stylejax.images.files import make_folder, path_exists, replace_file
+from stylejax.images.files import replace_file
+from stylejax.images.paths import make_folder, path_exists
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue

@@ -12,13 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from stylejax.errors import InputError
-from stylejax.images.files import (
-    guarded_path,
-    is_folder,
-    is_special,
-    path_exists,
-    read_bytes,
-)
+from stylejax.images.paths import guarded_path, is_folder, is_special, path_exists, read_bytes
 from stylejax.images.read import PictureFile, decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.types import OtherPixels, Pixels

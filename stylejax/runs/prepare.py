@@ -23,8 +23,9 @@ from stylejax.devices.memory import (
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before, luminance_of
-from stylejax.images.files import check_distinct, check_not_inputs, check_writable, path_exists
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.paths import path_exists
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import check_output

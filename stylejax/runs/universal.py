@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from stylejax.devices.memory import Device
-from stylejax.images.files import make_folder
 from stylejax.images.masks import Masks, check_masks
+from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.runs._universal_files import (
     PreparedUniversal,

@@ -5,14 +5,8 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.fields import option, positional, required
-from stylejax.images.files import (
-    check_distinct,
-    check_not_inputs,
-    check_writable,
-    is_folder,
-    list_folder,
-    path_exists,
-)
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
+from stylejax.images.paths import is_folder, list_folder, path_exists
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds

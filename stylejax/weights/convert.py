@@ -18,14 +18,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from stylejax.errors import InputError
-from stylejax.images.files import (
-    check_not_inputs,
-    check_writable,
-    is_folder,
-    is_special,
-    path_exists,
-    replace_file,
-)
+from stylejax.images.files import check_not_inputs, check_writable, replace_file
+from stylejax.images.paths import is_folder, is_special, path_exists
 from stylejax.options import NetworkName
 from stylejax.weights.formats.keras import HDF5_START, read_keras
 from stylejax.weights.formats.state_dict import keras_state_dict, standard_state_dict

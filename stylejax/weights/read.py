@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load as load_tensors
 
 from stylejax.errors import InputError
-from stylejax.images.files import is_folder, is_special, path_exists, real_path
+from stylejax.images.paths import is_folder, is_special, path_exists, real_path
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
 from stylejax.types import Variables

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import platformdirs
 
 from stylejax.errors import InputError
-from stylejax.images.files import path_exists
+from stylejax.images.paths import path_exists
 from stylejax.options import NetworkName
 from stylejax.weights.read import (
     IMAGENET_MEAN,

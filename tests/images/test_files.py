@@ -8,7 +8,8 @@ import pytest
 
 from stylejax.errors import InputError
 from stylejax.images import files
-from stylejax.images.files import check_writable, read_bytes, replace_file, shown
+from stylejax.images.files import check_writable, replace_file
+from stylejax.images.paths import read_bytes, shown
 
 WRITER = """
 import sys
