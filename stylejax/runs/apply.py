@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from stylejax.devices.memory import Device, find_devices
+from stylejax.devices.memory import Device, find_devices, memory_guard
 from stylejax.feedforward.large import paint_in_strips
 from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
@@ -155,7 +155,9 @@ class StylePainter:
             InputError: as in `picture`, or the file cannot be written.
         """
         file = read_picture_file(path)
-        image, alpha = self.picture(file)
+        longest = self.request.options.picture.size or max(file.height, file.width)
+        with memory_guard(longest, self.device):
+            image, alpha = self.picture(file)
         if not self.request.is_single:
             make_folder(output.parent)
         picture = self.request.options.picture

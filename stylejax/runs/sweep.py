@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
-from stylejax.devices.memory import available_memory
+from stylejax.devices.memory import available_memory, memory_guard
 from stylejax.errors import InputError
 from stylejax.images.paths import make_folder
 from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
@@ -228,7 +228,8 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             "--init universal: of several style pictures each combination would start elsewhere; "
             "name one, or leave --init out"
         )
-    with jax.default_device(prepared.device):
+    longest = request.first.options.picture.longest
+    with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request.first, prepared)
         batches = _Batches(request, prepared, read, observer)
         folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
-from stylejax.devices.memory import release_freed_memory
+from stylejax.devices.memory import memory_guard, release_freed_memory
 from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
 from stylejax.options import PictureOptions
@@ -254,7 +254,8 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     observer.stage("preparing")
     check_outputs(request)
     prepared = prepare_run(request)
-    with jax.default_device(prepared.device):
+    longest = request.options.picture.longest
+    with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)
         options, rows = request.options, prepared.strip_rows
         network = load_objective(prepared.weights, options.loss, strip_rows=rows)

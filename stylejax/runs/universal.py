@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stylejax.devices.memory import Device
+from stylejax.devices.memory import Device, memory_guard
 from stylejax.images.masks import Masks, check_masks
 from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, read_picture_file
@@ -142,9 +142,11 @@ class UniversalPainter:
         if self.prepared.request.is_folder:
             make_folder(output.parent)
         file = None if path is None else read_picture_file(path)
-        image, alpha = self.picture(file)
+        picture = self.prepared.request.options.picture
+        with memory_guard(picture.longest, self.prepared.device):
+            image, alpha = self.picture(file)
         record = universal_record(self.prepared, file)
-        write_with_record(output, image, alpha, self.prepared.request.options.picture, record)
+        write_with_record(output, image, alpha, picture, record)
 
 
 def run_universal(
