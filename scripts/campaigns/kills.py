@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -31,6 +31,8 @@ _SHARE_BY_CLOCK = 1 / 3
 _SHALLOW = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]
 _LIMIT_SECONDS = 900.0
 _MOMENTS = "moments.txt"
+_MANY = 20
+"""Kills, from which on it pays to find out how long a run takes when all is compiled."""
 
 
 class Job(NamedTuple):
@@ -265,26 +267,37 @@ def _killed_until_done(round_: _Round, planned: Iterator[Kill], most: int) -> tu
     return kills, round_.again()
 
 
-def run(rounds: int = 200, seed: int = 0) -> tuple[int, int]:
+class _Planned(NamedTuple):
+    """A job, what it leaves where nothing disturbs it, and when its runs are killed."""
+
+    job: Job
+    expected: dict[str, bytes]
+    kills: Iterator[Kill]
+
+
+def _plan(starter: Starter, base: Path, job: Job, seed: int, *, warm: bool) -> _Planned:
+    """Run a job undisturbed; where `warm`, once more, to know how long it takes when compiled."""
+    for name in ("cold", "warm")[: 1 + warm]:
+        folder = base / f"{name}-{job.name}"
+        folder.mkdir()
+        ended = starter.run(folder, _arguments(job))
+    expected = _contents(folder, job)
+    if ended.code or len(expected) < len(job.results):
+        raise RuntimeError(f"{job.name}, undisturbed: {(folder / 'log.txt').read_text()}")
+    moments = int((folder / _MOMENTS).read_text())
+    return _Planned(job, expected, _kills(seed, ended.seconds, moments))
+
+
+def run(rounds: int = 200, seed: int = 0, jobs: Sequence[Job] = JOBS) -> tuple[int, int]:
     """Kill runs so many times in all; returns the kills and the runs that ended wrong."""
     base = Path(tempfile.mkdtemp(prefix="stylejax-kills-"))
-    compiled = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or base / "compiled")
-    starter = Starter(compiled)
+    starter = Starter(Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or base / "compiled"))
     kills, wrong, number = 0, 0, 0
     try:
         _write_pictures(base)
-        jobs = []
-        for job in JOBS:
-            for name in ("cold", "whole"):
-                (base / f"{name}-{job.name}").mkdir()
-                ended = starter.run(base / f"{name}-{job.name}", _arguments(job))
-            expected = _contents(base / f"whole-{job.name}", job)
-            log = (base / f"whole-{job.name}/log.txt").read_text()
-            assert len(expected) == len(job.results), log
-            moments = int((base / f"whole-{job.name}" / _MOMENTS).read_text())
-            jobs.append((job, expected, _kills(seed, ended.seconds, moments)))
+        plans = [_plan(starter, base, job, seed, warm=rounds >= _MANY) for job in jobs]
         while kills < rounds:
-            job, expected, planned = jobs[number % len(jobs)]
+            job, expected, planned = plans[number % len(plans)]
             folder = base / f"round-{number}"
             round_ = _Round(starter, folder, job)
             done, ended = _killed_until_done(round_, planned, min(3, rounds - kills))
