@@ -17,8 +17,11 @@ else:
 
         So the command line is there to answer Ctrl-C before that.
         """
-        api = import_module("stylejax.api")
-        public = vars(api) if name in api.__all__ or name == "__all__" else globals()
+        public = {}
+        # Python itself asks for names between underlines, some of them before it goes on.
+        if name == "__all__" or not name.startswith("__"):
+            api = import_module("stylejax.api")
+            public = vars(api) if name in (*api.__all__, "__all__") else globals()
         if name not in public:
             raise AttributeError(f"module 'stylejax' has no attribute {name!r}")
         return public[name]

@@ -200,7 +200,7 @@ def test_odd_names_are_one_line(pair, tmp_path, capsys):
     (tmp_path / "loop.png").symlink_to("loop.png")
     for name, reason in ODD.items():
         assert reason in refused(["show", name], capsys)
-        assert reason in refused(["universal", name, "photo.png", "-o", "out.png"], capsys)
+        assert reason in refused(["reconstruct", "--style", name, "-o", "out.png"], capsys)
     assert "caf\\xe9.png" in refused(["show", os.fsdecode(b"caf\xe9.png")], capsys)
 
 

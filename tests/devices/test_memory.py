@@ -52,7 +52,7 @@ def test_a_run_that_does_not_fit_is_told_what_fits():
 
 def test_no_size_is_named_that_is_too_small():
     with pytest.raises(InputError, match="no size would fit") as caught:
-        check_memory(10**9, 10**5, 512, 10**8)
+        check_memory(10**9, 10**5, 512, 1e8)
     assert "--size 0" not in str(caught.value)
 
 
