@@ -13,7 +13,7 @@ import stylejax
 
 # The way through the house: a package imports only from those before it.
 HOUSE = """
-version errors types fields sizes options
+version errors types fields sizes options strict_json
 images
 networks
 weights
@@ -24,6 +24,7 @@ transfer
 universal
 feedforward
 sweep
+api
 runs
 cli
 __main__

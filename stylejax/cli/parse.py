@@ -34,6 +34,7 @@ from stylejax.cli.commands import (
     WeightFiles,
 )
 from stylejax.cli.defaults import Defaults, defaults_for
+from stylejax.cli.display import print_screen
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
 
@@ -217,7 +218,7 @@ def _short_usage() -> Iterator[None]:
         with contextlib.redirect_stdout(screen):
             yield
     finally:
-        sys.stdout.write(screen.getvalue().replace(f"{{{','.join(COMMANDS)}}}", "COMMAND", 1))
+        print_screen(screen.getvalue().replace(f"{{{','.join(COMMANDS)}}}", "COMMAND", 1))
 
 
 def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
@@ -234,6 +235,16 @@ def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
     return [arguments[0], *arguments[2:]]
 
 
+def _defaults(arguments: Sequence[str]) -> Defaults:
+    """The defaults of this run; help is given without them where they cannot be found."""
+    try:
+        return defaults_for(arguments)
+    except InputError:
+        if not {"-h", "--help"} & set(arguments):
+            raise
+        return {}
+
+
 def parse_command(arguments: Sequence[str]) -> Command:
     """Turn command-line arguments into one of the commands.
 
@@ -248,7 +259,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)
-    registry.struct_rule(_fields_rule(defaults_for(arguments), arguments))
+    registry.struct_rule(_fields_rule(_defaults(arguments), arguments))
     with _one_line_errors(), _short_usage(), registry:
         command = tyro.cli(
             _union(COMMANDS, arguments),

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from stylejax.errors import InputError
 from stylejax.images._png import find_exif
 from stylejax.images._srgb import convert_to_srgb
+from stylejax.images.paths import is_folder, is_special, path_exists, read_bytes
 from stylejax.images.scaling import fitted_size, resize
 from stylejax.types import Alpha, Pixels
 
@@ -158,7 +159,10 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {_reason(error)}") from error
 
 
-def _opened(path: Path) -> io.BufferedReader:
+def _opened(path: Path) -> io.BufferedReader | io.BytesIO:
+    if is_special(path):
+        # A pipe can be read but once, and in order.
+        return io.BytesIO(read_bytes(path))
     _check_file(path)
     return path.open("rb")
 
@@ -176,9 +180,9 @@ def _recognized(path: Path, file: io.BufferedReader | io.BytesIO) -> ImageFile.I
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"{path}: is a folder, not a picture; name a file in it")
-    if not path.is_file():
+    if not path_exists(path):
         raise InputError(f"{path}: no such file; check the name")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; save or download it again")

@@ -7,6 +7,7 @@ from pathlib import Path
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
+from stylejax.images.paths import is_folder, path_exists, real_path
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record, read_record, record_text, record_with_options
@@ -28,11 +29,11 @@ def check_sweep_folder(folder: Path, inputs: Sequence[Path]) -> None:
     Raises:
         InputError: names the folder or the input.
     """
-    if folder.exists() and not folder.is_dir():
+    if path_exists(folder) and not is_folder(folder):
         raise InputError(f"{folder}: is a file; name a folder for the pictures")
-    check_writable(folder / SHEET if folder.is_dir() else folder)
+    check_writable(folder / SHEET if is_folder(folder) else folder)
     for path in inputs:
-        if path.resolve().parent == folder.resolve() and path.suffix.lower() == ".png":
+        if real_path(path).parent == real_path(folder) and path.suffix.lower() == ".png":
             raise InputError(f"{path}: lies in the folder of the results; name another folder")
 
 
@@ -73,7 +74,9 @@ class SweepFolder:
     def keep_finished(self) -> None:
         """Take over the pictures that this very sweep has made before."""
         try:
-            known = {row["picture"]: row for row in json.loads((self.folder / JSON).read_text())}
+            known = {
+                row["picture"]: row for row in json.loads((self.folder / JSON).read_text("utf-8"))
+            }
         except (OSError, ValueError, KeyError, TypeError):
             known = {}
         for lane in self.grid.lanes:

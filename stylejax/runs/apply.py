@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from stylejax.devices.memory import Device, find_devices
+from stylejax.devices.memory import Device, find_devices, memory_guard
 from stylejax.feedforward.large import paint_in_strips
 from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
@@ -20,6 +20,7 @@ from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
 from stylejax.images.color import colors_after, match_colors
 from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
 from stylejax.options import normalized_shares
@@ -154,9 +155,11 @@ class StylePainter:
             InputError: as in `picture`, or the file cannot be written.
         """
         file = read_picture_file(path)
-        image, alpha = self.picture(file)
+        longest = self.request.options.picture.size or max(file.height, file.width)
+        with memory_guard(longest, self.device):
+            image, alpha = self.picture(file)
         if not self.request.is_single:
-            output.parent.mkdir(exist_ok=True)
+            make_folder(output.parent)
         picture = self.request.options.picture
         write_with_record(output, image, alpha, picture, self.record(file))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 
+from stylejax.devices.memory import memory_guard
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions, ApplySettings
 from stylejax.images.read import read_picture_file
@@ -98,5 +99,6 @@ def run_apply_sweep(request: SweepRequest, observer: SweepObserver | None = None
     method = PassMethod(
         ("strength", "style", "style_blend"), lambda options: options.flat, record, picture, write
     )
-    with jax.default_device(painter.device):
+    longest = request.options.picture.size or max(file.height, file.width)
+    with memory_guard(longest, painter.device), jax.default_device(painter.device):
         return paint_sweep(request, grid, method, observer)

@@ -17,7 +17,8 @@ import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says
 from stylejax.errors import InputError
-from stylejax.images.files import replace_file
+from stylejax.images.files import remove_file, replace_file
+from stylejax.images.paths import path_exists
 from stylejax.runs.metadata import Record
 from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History
@@ -84,7 +85,7 @@ def load_checkpoint(path: Path, settings: Record) -> Checkpoint:
         InputError: the file is missing or damaged, or belongs to another run (the first setting
             that differs is named).
     """
-    if not path.exists():
+    if not path_exists(path):
         raise InputError(f"--resume: no checkpoint {path}; run without --resume to start anew")
     try:
         # np.load leaves a damaged file open when it raises, unless the file is ours.
@@ -131,7 +132,7 @@ def restore_state(leaves: list[np.ndarray], template: SolverState) -> SolverStat
 
 def remove_checkpoint(path: Path) -> None:
     """Delete a checkpoint whose run has ended."""
-    path.unlink(missing_ok=True)
+    remove_file(path)
 
 
 class CheckpointClock:

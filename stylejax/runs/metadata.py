@@ -22,6 +22,7 @@ from stylejax.options import (
     flatten_options,
     options_from_flat,
 )
+from stylejax.strict_json import json_text
 from stylejax.sweep.combinations import OptionsOf
 from stylejax.universal.decoder_weights import Decoders
 from stylejax.universal.options import UniversalSettings, settings_from_flat
@@ -151,7 +152,7 @@ def record_with_options(settings: Record, options: Options) -> Record:
 
 def record_text(settings: Record, result: Mapping[str, int | float]) -> str:
     """The text that is stored in a picture: the record and its result."""
-    return json.dumps({**settings, "result": result}, ensure_ascii=True)
+    return json_text({**settings, "result": result})
 
 
 def read_record(path: Path) -> Record:

@@ -21,6 +21,7 @@ from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
 from stylejax.images.files import replace_file
+from stylejax.images.paths import check_readable
 from stylejax.weights.write import tensor_bytes
 
 WEIGHTS, CHECKPOINT = "stylejax painter", "stylejax painter in training"
@@ -78,8 +79,7 @@ def _write(path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Map
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     """What a file is, its tensors and its record."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a weight file of a painting network")
+    check_readable(path, "weight file of a painting network")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

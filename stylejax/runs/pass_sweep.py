@@ -12,6 +12,7 @@ from typing import Generic
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
+from stylejax.images.paths import make_folder, path_exists
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue
@@ -134,7 +135,7 @@ def paint_sweep(
         InputError: a file cannot be written.
     """
     began, rows, kept, stopped = time.monotonic(), list[Row](), 0, False
-    request.output.mkdir(exist_ok=True)
+    make_folder(request.output)
     for number, lane in enumerate(grid.lanes):
         stopped = observer.stop()
         if stopped:
@@ -143,7 +144,7 @@ def paint_sweep(
         observer.stage(f"painting {number + 1} of {len(grid.lanes)}")
         settings, record = method.flat(lane.options), method.record(lane.options)
         row: Row = {"picture": path.name, **{name: settings[name] for name in method.table}}
-        if request.resume and path.exists() and _is_made(path, record):
+        if request.resume and path_exists(path) and _is_made(path, record):
             rows.append(row | {"seconds": None})
             kept += 1
             continue

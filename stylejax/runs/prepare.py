@@ -23,13 +23,15 @@ from stylejax.devices.memory import (
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before, luminance_of
-from stylejax.images.files import check_not_inputs, check_writable
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.paths import path_exists
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
+from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import Record, file_entry, make_record
 from stylejax.runs.request import Request
 from stylejax.transfer.history import check_plotting
@@ -87,14 +89,14 @@ def check_outputs(request: Request) -> None:
         if request.plot.suffix.lower() != ".png":
             raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
     outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
-    for index, output in enumerate(outputs):
-        check_writable(output)
-        if any(output.resolve() == other.resolve() for other in outputs[:index]):
-            raise InputError(f"{output}: is named for two outputs; name another file")
     every, last = request.save_every, request.options.solve.iterations
     snapshots = range(every, last + 1, every) if every else ()
     written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    there = [output for output in written if output.exists()]
+    written.append(checkpoint_path(request.output))
+    for output in (*outputs, *written[-2:]):
+        check_writable(output)
+    check_distinct(written)
+    there = [output for output in written if path_exists(output)]
     if there:
         check_not_inputs(there, request.inputs)
 

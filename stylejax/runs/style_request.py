@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.fields import option, positional, required
-from stylejax.images.files import check_not_inputs, check_writable
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
 
 SUFFIX = ".safetensors"
@@ -107,13 +107,12 @@ class StyleRequest:
         """Refuse outputs that cannot be written, or that are an input of the training."""
         if self.output.suffix != SUFFIX:
             raise InputError(f"{self.output}: a weight file is named {SUFFIX}")
-        written = [self.output, *filter(None, [self.checkpoint])]
-        report, preview = (self.output.with_suffix(end) for end in (".json", ".jpg"))
+        beside = (self.output.with_suffix(end) for end in (".json", ".jpg"))
+        written = [self.output, *filter(None, [self.checkpoint]), *beside]
         for path in written:
             check_writable(path)
-        if self.checkpoint is not None and self.checkpoint.resolve() == self.output.resolve():
-            raise InputError(f"{self.output}: is named for two outputs; name another file")
+        check_distinct(written)
         # To go on from the very file that is written is what --resume is for.
         read = [*self.paintings, *self.photos, *self.validation]
         read += [path for path in (self.base, self.weights) if path is not None]
-        check_not_inputs((*written, report, preview), read)
+        check_not_inputs(written, read)

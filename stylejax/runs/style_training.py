@@ -1,6 +1,5 @@
 """Training of a painting network from files to files, within a time."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,6 +27,7 @@ from stylejax.images.write import write_picture
 from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
 from stylejax.runs.style_material import prepare_programs, read_material
 from stylejax.runs.style_request import StyleRequest
+from stylejax.strict_json import json_text
 from stylejax.transfer.interrupt import interruptible
 
 STEPS_BETWEEN_LOOKS = 10
@@ -272,7 +272,7 @@ def _train(training: _Training, request: StyleRequest, tell: Tell) -> Ending:
         "photographs": training.material.photographs.read,
         "validation": training.history,
     }
-    replace_file(_report_file(request.output), json.dumps(report, indent=2).encode())
+    replace_file(_report_file(request.output), json_text(report, indent=2).encode())
     tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
     return Ending(report, stopped, training.diverged)
 

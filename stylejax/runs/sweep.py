@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
-from stylejax.devices.memory import available_memory
+from stylejax.devices.memory import available_memory, memory_guard
 from stylejax.errors import InputError
+from stylejax.images.paths import make_folder
 from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
 from stylejax.runs.checkpoint import (
     Checkpoint,
@@ -28,7 +29,7 @@ from stylejax.runs.checkpoint import (
 from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
-from stylejax.runs.transfer import agreed_pace
+from stylejax.runs.transfer import Interrupted, agreed_pace
 from stylejax.sweep.combinations import Combination, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
@@ -69,6 +70,11 @@ class SweepSummary(NamedTuple):
     stopped: bool
 
 
+def sweep_checkpoint_path(folder: Path) -> Path:
+    """Where the checkpoint of a sweep into a folder lies."""
+    return checkpoint_path(folder / "sweep")
+
+
 class _Batches:
     """Solves batches with a look at the clock between steps, and suspends them in a checkpoint."""
 
@@ -93,7 +99,7 @@ class _Batches:
             strip_rows=prepared.strip_rows,
             stage=observer.stage,
         )
-        self.checkpoint = checkpoint_path(request.output / "sweep")
+        self.checkpoint = sweep_checkpoint_path(request.output)
         self.clock = CheckpointClock()
         self.work, self.to_do, self.seconds, self.solving = 0.0, 0.0, 0.0, 0.0
 
@@ -122,13 +128,18 @@ class _Batches:
         steps = self.solver.steps(
             [lane.options for lane in lanes], pace=agreed_pace, suspended=self._suspended(lanes)
         )
-        for progress in steps:
-            if progress.step.taken.any():
-                self._tell(lanes, progress)
-                self.clock.look(lambda now=progress: self._suspend(now, lanes))
-            if not progress.done and as_first_process_says(self.observer.stop())[0]:
+        try:
+            for progress in steps:
+                if progress.step.taken.any():
+                    self._tell(lanes, progress)
+                    self.clock.look(lambda now=progress: self._suspend(now, lanes))
+                if not progress.done and as_first_process_says(self.observer.stop())[0]:
+                    raise Interrupted
+        except Interrupted:
+            # Of a first level nothing is there yet to be kept.
+            if progress is not None:
                 self._suspend(progress, lanes)
-                return None
+            return None
         self.solving += time.monotonic() - began - (self.solver.making - making)
         return progress
 
@@ -180,7 +191,10 @@ def _solve_batches(
     batches: _Batches, folder: SweepFolder, left: Sequence[Combination]
 ) -> tuple[list[str], bool]:
     """Solve and write what is left; the pictures that failed, and whether it was stopped."""
-    batches.fit(len(left))
+    try:
+        batches.fit(len(left))
+    except Interrupted:
+        return [], True
     failed, size, before = [], batches.solver.size, (0.0, 0.0)
     for first in range(0, len(left), size or 1):
         lanes = left[first : first + size]
@@ -214,7 +228,8 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             "--init universal: of several style pictures each combination would start elsewhere; "
             "name one, or leave --init out"
         )
-    with jax.default_device(prepared.device):
+    longest = request.first.options.picture.longest
+    with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request.first, prepared)
         batches = _Batches(request, prepared, read, observer)
         folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)
@@ -222,7 +237,7 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             folder.keep_finished()
         kept = len(folder.rows)
         if is_first_process():
-            folder.folder.mkdir(exist_ok=True)
+            make_folder(folder.folder)
         failed, stopped = _solve_batches(batches, folder, folder.unfinished())
         if is_first_process():
             folder.write_tables()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
-from stylejax.devices.memory import release_freed_memory
+from stylejax.devices.memory import memory_guard, release_freed_memory
 from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
 from stylejax.options import PictureOptions
@@ -47,12 +47,16 @@ from stylejax.types import OtherPixels, Pixels, Variables
 from stylejax.weights.read import Weights
 
 
+class Interrupted(Exception):
+    """What an observer's `stage` raises to end a run before what comes next, and keep what is."""
+
+
 class Observer(NamedTuple):
     """What a run tells while it goes on, and what it asks.
 
-    `stage` gets a word on what is being done; `progress` the same object as a callback of
-    `style_transfer`, after each look at the solver; `stop` is asked between looks whether to end
-    early.
+    `stage` gets a word on what is being done, and may raise `Interrupted`; `progress` the same
+    object as a callback of `style_transfer`, after each look at the solver; `stop` is asked between
+    looks whether to end early.
     """
 
     stage: Callable[[str], None] = lambda text: None
@@ -215,20 +219,26 @@ def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress
     suspended, request = levels.suspended(), saver.request
     preserve = request.options.picture.preserve_color
     began, progress = time.monotonic(), None
-    for progress in solve_levels(
+    steps = solve_levels(
         levels.prepared.levels,
         levels.problem,
         lambda image: finished_picture(image, saver.read.colors, preserve),
         pace=agreed_pace,
         every=request.save_every,
         suspended=suspended,
-    ):
-        if progress.step.taken > 0:
-            observer.progress(progress)
-            if not progress.step.failed:
-                saver.between_steps(progress)
-        if as_first_process_says(observer.stop())[0]:
-            break
+    )
+    try:
+        for progress in steps:
+            if progress.step.taken > 0:
+                observer.progress(progress)
+                if not progress.step.failed:
+                    saver.between_steps(progress)
+            if as_first_process_says(observer.stop())[0]:
+                break
+    except Interrupted:
+        # Between two levels: the state of the one that has ended is still there.
+        if progress is None:
+            raise
     assert progress is not None
     return progress, levels.compiling, time.monotonic() - began - levels.making
 
@@ -238,12 +248,14 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
 
     Raises:
         InputError: something in the request cannot be used; nothing has been written then.
+        Interrupted: by the observer, before there was a picture.
     """
     observer = Observer() if observer is None else observer
     observer.stage("preparing")
     check_outputs(request)
     prepared = prepare_run(request)
-    with jax.default_device(prepared.device):
+    longest = request.options.picture.longest
+    with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)
         options, rows = request.options, prepared.strip_rows
         network = load_objective(prepared.weights, options.loss, strip_rows=rows)

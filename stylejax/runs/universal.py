@@ -11,8 +11,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stylejax.devices.memory import Device
+from stylejax.devices.memory import Device, memory_guard
 from stylejax.images.masks import Masks, check_masks
+from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.runs._universal_files import (
     PreparedUniversal,
@@ -139,11 +140,13 @@ class UniversalPainter:
             InputError: as in `picture`, or the file cannot be written.
         """
         if self.prepared.request.is_folder:
-            output.parent.mkdir(exist_ok=True)
+            make_folder(output.parent)
         file = None if path is None else read_picture_file(path)
-        image, alpha = self.picture(file)
+        picture = self.prepared.request.options.picture
+        with memory_guard(picture.longest, self.prepared.device):
+            image, alpha = self.picture(file)
         record = universal_record(self.prepared, file)
-        write_with_record(output, image, alpha, self.prepared.request.options.picture, record)
+        write_with_record(output, image, alpha, picture, record)
 
 
 def run_universal(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 
+from stylejax.devices.memory import memory_guard
 from stylejax.images.read import read_picture_file
 from stylejax.options import check_bounds
 from stylejax.runs._sweep_folder import check_sweep_folder
@@ -93,5 +94,6 @@ def run_universal_sweep(
     method = PassMethod(
         ("alpha", "style_blend"), lambda options: options.flat, record, picture, write
     )
-    with jax.default_device(painter.prepared.device):
+    device, longest = painter.prepared.device, request.options.picture.size
+    with memory_guard(longest, device), jax.default_device(device):
         return paint_sweep(request, grid, method, observer)

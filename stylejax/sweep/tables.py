@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.options import Options, OptionValue, flatten_options
+from stylejax.strict_json import json_text
 from stylejax.sweep.combinations import VARYING, Combinations
 from stylejax.types import OtherPixels, Pixels
 
@@ -35,7 +35,7 @@ def make_row(
 
 def results_json(rows: Sequence[Row]) -> str:
     """The rows as a JSON list of objects, one line each."""
-    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
+    return "[\n" + ",\n".join(json_text(row) for row in rows) + "\n]\n"
 
 
 def results_csv(rows: Sequence[Row]) -> str:

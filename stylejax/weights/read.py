@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load as load_tensors
 
 from stylejax.errors import InputError
+from stylejax.images.paths import is_folder, is_special, path_exists, real_path
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
 from stylejax.types import Variables
@@ -65,7 +66,7 @@ def bundled_folder() -> Path:
 
 def manifest() -> dict[str, Any]:
     """The manifest of the bundled weights: `default`, and `files` by name."""
-    return json.loads((bundled_folder() / MANIFEST).read_text())
+    return json.loads((bundled_folder() / MANIFEST).read_text(encoding="utf-8"))
 
 
 def default_weights() -> Path:
@@ -74,10 +75,12 @@ def default_weights() -> Path:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    if not path_exists(path):
         raise InputError(f"weights {path}: no such file; name a .safetensors file")
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"weights {path}: is a folder; name a .safetensors file")
+    if is_special(path):
+        raise InputError(f"weights {path}: is a pipe or a device; save it to a file first")
 
 
 @contextlib.contextmanager
@@ -179,8 +182,8 @@ def _architecture(path: Path, network: NetworkName, metadata: dict[str, str]) ->
 
 def _verify(path: Path, sha256: str) -> bool:
     """Check a bundled file against the manifest; returns whether its numbers are trained ones."""
-    files, resolved = manifest()["files"], path.resolve()
-    bundled = resolved.parent == bundled_folder().resolve()
+    files, resolved = manifest()["files"], real_path(path)
+    bundled = resolved.parent == real_path(bundled_folder())
     entry = files.get(resolved.name) if bundled else None
     if entry is not None and entry["sha256"] != sha256:
         raise InputError(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import platformdirs
 
 from stylejax.errors import InputError
+from stylejax.images.paths import path_exists
 from stylejax.options import NetworkName
 from stylejax.weights.read import (
     IMAGENET_MEAN,
@@ -208,7 +209,7 @@ def weights_rows() -> Iterator[tuple[str, str, str, str, str]]:
         network = file.split("-")[0]
         yield file.removesuffix(".safetensors"), network, "bundled", size, entry["licence"]
     for name, published in PUBLISHED.items():
-        here = "fetched" if cached_path(name).exists() else "not here"
+        here = "fetched" if path_exists(cached_path(name)) else "not here"
         yield name, published.network, here, f"{published.megabytes} MB", published.license
 
 
@@ -239,7 +240,7 @@ def find_weights(given: Path | None) -> Path | None:
             return None
         given = Path(variable)
     name = str(given)
-    if given.exists():
+    if path_exists(given):
         return given
     bundled = f"{name}.safetensors"
     if bundled in manifest()["files"]:
@@ -248,6 +249,6 @@ def find_weights(given: Path | None) -> Path | None:
         if given.suffix or given.parent != Path():
             return given
         published_weights(name)
-    if not cached_path(name).exists():
+    if not path_exists(cached_path(name)):
         raise InputError(f"weights {name} are not here yet: run `stylejax weights fetch {name}`")
     return cached_path(name)

@@ -1,0 +1,1 @@
+"""Campaigns against the program: many bad moments, each with the answer that is right."""
