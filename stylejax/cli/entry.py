@@ -98,11 +98,11 @@ def _transfer(command: Transfer) -> int:
     _use_processes(run)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_interruptible())
-        observer = Observer(stop=stop)
+        observer = Observer(stop=stop, warn=complain)
         if is_first_process() and not run.quiet:
             display = ProgressDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)
-            observer = Observer(display.stage, display.progress, stop)
+            observer = observer._replace(stage=display.stage, progress=display.progress)
         summary = run_transfer(command, observer)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
@@ -127,7 +127,7 @@ def _sweep(command: Sweep) -> int:
     combinations = len(command.grid.lanes) if is_solved else 0
     _use_processes(run)
     with contextlib.ExitStack() as stack:
-        observer = SweepObserver(stop=stack.enter_context(_interruptible()))
+        observer = SweepObserver(stop=stack.enter_context(_interruptible()), warn=complain)
         if is_first_process() and not run.quiet:
             display = SweepDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)

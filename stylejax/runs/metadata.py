@@ -32,6 +32,9 @@ Record = dict[str, Any]
 TRANSFER, UNIVERSAL, APPLY = "transfer", "universal", "apply"
 """The methods that a record knows."""
 
+STYLE_SUFFIX = ".safetensors"
+"""Of weight files that learned styles may be named by."""
+_NOT_DECISIVE = ("versions", "stylejax")
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 
 
@@ -149,6 +152,40 @@ def record_with_options(settings: Record, options: Options) -> Record:
     return {**settings, "options": {**flatten_options(options), "init": start}}
 
 
+def decisive(value: Any) -> Any:
+    """A record, or what is in one, without what may differ between runs that are the same.
+
+    These are the names of files, whose sha256 stay, and the versions of packages.
+    """
+    if isinstance(value, list):
+        return [decisive(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: decisive(each) for key, each in value.items() if key not in _NOT_DECISIVE}
+    if "sha256" in kept:
+        kept.pop("name", None)
+    options = kept.get("options")
+    if isinstance(options, dict) and isinstance(kept.get("init"), dict):
+        options["init"] = ""
+    if isinstance(options, dict) and isinstance(kept.get("painter"), dict):
+        options["style"] = [style_in_file(str(each)) for each in options.get("style") or ()]
+    return kept
+
+
+def style_in_file(style: str) -> str:
+    """The name of a learned style within its file, empty where the file has but one."""
+    return "" if style.endswith(STYLE_SUFFIX) else style.rpartition(":")[2]
+
+
+def upgrade_of(before: Record, now: Record) -> str:
+    """What has been upgraded between two runs, in words; empty where nothing has."""
+    for package, version in (before.get("versions") or {}).items():
+        newer = now["versions"].get(package)
+        if newer not in (None, version):
+            return f"{package} {version}, now {newer}"
+    return ""
+
+
 def record_text(settings: Record, result: Mapping[str, int | float]) -> str:
     """The text that is stored in a picture: the record and its result."""
     return json.dumps({**settings, "result": result}, ensure_ascii=True)
@@ -165,7 +202,7 @@ def read_record(path: Path) -> Record:
         settings = json.loads(text or "")
         if isinstance(settings, dict) and "stylejax" in settings:
             return settings
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
 

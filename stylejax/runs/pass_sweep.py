@@ -16,7 +16,7 @@ from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue
 from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE
-from stylejax.runs.metadata import Record, read_record
+from stylejax.runs.metadata import Record, decisive, read_record
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
 from stylejax.sweep.combinations import (
@@ -106,7 +106,7 @@ def all_combinations(
 
 def _is_made(path: Path, record: Record) -> bool:
     try:
-        return read_record(path) == record
+        return decisive(read_record(path)) == decisive(record)
     except InputError:
         return False
 
