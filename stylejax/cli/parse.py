@@ -34,6 +34,7 @@ from stylejax.cli.commands import (
     WeightFiles,
 )
 from stylejax.cli.defaults import Defaults, defaults_for
+from stylejax.cli.repeat import with_recorded_files
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
 
@@ -156,7 +157,7 @@ def _fields_rule(
                 entry.metadata.get("help"),
             )
             for entry in dataclasses.fields(info.type)
-            if entry.init
+            if entry.init and not entry.metadata.get("unasked")
         ]
         return StructConstructorSpec(info.type, tuple(specs))
 
@@ -248,7 +249,8 @@ def parse_command(arguments: Sequence[str]) -> Command:
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)
-    registry.struct_rule(_fields_rule(defaults_for(arguments), arguments))
+    defaults, repeated = defaults_for(arguments)
+    registry.struct_rule(_fields_rule(defaults, arguments))
     with _one_line_errors(), _short_usage(), registry:
         command = tyro.cli(
             _union(COMMANDS, arguments),
@@ -257,4 +259,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
             args=list(arguments),
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         )
+    if repeated is not None:
+        names = defaults.get(type(command), {})
+        command = with_recorded_files(cast(Command, command), repeated, names, arguments)
     return cast(Command, command)

@@ -6,25 +6,15 @@ write equal bytes. `stylejax show` prints it, `--like` repeats it.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
-from stylejax.feedforward.options import ApplySettings
-from stylejax.feedforward.options import settings_from_flat as apply_settings_from_flat
 from stylejax.images.read import PictureFile, read_description
-from stylejax.options import (
-    NetworkName,
-    Options,
-    OptionValue,
-    flatten_options,
-    options_from_flat,
-)
-from stylejax.sweep.combinations import OptionsOf
+from stylejax.options import Options, OptionValue, flatten_options
 from stylejax.universal.decoder_weights import Decoders
-from stylejax.universal.options import UniversalSettings, settings_from_flat
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
@@ -141,11 +131,6 @@ def make_apply_record(
     }
 
 
-def method_of(settings: Record) -> str:
-    """By which method a picture was made: `transfer` where its record does not say."""
-    return settings.get("method", TRANSFER)
-
-
 def record_with_options(settings: Record, options: Options) -> Record:
     """The record of a run like another one but for its options; both start alike."""
     start = settings["options"]["init"]
@@ -205,52 +190,3 @@ def read_record(path: Path) -> Record:
     except (ValueError, RecursionError):
         pass
     raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
-
-
-def options_like(path: Path, settings: Record) -> Options:
-    """The options that a picture was made with, from its settings.
-
-    Raises:
-        InputError: the options are of another version.
-    """
-    return _repeated(path, settings, TRANSFER, options_from_flat)
-
-
-def universal_like(path: Path, settings: Record) -> UniversalSettings:
-    """The options that a picture of universal style transfer was made with.
-
-    Raises:
-        InputError: it was made by another method, or the options are of another version.
-    """
-    return _repeated(path, settings, UNIVERSAL, settings_from_flat)
-
-
-def apply_like(path: Path, settings: Record) -> ApplySettings:
-    """The options that a picture was painted with in learned styles.
-
-    Raises:
-        InputError: it was made by another method, or the options are of another version.
-    """
-    return _repeated(path, settings, APPLY, apply_settings_from_flat)
-
-
-def _repeated(
-    path: Path,
-    settings: Record,
-    method: str,
-    from_flat: Callable[[Mapping[str, OptionValue]], OptionsOf],
-) -> OptionsOf:
-    """The options in a record of this method."""
-    if method_of(settings) != method:
-        raise InputError(
-            f"{path}: was made by `stylejax {method_of(settings)}`; repeat it with that command"
-        )
-    try:
-        return from_flat(settings["options"])
-    except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
-
-
-def network_like(settings: Record) -> NetworkName:
-    """The network that a picture was made with (early versions had but one, and did not say)."""
-    return settings.get("weights", {}).get("network", "densenet121")

@@ -18,6 +18,7 @@ from jaxtyping import PyTree
 from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
+from stylejax.fields import is_of_kind
 from stylejax.images.files import replace_file
 from stylejax.weights.read import read_tensor_file
 from stylejax.weights.write import tensor_bytes
@@ -79,17 +80,13 @@ def _write(path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Map
 
 def _is_whole(record: Any) -> bool:
     """Whether a record says what its readers ask for, in the types that they expect."""
-    number = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
     if not isinstance(record, dict) or not isinstance(record.get("styles"), list):
         return False
-    names, width = record["styles"], record.get("width")
-    named = bool(names) and all(isinstance(name, str) and name for name in names)
-    return (
-        named
-        and (number(width) and 0 < width <= _WIDEST)
-        and number(record.get("steps", 0))
-        and number(record.get("progress", 0))
-    )
+    counts = [record.get("width"), record.get("steps", 0), record.get("progress", 0)]
+    if not all(is_of_kind(count, float) for count in counts):
+        return False
+    names = record["styles"]
+    return bool(names and all(isinstance(n, str) and n for n in names) and 0 < counts[0] <= _WIDEST)
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any], str]:

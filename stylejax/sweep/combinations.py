@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from stylejax.errors import InputError
-from stylejax.fields import option
+from stylejax.fields import LARGEST_SEED, option
 from stylejax.options import (
     LossOptions,
     Options,
@@ -41,6 +41,7 @@ class SweptPictureOptions(PictureOptions):
         (PictureOptions.seed,),
         "Seeds of the noise, separated by commas; they need --init noise, uniform or mean.",
         at_least=0,
+        at_most=LARGEST_SEED,
     )
 
 
