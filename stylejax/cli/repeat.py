@@ -17,13 +17,16 @@ from stylejax.weights.read import bundled_folder
 Names = Mapping[str, object]
 """Fields of a command that a record has given defaults for, with these defaults."""
 
+Changes = dict[str, Any]
+"""Fields of a command with what is to stand in them."""
+
 
 def is_given(arguments: Sequence[str], flag: str) -> bool:
     """Whether an option stands on the line, in either spelling."""
     return any(argument.split("=")[0].replace("_", "-") == flag for argument in arguments)
 
 
-def _pictures(command: Command, found: RecordedFiles, names: Names) -> dict[str, Any]:
+def _pictures(command: Command, found: RecordedFiles, names: Names) -> Changes:
     """Content, styles and masks: those whose fields have what the record has, and no others."""
     # The very objects: an equal path on the line is given, and means what it says.
     kept = [
@@ -31,7 +34,7 @@ def _pictures(command: Command, found: RecordedFiles, names: Names) -> dict[str,
         for field, default in names.items()
         if field != "network" and getattr(command, field) is default
     ]
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     for field in ("content", "photos"):
         if field in kept:
             paths = found.find("content")
@@ -46,11 +49,9 @@ def _pictures(command: Command, found: RecordedFiles, names: Names) -> dict[str,
     return changes
 
 
-def _solved(
-    command: Transfer | Sweep, found: RecordedFiles, arguments: Sequence[str]
-) -> dict[str, Any]:
+def _solved(command: Transfer | Sweep, found: RecordedFiles, arguments: Sequence[str]) -> Changes:
     """Weights and start of a transfer or a sweep."""
-    changes = dict[str, Any]()
+    changes = Changes()
     repeated, picture = found.repeated, command.options.picture
     # Weights of another network than the one that is asked for would be of no use.
     same = command.network in (None, repeated.network)
@@ -62,9 +63,9 @@ def _solved(
     return changes
 
 
-def _universal(command: Universal, found: RecordedFiles) -> dict[str, Any]:
+def _universal(command: Universal, found: RecordedFiles) -> Changes:
     """Weights of the encoder and the decoders."""
-    changes = dict[str, Any]()
+    changes = Changes()
     if command.weights is None:
         changes["weights"] = found.weights()
         if command.decoders is None:
@@ -74,9 +75,9 @@ def _universal(command: Universal, found: RecordedFiles) -> dict[str, Any]:
     return changes
 
 
-def _applied(command: Apply, found: RecordedFiles, arguments: Sequence[str]) -> dict[str, Any]:
+def _applied(command: Apply, found: RecordedFiles, arguments: Sequence[str]) -> Changes:
     """The network of the styles, and the photograph whose statistics are held."""
-    repeated, changes = found.repeated, dict[str, Any]()
+    repeated, changes = found.repeated, Changes()
     if repeated.files["held"] and command.options.picture.hold_statistics == "first":
         (changes["held"],) = found.find("held")
     if not is_given(arguments, "--style"):

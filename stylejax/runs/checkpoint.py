@@ -113,6 +113,9 @@ def _read(path: Path) -> tuple[Record, Checkpoint]:
         # Those of earlier versions have no digest.
         if file.zip.comment and file.zip.comment != _digest(file.zip):
             raise ValueError("parts of another checkpoint")
+    # What is no array in the archive comes as its bytes.
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("parts that are no arrays")
     saved, level = json.loads(str(arrays.pop("settings"))), int(arrays.pop("level"))
     history = {
         name.removeprefix("history:"): column

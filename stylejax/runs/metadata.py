@@ -137,16 +137,20 @@ def record_with_options(settings: Record, options: Options) -> Record:
     return {**settings, "options": {**flatten_options(options), "init": start}}
 
 
-def decisive(value: Any) -> Any:
-    """A record, or what is in one, without what may differ between runs that are the same.
+def decisive(record: Record) -> Record:
+    """A record without what may differ between runs that are the same.
 
-    These are the names of files, whose sha256 stay, and the versions of packages.
+    These are the names of files, whose sha256 stay, and the versions of packages. The records of
+    several lanes may stand in a list.
     """
-    if isinstance(value, list):
-        return [decisive(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {key: decisive(each) for key, each in value.items() if key not in _NOT_DECISIVE}
+    inside = lambda value: (
+        decisive(value)
+        if isinstance(value, dict)
+        else [inside(each) for each in value]
+        if isinstance(value, list)
+        else value
+    )
+    kept = {key: inside(each) for key, each in record.items() if key not in _NOT_DECISIVE}
     if "sha256" in kept:
         kept.pop("name", None)
     options = kept.get("options")

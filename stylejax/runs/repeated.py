@@ -227,12 +227,11 @@ class RecordedFiles:
             places.append(samples_folder() / file.name)
         there = list(dict.fromkeys(path for path in places if _exists(path)))
         if not there:
-            where = " nor ".join(
-                f"in {folder.absolute()}" for folder in dict.fromkeys(self.folders)
-            )
+            folders = dict.fromkeys(folder.absolute() for folder in self.folders)
+            where = " or in ".join(map(str, folders))
             raise InputError(
                 f"{self.repeated.picture}: was made with {_ROLES[role]} {file.name} (sha256 "
-                f"{file.sha256[:12]}...), which is neither {where}; bring it there, or "
+                f"{file.sha256[:12]}...), which is not in {where}; bring it there, or "
                 f"{_ADVICE[role]}"
             )
         right = [path for path in there if len(there) > 1 and _has(path, file.sha256)]
