@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fuzzing import NAMES
 
-SECONDS_FOR_ONE, MEGABYTES = 60, 3000
+SECONDS_FOR_ONE, MEGABYTES = 300, 3000
 LONGEST = 2**14
 """Bytes of an input."""
 
