@@ -20,7 +20,7 @@ import numpy as np
 from stylejax.devices.hosts import as_first_process_says
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.runs.metadata import Record, decisive, upgrade_of
+from stylejax.runs.metadata import Record, decisive, is_shallow, upgrade_of
 from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History
 
@@ -125,7 +125,9 @@ def _read(path: Path) -> tuple[Record, Checkpoint]:
     leaves = [arrays[f"state:{index}"] for index in range(len(arrays) - len(history))]
     lengths = {column.shape for column in history.values()}
     numeric = all(column.dtype.kind in "fiu" for column in history.values())
-    if level < 1 or not isinstance(saved, dict) or len(lengths) > 1 or not numeric:
+    if level < 1 or not isinstance(saved, dict) or not is_shallow(saved):
+        raise ValueError("not what was written")
+    if len(lengths) > 1 or not numeric:
         raise ValueError("not what was written")
     if history and not (leaves and len(lengths.pop()) == 1):
         raise ValueError("a history of nothing")

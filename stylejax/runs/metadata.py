@@ -168,7 +168,8 @@ def style_in_file(style: str) -> str:
 
 def upgrade_of(before: Record, now: Record) -> str:
     """What has been upgraded between two runs, in words; empty where nothing has."""
-    for package, version in (before.get("versions") or {}).items():
+    versions = before.get("versions")
+    for package, version in versions.items() if isinstance(versions, dict) else ():
         newer = now["versions"].get(package)
         if newer not in (None, version):
             return f"{package} {version}, now {newer}"
@@ -180,6 +181,12 @@ def record_text(settings: Record, result: Mapping[str, int | float]) -> str:
     return json.dumps({**settings, "result": result}, ensure_ascii=True)
 
 
+def is_shallow(value: object, most: int = 8) -> bool:
+    """Whether no more than `most` levels lie within each other, as in every record of ours."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most > 0 and all(is_shallow(each, most - 1) for each in inner)
+
+
 def read_record(path: Path) -> Record:
     """The record stored in a picture.
 
@@ -189,7 +196,7 @@ def read_record(path: Path) -> Record:
     text = read_description(path)
     try:
         settings = json.loads(text or "")
-        if isinstance(settings, dict) and "stylejax" in settings:
+        if isinstance(settings, dict) and "stylejax" in settings and is_shallow(settings):
             return settings
     except (ValueError, RecursionError):
         pass
