@@ -134,7 +134,6 @@ def paint_sweep(
         InputError: a file cannot be written.
     """
     began, rows, kept, stopped = time.monotonic(), list[Row](), 0, False
-    request.output.mkdir(exist_ok=True)
     for number, lane in enumerate(grid.lanes):
         stopped = observer.stop()
         if stopped:
@@ -148,8 +147,12 @@ def paint_sweep(
             kept += 1
             continue
         start = time.monotonic()
-        method.write(path, *method.picture(lane.options), record)
+        picture = method.picture(lane.options)
+        # Not before it is known that there is something to put in.
+        request.output.mkdir(exist_ok=True)
+        method.write(path, *picture, record)
         rows.append(row | {"seconds": round(time.monotonic() - start, 3)})
+    request.output.mkdir(exist_ok=True)
     _write_tables(request.output, grid, rows)
     seconds = time.monotonic() - began
     return SweepSummary(request.output, tuple(rows), kept, 1, 0.0, seconds, (), stopped)
