@@ -133,9 +133,11 @@ def file_rows() -> Iterator[Row]:
             by_header = name.startswith(("half", "changed", "short")) or name.endswith(".tif")
             if place in few and not (by_header and place in ("like", "show")):
                 yield Row(f"{name} as {place}", line, name)
-    for name, reason in {"missing.png": "no such file", "folder.png": "folder.png"}.items():
+    for name in ("missing.png", "folder.png"):
         for place, line in places(name).items():
-            # A texture's or a transfer's photograph may be a folder of them, which is empty here.
+            # Where a folder may stand, one is named that holds nothing.
+            folder = name == "folder.png"
+            reason = {"apply photo": "need a folder"}.get(place, name) if folder else "no such file"
             yield Row(f"{name} as {place}", line, reason)
     for size, name in (((15, 15), "tiny.png"), ((1, 1), "one.png"), ((15, 900), "thin.png")):
         Image.fromarray(np.uint8(255 * picture(*size))).save(name)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from problems import picture, random_weights
-from small_painters import write_small_painter
 
 from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal
 from stylejax.cli.entry import main
@@ -18,9 +17,11 @@ from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions, Appl
 from stylejax.images.write import write_picture
 from stylejax.options import Options, PictureOptions, flatten_options
 from stylejax.runs.metadata import decisive, read_record
+from stylejax.runs.painters import bundled_painter
 from stylejax.universal.decoder_weights import BUNDLED
 from stylejax.universal.options import UniversalSettings
-from stylejax.weights.read import bundled_folder, default_weights
+from stylejax.weights.read import bundled_folder, default_weights, read_tensors
+from stylejax.weights.write import tensor_bytes
 
 FLAGS = ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
 FLAGS += ["--iterations", "1", "--quiet", "--no-compile-cache"]
@@ -126,8 +127,9 @@ def test_files_are_looked_for_in_order_and_the_right_one_is_taken(place):
 
 
 def test_what_is_missing_or_has_changed_is_one_line(place, capsys):
+    record = transfer_record()
     write_picture(place / "photo.png", picture(64, 64))
-    record = transfer_record() | {"content": entry("photo.png")}
+    record["content"] = entry("photo.png")
     like = made(record | {"content_masks": [put("mask.png", 3)]})
     Path("mask.png").unlink()
     message = refusal(["transfer", *like])
@@ -136,11 +138,11 @@ def test_what_is_missing_or_has_changed_is_one_line(place, capsys):
     like = made(record | {"init": put("start.png", 5)})
     Path("start.png").unlink()
     assert "--init" in refusal(["transfer", *like])
+    record["options"]["init"] = "content"
     like = made(record | {"weights": put("own.safetensors", 6) | {"network": "densenet121"}})
     Path("own.safetensors").unlink()
-    assert "--weights" in refusal(["transfer", *like, "--init", "noise"])
+    assert "--weights" in refusal(["transfer", *like])
 
-    record["options"]["init"] = "content"
     write_picture(place / "mask.png", picture(64, 64, seed=1))
     write_picture(place / "one.png", picture(64, 64, seed=2))
     like = made(record | {"styles": [entry("one.png")], "content_masks": [entry("mask.png")]})
@@ -192,10 +194,10 @@ def test_the_files_of_a_universal_picture_are_found(place):
 
 
 def test_the_files_of_a_painted_picture_are_found(place, capsys):
-    write_small_painter(place / "photos" / "own.safetensors")
+    shutil.copy(bundled_painter(), "photos/own.safetensors")
     write_picture(place / "photos" / "photo.png", picture(32, 32))
     options = ApplySettings(
-        ApplyOptions(("own.safetensors:a",)), ApplyPictureOptions(hold_statistics="first")
+        ApplyOptions(("own.safetensors:udnie",)), ApplyPictureOptions(hold_statistics="first")
     )
     record = {
         "method": "apply",
@@ -206,11 +208,12 @@ def test_the_files_of_a_painted_picture_are_found(place, capsys):
     }
     command = parse_command(["apply", "photos/photo.png", *made(record)])
     assert isinstance(command, Apply)
-    assert command.options.paint.style == ("photos/own.safetensors:a",)
+    assert command.options.paint.style == ("photos/own.safetensors:udnie",)
     assert command.held == Path("photos/first.png")
     command = parse_command(["apply", "photos/photo.png", *made(record), "--style", "scream"])
     assert isinstance(command, Apply) and command.options.paint.style == ("scream",)
-    write_small_painter(place / "photos" / "own.safetensors", names=("a", "c"))
+    tensors, metadata = read_tensors(bundled_painter())
+    Path("photos/own.safetensors").write_bytes(tensor_bytes(tensors, metadata))
     line = ["apply", "photos/photo.png", *made(record), "--hold-statistics", "none", "--quiet"]
     assert main(line) == 2
     assert "own.safetensors: is not the file" in capsys.readouterr().err
