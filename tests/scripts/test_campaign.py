@@ -11,7 +11,7 @@ from fuzzing import NAMES
 from fuzzing.targets import TARGETS, repacked, run_target
 from stylejax.errors import InputError
 
-TRIED = 40
+TRIED = 30
 """Of the rows, each some 50 ms; other ones in each half of the table."""
 
 
