@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
 
@@ -17,8 +17,9 @@ class Bounds(NamedTuple):
 
     def allow(self, number: int | float) -> bool:
         """Whether a number is within the bounds."""
+        # A whole number may be larger than any float.
         return (
-            math.isfinite(number)
+            (isinstance(number, int) or math.isfinite(number))
             and self.above < number
             and (self.at_least <= number <= self.at_most)
         )
@@ -28,8 +29,34 @@ class Bounds(NamedTuple):
         if math.isfinite(self.above):
             return f"more than {self.above:g}"
         if math.isfinite(self.at_most):
-            return f"{self.at_least:g} to {self.at_most:g}"
+            most = f"{self.at_most:g}" if self.at_most < 1e6 else f"{self.at_most}"
+            return f"{self.at_least:g} to {most}"
         return f"{self.at_least:g} or more"
+
+
+LARGEST_SEED = 2**63 - 1
+"""Larger numbers are none that a generator of random numbers takes."""
+
+
+def is_of_kind(value: object, kind: Any) -> bool:
+    """Whether a value that came from somewhere is what a field's annotation says.
+
+    Args:
+        value: any, with tuples for lists.
+        kind: str, int or float, a choice of literals, any of several, or a tuple of any length.
+    """
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return any(value == part and type(value) is type(part) for part in parts)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(is_of_kind(each, parts[0]) for each in value)
+    if parts:
+        return any(is_of_kind(value, part) for part in parts)
+    if kind is str:
+        return isinstance(value, str) and value.isprintable()
+    # To Python True is 1, and a whole number will do where a float is asked for.
+    numbers = (int, float) if kind is float else kind
+    return isinstance(value, numbers) and not isinstance(value, bool)
 
 
 class FieldDescription(NamedTuple):
@@ -73,6 +100,11 @@ def positional(default: T, help: str) -> T:
     """A field that the command line takes without a flag, and may be without."""
     metadata = {"help": help, "bounds": None, "positional": True}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def unasked(default: T) -> T:
+    """A field that no command line has: it is filled in by whoever makes the request."""
+    return dataclasses.field(default=default, metadata={"unasked": True})
 
 
 def describe_fields(options: type) -> Iterator[FieldDescription]:

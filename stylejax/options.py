@@ -6,10 +6,10 @@ The command line, its help and the record in a picture's metadata have these fie
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from stylejax.errors import InputError
-from stylejax.fields import describe_fields, option
+from stylejax.fields import LARGEST_SEED, describe_fields, is_of_kind, option
 from stylejax.sizes import SizeOptions
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
@@ -38,7 +38,7 @@ class PictureOptions(SizeOptions):
         "`uniform` (noise of the full range), `mean` (ImageNet's mean color), `universal` (what "
         "`stylejax universal` makes of the pictures), or the picture file named here.",
     )
-    seed: int = option(0, "Seed of the noise.", at_least=0)
+    seed: int = option(0, "Seed of the noise.", at_least=0, at_most=LARGEST_SEED)
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
     quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
 
@@ -249,12 +249,16 @@ def split_flat(values: Mapping[str, OptionValue], *groups: type) -> list[dict[st
     """The inverse of `flat_values`: the fields of each group that has them, lists as tuples.
 
     Raises:
-        InputError: a name that is no option (a picture made by another version).
+        InputError: a name that is no option (a picture made by another version), or a value that
+            its option cannot have.
     """
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     names = [[each.name for each in describe_fields(group)] for group in groups]
+    kinds = {name: kind for group in groups for name, kind in get_type_hints(group).items()}
     known = {name for group in names for name in group}
-    for name in given:
+    for name, value in given.items():
         if name not in known:
             raise InputError(f"unknown option {name!r}: made by another version?")
+        if not is_of_kind(value, kinds[name]):
+            raise InputError(f"option {name!r} is {values[name]!r:.60}, which it cannot be")
     return [{name: given[name] for name in group if name in given} for group in names]

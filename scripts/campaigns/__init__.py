@@ -1,1 +1,1 @@
-"""Campaigns against the program: many bad moments, each with the answer that is right."""
+"""The parts of `scripts/campaign.py`: tables of bad and odd inputs, kills, racing writers."""

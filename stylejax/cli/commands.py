@@ -32,7 +32,8 @@ class RunOptions(TerminalOptions):
     )
     like: Path | None = option(
         None,
-        "Take all options from a picture that stylejax made; those given here take precedence.",
+        "Take all options from a picture that stylejax made, and its inputs, which are looked for "
+        "beside it, beside the content picture and here; what is given here takes precedence.",
     )
     coordinator: str | None = option(
         None,

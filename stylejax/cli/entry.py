@@ -90,11 +90,13 @@ def _transfer(command: Transfer) -> int:
     _use_processes(run)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(graceful_interrupts())
-        observer = Observer(stage=interruptible_stage(stop), stop=stop)
+        observer = Observer(stage=interruptible_stage(stop), stop=stop, warn=complain)
         if is_first_process() and not run.quiet:
             display = ProgressDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)
-            observer = Observer(interruptible_stage(stop, display.stage), display.progress, stop)
+            observer = observer._replace(
+                stage=interruptible_stage(stop, display.stage), progress=display.progress
+            )
         summary = run_transfer(command, observer)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
@@ -120,7 +122,7 @@ def _sweep(command: Sweep) -> int:
     _use_processes(run)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(graceful_interrupts())
-        observer = SweepObserver(stage=interruptible_stage(stop), stop=stop)
+        observer = SweepObserver(stage=interruptible_stage(stop), stop=stop, warn=complain)
         if is_first_process() and not run.quiet:
             display = SweepDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)

@@ -35,8 +35,10 @@ from stylejax.cli.commands import (
 )
 from stylejax.cli.defaults import Defaults, defaults_for
 from stylejax.cli.display import print_screen
+from stylejax.cli.repeat import with_recorded_files
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
+from stylejax.runs.repeated import Repeated
 
 Type = Any
 """A type in any form that an annotation may have, unions and `Annotated` among them."""
@@ -157,7 +159,7 @@ def _fields_rule(
                 entry.metadata.get("help"),
             )
             for entry in dataclasses.fields(info.type)
-            if entry.init
+            if entry.init and not entry.metadata.get("unasked")
         ]
         return StructConstructorSpec(info.type, tuple(specs))
 
@@ -235,14 +237,14 @@ def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
     return [arguments[0], *arguments[2:]]
 
 
-def _defaults(arguments: Sequence[str]) -> Defaults:
-    """The defaults of this run; help is given without them where they cannot be found."""
+def _defaults(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
+    """The defaults of this run and what it repeats; help is given without, if need be."""
     try:
         return defaults_for(arguments)
     except InputError:
         if not {"-h", "--help"} & set(arguments):
             raise
-        return {}
+        return {}, None
 
 
 def parse_command(arguments: Sequence[str]) -> Command:
@@ -259,7 +261,8 @@ def parse_command(arguments: Sequence[str]) -> Command:
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)
-    registry.struct_rule(_fields_rule(_defaults(arguments), arguments))
+    defaults, repeated = _defaults(arguments)
+    registry.struct_rule(_fields_rule(defaults, arguments))
     with _one_line_errors(), _short_usage(), registry:
         command = tyro.cli(
             _union(COMMANDS, arguments),
@@ -268,4 +271,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
             args=list(arguments),
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         )
+    if repeated is not None:
+        names = defaults.get(type(command), {})
+        command = with_recorded_files(cast(Command, command), repeated, names, arguments)
     return cast(Command, command)

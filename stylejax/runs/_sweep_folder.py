@@ -10,7 +10,14 @@ from stylejax.images.files import check_writable, replace_file
 from stylejax.images.paths import is_folder, path_exists, real_path
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
-from stylejax.runs.metadata import Record, read_record, record_text, record_with_options
+from stylejax.runs.metadata import (
+    Record,
+    decisive,
+    read_record,
+    record_text,
+    record_with_options,
+    upgrade_of,
+)
 from stylejax.runs.prepare import ReadPictures
 from stylejax.runs.transfer import write_result
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
@@ -71,14 +78,19 @@ class SweepFolder:
         """The combinations that have no picture yet."""
         return [lane for lane in self.grid.lanes if self.path(lane).name not in self.rows]
 
-    def keep_finished(self) -> None:
-        """Take over the pictures that this very sweep has made before."""
+    def keep_finished(self) -> str:
+        """Take over the pictures that this very sweep has made before.
+
+        Returns:
+            What has been upgraded since then, as `upgrade_of` has it.
+        """
         try:
             known = {
                 row["picture"]: row for row in json.loads((self.folder / JSON).read_text("utf-8"))
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = {}
+        upgrade = ""
         for lane in self.grid.lanes:
             path = self.path(lane)
             try:
@@ -86,10 +98,13 @@ class SweepFolder:
                 result = settings.pop("result")
             except (InputError, KeyError):
                 continue
-            if settings == record_with_options(self.settings, lane.options):
+            wanted = record_with_options(self.settings, lane.options)
+            if decisive(settings) == decisive(wanted) and isinstance(result, dict):
                 self.rows[path.name] = make_row(
                     path.name, lane.options, result, known.get(path.name, {})
                 )
+                upgrade = upgrade or upgrade_of(settings, wanted)
+        return upgrade
 
     def write(
         self, lanes: Sequence[Combination], solved: BatchProgress, timings: Mapping[str, float]

@@ -13,6 +13,7 @@ from stylejax.images.read import PictureFile, decode_picture, read_picture_file,
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.runs.metadata import Record, file_entry, make_universal_record
 from stylejax.runs.prepare import decode_mask
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import STYLE_SUFFIX, UniversalRequest
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.universal.chain import Style
@@ -64,6 +65,11 @@ def prepare_universal(request: UniversalRequest) -> PreparedUniversal:
             entries.append(file_entry(files[path]))
     for path in (*request.content_masks, *request.style_masks):
         files[path] = read_picture_file(path)
+    sums = {path: file.sha256 for path, file in files.items()}
+    sums |= {path: entry["sha256"] for path, entry in zip(request.painted, entries, strict=True)}
+    read = {request.weights: weights.sha256, request.decoders: decoders.sha256}
+    sums |= {path: sha256 for path, sha256 in read.items() if path is not None}
+    check_expected(request.expected, sums)
     # Sent to the device once for all pictures.
     weights = weights._replace(variables=jax.device_put(weights.variables, device))
     decoders = decoders._replace(

@@ -29,6 +29,7 @@ from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.painters import ChosenStyles, choose_styles
 from stylejax.runs.prepare import check_masks_fit, decode_mask
+from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels
 
 _BYTES_A_PIXEL = 900
@@ -72,6 +73,8 @@ class StylePainter:
             file.painter.styles, file.painter.width, kernels=kernels_for(self.device.platform)
         )
         self.masks = {path: read_picture_file(path) for path in request.content_masks}
+        sums = {path: mask.sha256 for path, mask in self.masks.items()}
+        check_expected(request.expected, sums | {self.chosen.path: file.sha256})
         self.held: tuple[AllStatistics, PictureFile] | None = None
 
     def mixture(self, masks: tuple[Mask, ...]) -> Array:
@@ -148,13 +151,26 @@ class StylePainter:
             self.device.platform,
         )
 
+    def _file(self, path: Path) -> PictureFile:
+        file = read_picture_file(path)
+        check_expected(self.request.expected, {path: file.sha256})
+        return file
+
+    def hold(self, path: Path) -> None:
+        """Take the statistics of a photograph for all others, as `hold_statistics` says.
+
+        Raises:
+            InputError: the photograph cannot be used, or its statistics are not to be held.
+        """
+        self.picture(self._file(path))
+
     def paint(self, path: Path, output: Path) -> None:
         """Make one picture file.
 
         Raises:
             InputError: as in `picture`, or the file cannot be written.
         """
-        file = read_picture_file(path)
+        file = self._file(path)
         longest = self.request.options.picture.size or max(file.height, file.width)
         with memory_guard(longest, self.device):
             image, alpha = self.picture(file)
@@ -189,6 +205,8 @@ def run_apply(
     jobs = list_pictures(request)
     painter = StylePainter(request)
     with jax.default_device(painter.device):
+        if request.held is not None:
+            painter.hold(request.held)
         painted = paint_all(jobs, painter.paint, observer, is_single=request.is_single)
     seconds = time.monotonic() - began
     return ApplySummary(request.output, *painted, painter.chosen, painter.device, seconds)

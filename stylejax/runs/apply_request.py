@@ -6,12 +6,13 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplySettings, check_apply_options
-from stylejax.fields import option, positional, required
+from stylejax.fields import option, positional, required, unasked
 from stylejax.images.files import check_not_inputs, check_writable
 from stylejax.images.paths import is_folder, list_folder, path_exists
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import WRITE_FORMATS, check_output
 from stylejax.options import DeviceName, check_bounds
+from stylejax.runs.repeated import Expected
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class ApplyRequest:
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )
+    expected: Expected = unasked(())
+    held: Path | None = unasked(None)
 
     @property
     def is_single(self) -> bool:
@@ -105,6 +108,7 @@ def list_pictures(request: ApplyRequest) -> list[tuple[Path, Path]]:
             if other is not path:
                 raise InputError(f"{path} and {other} would both be {path.stem}.png; rename one")
     inputs = [*(path for path, _ in jobs), *request.content_masks]
+    inputs += [] if request.held is None else [request.held]
     check_not_inputs((output for _, output in jobs), inputs)
     return jobs
 

@@ -17,7 +17,7 @@ from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue
 from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE
-from stylejax.runs.metadata import Record, read_record
+from stylejax.runs.metadata import Record, decisive, read_record
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
 from stylejax.sweep.combinations import (
@@ -107,7 +107,7 @@ def all_combinations(
 
 def _is_made(path: Path, record: Record) -> bool:
     try:
-        return read_record(path) == record
+        return decisive(read_record(path)) == decisive(record)
     except InputError:
         return False
 
@@ -135,7 +135,6 @@ def paint_sweep(
         InputError: a file cannot be written.
     """
     began, rows, kept, stopped = time.monotonic(), list[Row](), 0, False
-    make_folder(request.output)
     for number, lane in enumerate(grid.lanes):
         stopped = observer.stop()
         if stopped:
@@ -149,8 +148,12 @@ def paint_sweep(
             kept += 1
             continue
         start = time.monotonic()
-        method.write(path, *method.picture(lane.options), record)
+        picture = method.picture(lane.options)
+        # Not before it is known that there is something to put in.
+        make_folder(request.output)
+        method.write(path, *picture, record)
         rows.append(row | {"seconds": round(time.monotonic() - start, 3)})
+    make_folder(request.output)
     _write_tables(request.output, grid, rows)
     seconds = time.monotonic() - began
     return SweepSummary(request.output, tuple(rows), kept, 1, 0.0, seconds, (), stopped)

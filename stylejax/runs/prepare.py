@@ -33,6 +33,7 @@ from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import Record, file_entry, make_record
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
 from stylejax.transfer.history import check_plotting
 from stylejax.transfer.problem import Pictures
@@ -164,6 +165,7 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     options = request.options
     check_options(options, len(request.styles))
     files = {path: read_picture_file(path) for path in request.pictures}
+    check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
     styles = [files[path] for path in request.styles]
     check_masks_fit(
         request.content_masks, request.style_masks, files[request.content], styles, files
@@ -177,6 +179,8 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
         devices = devices_for_height(devices, size[0], asked=asked)
     device = next(each for each in devices if each.process_index == jax.process_index())
     weights = read_weights(find_weights(request.weights), network=request.network)
+    if request.weights is not None:
+        check_expected(request.expected, {request.weights: weights.sha256})
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from stylejax.fields import option, positional, required
+from stylejax.fields import LARGEST_SEED, option, positional, required, unasked
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
+from stylejax.runs.repeated import Expected
 from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
     MOST_UNASKED,
@@ -59,6 +60,7 @@ class _Common:
     resume: bool = option(
         False, "Go on with the run that was killed or interrupted; what is finished is kept."
     )
+    expected: Expected = unasked(())
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class FigureRequest:
     )
     size: int = option(256, "Longest side of each picture in pixels.", at_least=SMALLEST_SIZE)
     iterations: int = option(60, "Iterations for each picture.", at_least=1)
-    seed: int = option(0, "Seed of the noise.", at_least=0)
+    seed: int = option(0, "Seed of the noise.", at_least=0, at_most=LARGEST_SEED)
     weights: Path | None = option(None, _WEIGHTS_HELP)
     device: DeviceName | None = option(None, _DEVICE_HELP)
 

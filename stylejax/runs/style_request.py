@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from stylejax.errors import InputError
-from stylejax.fields import option, positional, required
+from stylejax.fields import LARGEST_SEED, option, positional, required
 from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
 
@@ -70,7 +70,7 @@ class StyleRequest:
         0.5, "How often the identity is trained, over how often a style is.", at_least=0
     )
     precision: Precision = option("float32", "Precision of the products inside both networks.")
-    seed: int = option(0, "Seed of everything random.", at_least=0)
+    seed: int = option(0, "Seed of everything random.", at_least=0, at_most=LARGEST_SEED)
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )

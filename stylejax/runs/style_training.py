@@ -110,7 +110,7 @@ class _Training:
         self.clock = _Clock(request, started, begin)
         self.history: list[dict[str, Any]] = []
         self.reports: list[StepReport] = []
-        self.validation_seconds, self.diverged = 0.0, False
+        self.validation_seconds, self.diverged, self.failed = 0.0, False, False
 
     def seconds(self) -> float:
         """Since the program started."""
@@ -148,6 +148,15 @@ class _Training:
         write_painter(self.request.output, self.state.average, record)
         if self.request.checkpoint is not None:
             write_checkpoint(self.request.checkpoint, self.state, record)
+
+    def _if_possible(self, write: Callable[[], None]) -> None:
+        """Write what is written as it goes on; where that fails it is said once, and goes on."""
+        try:
+            write()
+        except InputError as error:
+            if not self.failed:
+                self.tell(f"{error}; the training goes on, and what was written before stays")
+            self.failed = True
 
     def line(self, rate: float, seconds: float) -> None:
         """Tell what the steps since the last line have seen."""
@@ -211,10 +220,10 @@ class _Training:
                     self.line(self.rate, now - told)
                     told = now
                 if now - saved > SECONDS_BETWEEN_SAVES:
-                    self.saved()
+                    self._if_possible(self.saved)
                     saved = now
                 if now - validated > SECONDS_BETWEEN_VALIDATIONS:
-                    self.validated()
+                    self._if_possible(self.validated)
                     told = validated = time.monotonic()
         return stopped
 
@@ -228,7 +237,9 @@ def _check_same(
         InputError: names what differs.
     """
     decisive = ("paintings_sha256", "encoder_sha256", "size", "style_size", "batch", "weights")
-    for name in ("styles", *(decisive if is_checkpoint else ())):
+    # Names may be others where the paintings are the same.
+    same = before.get("paintings_sha256") == now["paintings_sha256"]
+    for name in (*(() if same else ("styles",)), *(decisive if is_checkpoint else ())):
         if before.get(name) != now[name]:
             raise InputError(
                 f"{path}: was trained with other {name} ({before.get(name)}, not {now[name]}); "

@@ -18,13 +18,14 @@ from stylejax.errors import InputError
 from stylejax.images.paths import make_folder
 from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
 from stylejax.runs.checkpoint import (
+    BYTES_MAY_DIFFER,
     Checkpoint,
     CheckpointClock,
+    CheckpointFile,
     checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
     restore_state,
-    save_checkpoint,
 )
 from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
@@ -55,6 +56,7 @@ class SweepObserver(NamedTuple):
     log: Callable[[str], None] = lambda text: None
     progress: Callable[[SweepProgress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False
+    warn: Callable[[str], None] = lambda text: None
 
 
 class SweepSummary(NamedTuple):
@@ -99,7 +101,7 @@ class _Batches:
             strip_rows=prepared.strip_rows,
             stage=observer.stage,
         )
-        self.checkpoint = sweep_checkpoint_path(request.output)
+        self.file = CheckpointFile(sweep_checkpoint_path(request.output), observer.warn)
         self.clock = CheckpointClock()
         self.work, self.to_do, self.seconds, self.solving = 0.0, 0.0, 0.0, 0.0
 
@@ -168,21 +170,26 @@ class _Batches:
             iterations, evaluations = progress.spent
             spent = {"iterations": iterations, "evaluations": evaluations}
             suspended = Checkpoint(progress.level, states, spent)
-            save_checkpoint(self.checkpoint, self._of_batch(lanes), suspended)
+            self.file.save(self._of_batch(lanes), suspended)
 
     def _suspended(self, lanes: Sequence[Combination]) -> SuspendedBatch | None:
         """The batch as a killed sweep left it, where this one goes on and it was on this one."""
         if not self.resume:
             return None
+        path, levels = self.file.path, len(self.prepared.levels)
         try:
-            level, leaves, spent = load_checkpoint(self.checkpoint, self._of_batch(lanes))
+            level, leaves, spent, upgrade = load_checkpoint(path, self._of_batch(lanes), levels)
         except InputError:
             # Of another batch, or none: only finished pictures are kept then.
             return None
-        assert isinstance(leaves, list)
+        counted = [spent.get(name, np.zeros(0)) for name in ("iterations", "evaluations")]
+        if not isinstance(leaves, list) or any(each.shape != (len(lanes),) for each in counted):
+            return None
+        if upgrade:
+            self.observer.warn(f"{path} was written with {upgrade}: {BYTES_MAY_DIFFER}")
         return SuspendedBatch(
             level,
-            np.stack([spent["iterations"], spent["evaluations"]]),
+            np.stack(counted),
             lambda problem: restore_state(leaves, problem.shapes()),
         )
 
@@ -234,7 +241,9 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
         batches = _Batches(request, prepared, read, observer)
         folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)
         if request.first.resume:
-            folder.keep_finished()
+            upgrade = folder.keep_finished()
+            if upgrade:
+                observer.warn(f"pictures made with {upgrade} are kept: {BYTES_MAY_DIFFER}")
         kept = len(folder.rows)
         if is_first_process():
             make_folder(folder.folder)
@@ -243,7 +252,7 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             folder.write_tables()
             folder.write_sheet()
             if not stopped:
-                remove_checkpoint(batches.checkpoint)
+                remove_checkpoint(batches.file.path)
     return SweepSummary(
         folder.folder,
         tuple(folder.sorted_rows()),

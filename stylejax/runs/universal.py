@@ -26,6 +26,7 @@ from stylejax.runs._universal_files import (
 )
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.prepare import check_masks_fit
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import (
     UniversalRequest,
     check_universal_request,
@@ -142,6 +143,8 @@ class UniversalPainter:
         if self.prepared.request.is_folder:
             make_folder(output.parent)
         file = None if path is None else read_picture_file(path)
+        if file is not None:
+            check_expected(self.prepared.request.expected, {file.path: file.sha256})
         picture = self.prepared.request.options.picture
         with memory_guard(picture.longest, self.prepared.device):
             image, alpha = self.picture(file)

@@ -4,12 +4,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from stylejax.errors import InputError
-from stylejax.fields import option, positional, required
+from stylejax.fields import option, positional, required, unasked
 from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.images.paths import is_folder, list_folder, path_exists
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds
+from stylejax.runs.repeated import Expected
 from stylejax.universal.options import UniversalSettings, blend_weights, check_universal_options
 
 STYLE_SUFFIX = ".safetensors"
@@ -63,6 +64,7 @@ class UniversalRequest:
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )
+    expected: Expected = unasked(())
 
     @property
     def painted(self) -> tuple[Path, ...]:

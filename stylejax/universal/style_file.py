@@ -15,7 +15,7 @@ from stylejax.images.files import replace_file
 from stylejax.universal.decoders import CHANNELS
 from stylejax.universal.options import LEVEL_NAMES
 from stylejax.universal.transforms import Statistics
-from stylejax.weights.read import read_tensors
+from stylejax.weights.read import read_tensor_file
 from stylejax.weights.write import tensor_bytes
 
 FORMAT = "stylejax-style-1"
@@ -41,7 +41,7 @@ def read_style(path: Path, *, encoder: str) -> dict[str, Statistics]:
     Raises:
         InputError: the file is missing, damaged, no style, or of another encoder.
     """
-    tensors, metadata = read_tensors(path)
+    tensors, metadata, _ = read_tensor_file(path, "style ")
     if metadata.get("format") != FORMAT:
         raise InputError(f"style {path}: not a file of style statistics; name one, or a picture")
     made_of = metadata.get("encoder", "")
