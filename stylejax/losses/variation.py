@@ -22,7 +22,7 @@ Differences = Float[Array, "_ _ 3"]
 
 def neighbor_differences(image: Image) -> tuple[Differences, Differences]:
     """To the neighbor below and to the one beside, without the last row and column."""
-    image = with_neighbors(jnp.asarray(image))
+    image = jnp.asarray(with_neighbors(image))
     here = image[:-1, :-1]
     return image[1:, :-1] - here, image[:-1, 1:] - here
 

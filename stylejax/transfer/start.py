@@ -28,7 +28,7 @@ def drawn_in(pixels: Pixels) -> Pixels:
     At its ends the map to [0, 1] (`parameterization.bounded`) has a tenth of its slope. So a
     drawing's gradient is small almost everywhere, the first step is ten times too long, and what it
     throws beyond an end, where there is no slope at all, never comes back: bars and specks that
-    glow (docs/pictures.md). A tenth of a picture is enough to be seen; most photographs have less.
+    glow (docs/pictures.md). Most photographs have too little of them for that.
     """
     saturated = (pixels <= CLOSEST) | (pixels >= 1.0 - CLOSEST)
     if np.mean(saturated) < SATURATED_SHARE:

@@ -16,7 +16,7 @@ from stylejax.options import StyleLoss
 
 NETWORK = smooth_network()
 TEXTURE = picture(16, 16)
-BLACK, RED = np.zeros_like(TEXTURE), np.zeros_like(TEXTURE) + np.float32([0.78, 0.12, 0.12])
+BLACK, RED = np.zeros_like(TEXTURE), np.full((16, 16, 3), (0.78, 0.12, 0.12), np.float32)
 PAIRS = {
     "one color as content": (RED, TEXTURE),
     "one color as style": (TEXTURE, RED),

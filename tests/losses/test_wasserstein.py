@@ -25,8 +25,8 @@ def covariances(moments):
 def by_scipy(moments, target):
     """|m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), over N."""
     ours, theirs = covariances(moments), covariances(target)
-    root = scipy.linalg.sqrtm(ours).real
-    overlap = np.trace(scipy.linalg.sqrtm(root @ theirs @ root).real)
+    root = np.real(scipy.linalg.sqrtm(ours))
+    overlap = np.trace(np.real(scipy.linalg.sqrtm(root @ theirs @ root)))
     means = np.sum((np.asarray(moments.mean, np.float64) - np.asarray(target.mean)) ** 2)
     return (means + np.trace(ours) + np.trace(theirs) - 2.0 * overlap) / len(ours)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from problems import picture
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
@@ -30,7 +30,7 @@ def test_a_drawing_takes_the_colors_of_the_painting():
     options = Options(loss=loss, solve=SolverOptions(iterations=15, levels=1))
     painting = read_picture(sample_picture("starlit-swirls.jpg"), 85).pixels[:64, :64]
     image = style_transfer(drawing(), [painting], options=options).image
-    distance, _ = cKDTree(painting.reshape(-1, 3)).query(image.reshape(-1, 3))
+    distance, _ = KDTree(painting.reshape(-1, 3)).query(image.reshape(-1, 3))
     # From pure white on, a tenth of the picture glows in colors that are not in the painting.
     assert np.mean(distance > 0.2) < 0.01
 
