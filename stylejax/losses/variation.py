@@ -1,9 +1,9 @@
 """Total variation: what grain costs.
 
-Pictures are height x width x 3 in [0, 1] and at least 2 x 2; results are float32 scalars, at least
-0, without unit. Published programs sum the differences of values in [0, 255], each in a way of its
-own (docs/presets.md says which program has which). The tuned forms are
-`stylejax.networks.kernels.variation`.
+Pictures are height x width x 3 in [0, 1], one row or column counting as two alike; results are
+float32 scalars, at least 0, without unit. Published programs sum the differences of values in
+[0, 255], each in a way of its own (docs/presets.md says which program has which). The tuned forms
+are `stylejax.networks.kernels.variation`.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from stylejax.networks.kernels.variation import with_neighbors
 from stylejax.types import Image, Scalar
 
 Regularizer = Callable[[Image], Scalar]
@@ -21,7 +22,7 @@ Differences = Float[Array, "_ _ 3"]
 
 def neighbor_differences(image: Image) -> tuple[Differences, Differences]:
     """To the neighbor below and to the one beside, without the last row and column."""
-    image = jnp.asarray(image)
+    image = jnp.asarray(with_neighbors(image))
     here = image[:-1, :-1]
     return image[1:, :-1] - here, image[:-1, 1:] - here
 
@@ -51,7 +52,7 @@ def total_variation_power(image: Image, exponent: float | Scalar = 1.25) -> Scal
 
 def total_variation_power_sum(image: Image) -> Scalar:
     """Sum over pixels and channels of (vertical^2 + horizontal^2)^1.25, of values in [0, 255]."""
-    return image[1:, 1:].size * total_variation_power(255.0 * image)
+    return with_neighbors(image)[1:, 1:].size * total_variation_power(255.0 * image)
 
 
 def total_variation_squared_sum(image: Image) -> Scalar:

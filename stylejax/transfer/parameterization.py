@@ -30,8 +30,8 @@ GRID_WIDTH = 0.04
 GRID_SCALE = 0.05
 """What the grid's frequencies are multiplied by."""
 
-# Half a gray level of 8 bits.
-_CLOSEST = 1.0 / 512.0
+CLOSEST = 1.0 / 512.0
+"""How near to 0 and 1 a start picture may be: half a gray level of 8 bits."""
 
 Latent = Float[Array, "height width 3"]
 Planes = Float[Array, "3 height width"]
@@ -57,7 +57,7 @@ def unbounded(pixels: Pixels) -> np.ndarray:
     Values closer than half a gray level to 0 or 1 are first moved to that distance: at the very
     ends the inverse is infinite and no gradient would ever bring such a pixel back.
     """
-    y = np.clip(pixels.astype(np.float64), _CLOSEST, 1.0 - _CLOSEST) / SOFTNESS
+    y = np.clip(pixels.astype(np.float64), CLOSEST, 1.0 - CLOSEST) / SOFTNESS
     latent = SOFTNESS * (np.log(np.expm1(y)) - np.log1p(-np.exp(y - 1.0 / SOFTNESS)))
     return latent.astype(np.float32)
 
