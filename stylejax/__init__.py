@@ -4,9 +4,10 @@ Everything on the way is a function of arrays and pytrees that can be called, di
 mapped by itself.
 """
 
-from stylejax.errors import InputError
+from stylejax.errors import InputError, InputWarning
+from stylejax.images.arrays import Picture, PictureLike, as_picture
 from stylejax.images.masks import Masks
-from stylejax.images.read import Picture, read_picture
+from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.images.write import write_picture
 from stylejax.losses.content import content_loss
@@ -61,6 +62,7 @@ __all__ = [
     "DenseNet",
     "Form",
     "InputError",
+    "InputWarning",
     "Layer",
     "LossOptions",
     "LossTerms",
@@ -72,6 +74,7 @@ __all__ = [
     "Objective",
     "Options",
     "Picture",
+    "PictureLike",
     "PictureOptions",
     "Problem",
     "Progress",
@@ -87,6 +90,7 @@ __all__ = [
     "View",
     "Weights",
     "adam",
+    "as_picture",
     "chunks_of_about",
     "content_loss",
     "feature_extractor",

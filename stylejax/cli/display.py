@@ -5,7 +5,9 @@ Progress is a bar, or now and then a line where there is no terminal to draw on.
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from stylejax.errors import InputWarning
 from stylejax.runs.sweep import SweepProgress
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
@@ -175,3 +178,22 @@ def print_text(text: str) -> None:
 def complain(text: str) -> None:
     """Print what went wrong on standard error."""
     sys.stderr.write(f"stylejax: {text}\n")
+
+
+@contextlib.contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Print what is amiss with a file as one line, whatever Python is told to do with warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        show = warnings.showwarning
+
+        def speak(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, InputWarning):
+                complain(f"note: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = speak
+        yield

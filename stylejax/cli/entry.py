@@ -40,6 +40,7 @@ from stylejax.cli.display import (
     figure_display,
     print_table,
     print_text,
+    spoken_warnings,
 )
 from stylejax.cli.one_pass import (
     INTERRUPTED,
@@ -238,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Show: _show,
             WeightFiles: _weights,
         }
-        return actions[type(command)](command)
+        with spoken_warnings():
+            return actions[type(command)](command)
     except InputError as error:
         complain(f"error: {error}")
         return _alone(2)

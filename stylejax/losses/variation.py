@@ -11,6 +11,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from stylejax.images.arrays import as_picture
 from stylejax.types import Image, Scalar
 
 Regularizer = Callable[[Image], Scalar]
@@ -21,7 +22,7 @@ Differences = Float[Array, "_ _ 3"]
 
 def neighbor_differences(image: Image) -> tuple[Differences, Differences]:
     """To the neighbor below and to the one beside, without the last row and column."""
-    image = jnp.asarray(image)
+    image = jnp.asarray(as_picture(image, "image", bounded=False))
     here = image[:-1, :-1]
     return image[1:, :-1] - here, image[:-1, 1:] - here
 

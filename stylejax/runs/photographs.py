@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from stylejax.errors import InputError
-from stylejax.images.read import PictureFile, decode_picture
+from stylejax.images.read import READ_SUFFIXES, PictureFile, decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.types import OtherPixels, Pixels
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+_ENDINGS = READ_SUFFIXES - {".gif"}
 
 
 class Photographs(NamedTuple):

@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
-from stylejax.types import Variables
+from stylejax.types import PathLike, Variables
 from stylejax.weights.names import variables_from_state_dict
 
 MANIFEST = "manifest.json"
@@ -200,7 +200,7 @@ def read_network(path: Path) -> NetworkName:
     return _network(path, *read_names(path))
 
 
-def read_weights(path: Path | None = None, *, network: NetworkName | None = None) -> Weights:
+def read_weights(path: PathLike | None = None, *, network: NetworkName | None = None) -> Weights:
     """Read a weight file, the bundled one unless `path` names another.
 
     Args:
@@ -216,7 +216,7 @@ def read_weights(path: Path | None = None, *, network: NetworkName | None = None
             f"no {network} weights are bundled: name a file with --weights (made by "
             "`stylejax weights convert` or `stylejax weights fetch`)"
         )
-    path = default_weights() if path is None else path
+    path = default_weights() if path is None else Path(path)
     tensors, metadata, sha256 = _read_tensors(path)
     trained = _verify(path, sha256)
     held = _network(path, tensors, metadata)
