@@ -31,8 +31,8 @@ from stylejax.types import PathLike
 # In pixels: two positions of a feature map of stride 8.
 MINIMUM_SIDE = 16
 HUGE_PIXELS = 2**25
-"""A JPEG of more pixels is decoded reduced where a small picture is asked for: as a whole it takes
-26 bytes a pixel."""
+"""A picture of more pixels is reduced before it is made floats, where a small one is asked for: as
+a whole it takes 26 bytes a pixel. A JPEG is not even decoded as a whole."""
 
 READ_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif")
@@ -41,6 +41,8 @@ READ_SUFFIXES = frozenset(
 
 # As Pillow names them; the second are pictures of several lenses or of one for each eye.
 _JPEGS = ("JPEG", "MPO")
+# Modes whose samples can be averaged.
+_REDUCED = ("L", "RGB", "CMYK")
 
 
 class PictureFile(NamedTuple):
@@ -95,7 +97,7 @@ def decode_picture(
     """Decode a picture (of an animation the first frame), its longer side made `longest`.
 
     Pixels are height x width x 3 and alpha height x width, float32 in [0, 1]. An embedded ICC
-    profile is converted to sRGB; one that cannot be used is ignored. A huge JPEG may come out
+    profile is converted to sRGB; one that cannot be used is ignored. A huge one may come out
     reduced where height and width of `at_least` are all that is needed, to twice that or more.
 
     Raises:
@@ -244,16 +246,21 @@ def _decode_with_pillow(path: Path, content: bytes, at_least: tuple[int, int] | 
     return loaded_layers(path, upright)._replace(note=note)
 
 
-def _loaded(content: bytes, at_least: tuple[int, int] | None) -> ImageFile.ImageFile:
-    """A picture decoded by Pillow, a huge JPEG no larger than need be."""
+def _loaded(content: bytes, at_least: tuple[int, int] | None) -> Image.Image:
+    """A picture decoded by Pillow, a huge one no larger than need be."""
     image = _open(io.BytesIO(content))
     is_huge = image.width * image.height > HUGE_PIXELS
-    if at_least is not None and is_huge and image.format in _JPEGS:
-        rows, columns = at_least[:: -1 if orientation_of(image) >= 5 else 1]
+    rows, columns = at_least or (image.height, image.width)
+    if orientation_of(image) >= 5:
+        rows, columns = columns, rows
+    if is_huge and image.format in _JPEGS:
         image.draft(None, (2 * columns, 2 * rows))
     if image.format == "PNG":
         mend_transparency(content, image)
     image.load()
+    factor = min(image.width // (2 * columns), image.height // (2 * rows))
+    if is_huge and factor > 1 and image.mode in _REDUCED and not image.has_transparency_data:
+        return image.reduce(factor)
     return image
 
 

@@ -96,8 +96,7 @@ def style_sweep(
     compile once. An interrupt (Ctrl-C) ends the sweep with what there is.
 
     Args:
-        content: the content picture, height x width x 3 in [0, 1], or another `as_picture`; the
-            results have its size.
+        content: the content picture (`as_picture`); the results have its size.
         styles: one or more style pictures, likewise; `loss.style_blend` says which of them a
             combination takes.
         options: of each combination; they may differ in the weights of the loss, in
