@@ -182,8 +182,9 @@ def _check_kinds(group: object) -> None:
     Raises:
         InputError: names the option, its value and what it may be.
     """
-    for name, kind in get_type_hints(type(group)).items():
-        value, flag = getattr(group, name), _flag(name)
+    kinds = get_type_hints(type(group))
+    for name, value in vars(group).items():
+        kind, flag = kinds[name], _flag(name)
         if get_origin(kind) is Literal and value not in get_args(kind):
             words = [str(each) for each in get_args(kind)]
             hint = nearest_hint(str(value), words)

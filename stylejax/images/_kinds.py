@@ -137,5 +137,5 @@ def why_not_recognized(content: bytes) -> str:
     if kind == "JPEG" and (unusual := unsupported_jpeg(content)):
         return f"{unusual} is not supported; {SAVE_AS}"
     if kind in READ_FORMATS:
-        return f"damaged or cut off (the header of a {kind}); save or download it again"
+        return f"damaged or cut off (its {kind} header); save or download it again"
     return f"{kind} is not supported; {SAVE_AS}"

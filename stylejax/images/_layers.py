@@ -3,8 +3,11 @@
 Samples are height x width x channels; as floats they are in [0, 1].
 """
 
+import contextlib
 import io
+import os
 import sys
+import threading
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -97,6 +100,28 @@ def to_srgb(samples: Samples, space: Space, profile: bytes | None) -> Pixels:
     return scaled(convert_to_srgb(image, profile), 255)
 
 
+_QUIETING = threading.Lock()
+
+
+def load_quietly(image: ImageFile.ImageFile) -> None:
+    """Decode a picture; what its decoder says of damage on standard error goes nowhere.
+
+    libtiff writes to the file and not to Python's stream, so the file is what is exchanged.
+    """
+    if all(tile.codec_name != "libtiff" for tile in image.tile):
+        image.load()
+        return
+    with _QUIETING, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # Standard error may be closed.
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 2)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            stack.callback(os.close, nowhere)
+            os.dup2(nowhere, 2)
+        image.load()
+
+
 def raw_samples(content: bytes, kind: str, raw_mode: str) -> UInt8[np.ndarray, "_ _ _"]:
     """What Pillow decodes where it takes a file's samples for those of another `raw_mode`."""
     image = Image.open(io.BytesIO(content), formats=(kind,))
@@ -107,7 +132,7 @@ def raw_samples(content: bytes, kind: str, raw_mode: str) -> UInt8[np.ndarray, "
         )
         for tile in image.tile
     ]
-    image.load()
+    load_quietly(image)
     return np.asarray(image)
 
 

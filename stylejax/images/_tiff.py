@@ -71,6 +71,7 @@ class Tiff(NamedTuple):
     def kind(self) -> str:
         """Container and type of sample in words: `32-bit float TIFF`."""
         bits, form = self.page.bitspersample, self.page.sampleformat
+        bits = bits if isinstance(bits, int) else "/".join(map(str, bits))
         word = {2: "signed integer ", 3: "float ", 5: "complex ", 6: "complex "}.get(form, "")
         if not word and isinstance(bits, int) and bits > 16:
             word = "integer "
@@ -105,6 +106,9 @@ def open_tiff(name: object, file: io.BufferedReader | io.BytesIO) -> Tiff | None
         page = whole.pages.first
         assert isinstance(page, TiffPage)
         tiff = Tiff(page, whole.byteorder)
+        numbers = (*tiff.size, page.samplesperpixel, page.imagedepth, page.sampleformat)
+        if not all(isinstance(number, int) and number > 0 for number in numbers):
+            return None
         is_raw = _DNG_VERSION in page.tags or (page.subfiletype & 1 and _SUB_IFDS in page.tags)
     except Exception:  # On damaged files nearly anything.
         return None
@@ -169,8 +173,9 @@ def _checked_space(name: object, tiff: Tiff) -> tuple[Space, bool]:
 def _decoded(name: object, tiff: Tiff, content: bytes, space: Space, extra: bool) -> Samples | None:
     """The samples in [0, 1] that count, an alpha last; None where Pillow is to decode them."""
     page = tiff.page
-    end = max(sum(part) for part in zip(page.dataoffsets, page.databytecounts, strict=False))
-    if end > len(content) or 0 in page.databytecounts:
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    is_whole = parts and all(count and offset + count <= len(content) for offset, count in parts)
+    if not is_whole or (page.photometric == PHOTOMETRIC.PALETTE and page.colormap is None):
         raise InputError(f"{name}: damaged or cut off ({tiff.kind}); save or download it again")
     try:
         values = page.asarray(maxworkers=1)

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from stylejax.errors import InputError, InputWarning
 from stylejax.images._jpeg import completed_jpeg
 from stylejax.images._kinds import SAVE_AS, kind_of, pillow_formats, why_not_recognized
-from stylejax.images._layers import TURNS, Layers
+from stylejax.images._layers import TURNS, Layers, load_quietly
 from stylejax.images._pillow import exif_of, loaded_layers, orientation_of
 from stylejax.images._png import decode_png16, find_exif, mend_transparency
 from stylejax.images._refusals import MAXIMUM_PIXELS, one_line_errors
@@ -257,7 +257,7 @@ def _loaded(content: bytes, at_least: tuple[int, int] | None) -> Image.Image:
         image.draft(None, (2 * columns, 2 * rows))
     if image.format == "PNG":
         mend_transparency(content, image)
-    image.load()
+    load_quietly(image)
     factor = min(image.width // (2 * columns), image.height // (2 * rows))
     if is_huge and factor > 1 and image.mode in _REDUCED and not image.has_transparency_data:
         return image.reduce(factor)
