@@ -18,7 +18,13 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from stylejax.errors import InputError, InputWarning
 from stylejax.images._jpeg import completed_jpeg
-from stylejax.images._kinds import SAVE_AS, kind_of, pillow_formats, why_not_recognized
+from stylejax.images._kinds import (
+    SAVE_AS,
+    kind_of,
+    pillow_formats,
+    unsupported_jpeg,
+    why_not_recognized,
+)
 from stylejax.images._layers import TURNS, Layers, load_quietly
 from stylejax.images._pillow import exif_of, loaded_layers, orientation_of
 from stylejax.images._png import decode_png16, find_exif, mend_transparency
@@ -238,8 +244,11 @@ def _decode_with_pillow(path: Path, content: bytes, at_least: tuple[int, int] | 
     try:
         image = load(content)
     except OSError:
-        completed = completed_jpeg(content, load) if image.format in _JPEGS else None
-        if completed is None:
+        if image.format not in _JPEGS:
+            raise
+        if unusual := unsupported_jpeg(content):
+            raise InputError(f"{path}: {unusual} is not supported; {SAVE_AS}") from None
+        if (completed := completed_jpeg(content, load)) is None:
             raise
         image, note = completed, "the file lacks its end marker; no pixel is missing"
     upright = image if turn is None else image.transpose(turn)

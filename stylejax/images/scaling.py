@@ -6,7 +6,7 @@ A picture is height x width x 3, float32 in [0, 1]; alpha and masks are height x
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from PIL import Image
 
 from stylejax.images.arrays import as_floats
@@ -22,9 +22,12 @@ def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
 
 
 def resize(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+    pixels: Num[np.ndarray, "_ _ *channels"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} *channels"]:
-    """Resample pixels or alpha, both in [0, 1], to height x width by the Lanczos filter."""
+    """Resample pixels or alpha to height x width by the Lanczos filter.
+
+    Both are in [0, 1], or uint8 or uint16.
+    """
     pixels = np.asarray(as_floats(pixels, "pixels", bounded=False))
     layers = pixels.reshape(*pixels.shape[:2], -1)
     resized = [
@@ -39,7 +42,7 @@ def resize(
 
 
 def cover_and_crop(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+    pixels: Num[np.ndarray, "_ _ *channels"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} *channels"]:
     """Scale pixels or alpha to cover height x width and cut off what hangs over, centered."""
     rows, columns = pixels.shape[:2]
@@ -55,7 +58,7 @@ def cover_and_crop(
 
 
 def _middle(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
-) -> Float[np.ndarray, "_ _ *channels"]:
+    pixels: Num[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Num[np.ndarray, "_ _ *channels"]:
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     return pixels[top : top + height, left : left + width]
