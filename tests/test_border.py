@@ -133,5 +133,5 @@ def test_names_that_are_nearly_right_are_offered():
         stylejax.make_objective(NETWORK, "pool1", ["conv1_relu"])
     with pytest.raises(stylejax.InputError, match=r"give a list of names, \['pool1'\]"):
         stylejax.feature_extractor(NETWORK, "pool1")
-    with pytest.raises(stylejax.InputError, match="did you mean"):
-        check_universal_options(wrong(UniversalOptions(), transform="Linear"))
+    with pytest.raises(stylejax.InputError, match="did you mean moments"):
+        check_universal_options(wrong(UniversalOptions(), transform="Moments"))
