@@ -30,13 +30,19 @@ PAINTING = (Painter(styles=2, width=0.125), {}, jnp.zeros(3))
 
 # Each with a picture that is none.
 CALLS = {
-    "style_transfer: content": lambda bad: stylejax.style_transfer(bad, [STYLE]),
-    "style_transfer: styles": lambda bad: stylejax.style_transfer(CONTENT, [STYLE, bad]),
+    "style_transfer: content": lambda bad: stylejax.style_transfer(bad, [STYLE], weights=NETWORK),
+    "style_transfer: styles": lambda bad: stylejax.style_transfer(
+        CONTENT, [STYLE, bad], weights=NETWORK
+    ),
     "style_transfer: init": lambda bad: stylejax.style_transfer(
         CONTENT, STYLE, weights=NETWORK, options=OPTIONS, init=bad
     ),
-    "style_sweep: content": lambda bad: stylejax.style_sweep(bad, [STYLE], [OPTIONS]),
-    "style_sweep: styles": lambda bad: stylejax.style_sweep(CONTENT, bad, [OPTIONS]),
+    "style_sweep: content": lambda bad: stylejax.style_sweep(
+        bad, [STYLE], [OPTIONS], weights=NETWORK
+    ),
+    "style_sweep: styles": lambda bad: stylejax.style_sweep(
+        CONTENT, bad, [OPTIONS], weights=NETWORK
+    ),
     "make_problem: content": lambda bad: stylejax.make_problem(
         NETWORK, bad, [STYLE], OPTIONS, CONTENT
     ),

@@ -35,32 +35,40 @@ class Masks(NamedTuple):
     styles: tuple[Mask, ...] = ()
 
 
-def as_mask(value: object, name: str, shape: Sequence[int] | None = None) -> Mask:
-    """A mask as float32 on the host: of floats in [0, 1], bool, uint8, uint16, or Pillow's.
-
-    Of a Pillow picture the luminance counts, and what is transparent is outside.
+def as_plane(value: object, name: str, shape: Sequence[int] | None = None) -> Mask:
+    """An array of floats in [0, 1], bool, uint8 or uint16, as float32 on the host.
 
     Args:
-        value: the mask.
+        value: the array, height x width.
         name: of the argument, for the error.
         shape: of its picture, which it must share.
 
     Raises:
-        InputError: it is none, is of another shape, or holds labels.
+        InputError: it is none, or is of another shape.
     """
-    if isinstance(value, Image.Image):
-        mask = luminance_of(pillow_layers(value, name).over(0))
-    elif isinstance(value, np.ndarray | jax.Array) and value.ndim == 2 and value.size:
-        whole = value.astype(np.float32) if value.dtype == bool else value
-        mask = np.asarray(as_floats(whole, name), np.float32)
-    else:
+    if not isinstance(value, np.ndarray | jax.Array) or value.ndim != 2 or not value.size:
         raise InputError(f"{name}: {described(value)} is no mask: give height x width in [0, 1]")
-    if isinstance(value, Image.Image) or value.dtype.kind == "u":
-        check_no_labels(mask, name)
-    if shape is not None and mask.shape != tuple(shape[:2]):
-        size = " x ".join(map(str, mask.shape))
-        of = " x ".join(map(str, shape[:2]))
+    whole = value.astype(np.float32) if value.dtype == bool else value
+    plane = np.asarray(as_floats(whole, name), np.float32)
+    if shape is not None and plane.shape != tuple(shape[:2]):
+        size, of = (" x ".join(map(str, each[:2])) for each in (plane.shape, shape))
         raise InputError(f"{name}: {size} for a picture of {of}: give it the picture's size")
+    return plane
+
+
+def as_mask(value: object, name: str, shape: Sequence[int] | None = None) -> Mask:
+    """A mask as `as_plane` takes it, or a Pillow picture.
+
+    Of a picture the luminance counts, and what is transparent is outside.
+
+    Raises:
+        InputError: as in `as_plane`, or it holds labels.
+    """
+    is_picture = isinstance(value, Image.Image)
+    given = luminance_of(pillow_layers(value, name).over(0)) if is_picture else value
+    mask = as_plane(given, name, shape)
+    if is_picture or getattr(getattr(value, "dtype", None), "kind", "") == "u":
+        check_no_labels(mask, name)
     return mask
 
 

@@ -17,8 +17,8 @@ from stylejax.images._png import encode_png16
 from stylejax.images._srgb import srgb_profile
 from stylejax.images.arrays import PictureLike, as_pixels, pillow_layers
 from stylejax.images.files import check_writable, replace_file
-from stylejax.images.masks import as_mask
-from stylejax.types import Alpha, PathLike
+from stylejax.images.masks import MaskLike, as_plane
+from stylejax.types import PathLike
 
 WRITE_FORMATS = {
     ".png": "PNG",
@@ -56,7 +56,7 @@ def check_output(path: Path, bits: int) -> None:
 def write_picture(
     path: PathLike,
     pixels: PictureLike,
-    alpha: Alpha | None = None,
+    alpha: MaskLike | None = None,
     *,
     bits: int = 8,
     quality: int = 95,
@@ -80,7 +80,7 @@ def write_picture(
         pixels, alpha = colors, own if alpha is None else alpha
     pixels = as_pixels(pixels, "pixels", overshoot=_OVERSHOOT)
     if alpha is not None:
-        alpha = as_mask(alpha, "alpha", pixels.shape)
+        alpha = as_plane(alpha, "alpha", pixels.shape)
     layers = pixels if alpha is None or name == "JPEG" else np.dstack([pixels, alpha])
     scaled = np.rint(np.clip(layers, 0, 1) * (2**bits - 1))
     samples = np.ascontiguousarray(scaled, np.uint8 if bits == 8 else np.uint16)
