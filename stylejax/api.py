@@ -1,8 +1,9 @@
 """The public names, grouped; `stylejax` itself has all of them."""
 
-from stylejax.errors import InputError
+from stylejax.errors import InputError, InputWarning
+from stylejax.images.arrays import Picture, PictureLike, as_picture
 from stylejax.images.masks import Masks
-from stylejax.images.read import Picture, read_picture
+from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.images.write import write_picture
 from stylejax.losses.content import content_loss
@@ -57,6 +58,7 @@ __all__ = [
     "DenseNet",
     "Form",
     "InputError",
+    "InputWarning",
     "Layer",
     "LossOptions",
     "LossTerms",
@@ -68,6 +70,7 @@ __all__ = [
     "Objective",
     "Options",
     "Picture",
+    "PictureLike",
     "PictureOptions",
     "Problem",
     "Progress",
@@ -83,6 +86,7 @@ __all__ = [
     "View",
     "Weights",
     "adam",
+    "as_picture",
     "chunks_of_about",
     "content_loss",
     "feature_extractor",

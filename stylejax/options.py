@@ -3,10 +3,11 @@
 The command line, its help and the record in a picture's metadata have these fields. No JAX here.
 """
 
+import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from stylejax.errors import InputError
 from stylejax.fields import LARGEST_SEED, describe_fields, is_of_kind, option
@@ -40,7 +41,7 @@ class PictureOptions(SizeOptions):
     )
     seed: int = option(0, "Seed of the noise.", at_least=0, at_most=LARGEST_SEED)
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
-    quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
+    quality: int = option(95, "Quality of JPEG, WebP and AVIF files.", at_least=1, at_most=100)
 
 
 @dataclass(frozen=True)
@@ -168,12 +169,37 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def nearest_hint(given: str, allowed: Iterable[str]) -> str:
+    """Which allowed values are nearest to what was given, as a question; empty where none is."""
+    lower = {each.lower(): each for each in allowed}
+    nearest = difflib.get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(lower[each] for each in nearest)}? " if nearest else ""
+
+
+def _check_kinds(group: object) -> None:
+    """Refuse words that are no choice of an option's, and one word where there is a list.
+
+    Raises:
+        InputError: names the option, its value and what it may be.
+    """
+    kinds = get_type_hints(type(group))
+    for name, value in vars(group).items():
+        kind, flag = kinds[name], _flag(name)
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            words = [str(each) for each in get_args(kind)]
+            hint = nearest_hint(str(value), words)
+            raise InputError(f"{flag} is {value!r}: {hint}give one of {', '.join(words)}")
+        if get_origin(kind) is tuple and isinstance(value, str | int | float):
+            raise InputError(f"{flag} is {value!r}: give several, as ({value!r},)")
+
+
 def check_bounds(group: object) -> None:
-    """Refuse numbers of a dataclass of options that are out of range.
+    """Refuse values of a dataclass of options that are out of range, or no choice of it.
 
     Raises:
         InputError: names the option, its number and what it may be.
     """
+    _check_kinds(group)
     for each in describe_fields(type(group)):
         value = getattr(group, each.name)
         for number in value if isinstance(value, tuple) else (value,):

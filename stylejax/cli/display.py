@@ -6,7 +6,9 @@ Progress is a bar, or now and then a line where there is no terminal to draw on.
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +21,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from stylejax.errors import InputWarning
 from stylejax.images.paths import shown
 from stylejax.runs.sweep import SweepProgress
 from stylejax.transfer.history import History
@@ -225,3 +228,22 @@ def complain(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"stylejax: {shown(text)}\n")
         sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Print what is amiss with a file as one line, whatever Python is told to do with warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        show = warnings.showwarning
+
+        def speak(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, InputWarning):
+                complain(f"note: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = speak
+        yield

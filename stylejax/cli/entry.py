@@ -40,6 +40,7 @@ from stylejax.cli.display import (
     figure_display,
     print_table,
     print_text,
+    spoken_warnings,
 )
 from stylejax.cli.endings import at_once, interruptible_stage
 from stylejax.cli.interrupts import (
@@ -249,7 +250,7 @@ def main(arguments: Sequence[str] | None = None, *, owns_process: bool = False) 
     patience = SECONDS_OF_QUIET_PATIENCE if "--quiet" in arguments else SECONDS_OF_PATIENCE
     interrupts = answered_interrupts(lambda: at_once(command), patience=patience, ends=owns_process)
     try:
-        with interrupts, ordinary_modes():
+        with interrupts, ordinary_modes(), spoken_warnings():
             command = parse_command(arguments)
             return _run(command)
     except InputError as error:

@@ -23,7 +23,7 @@ from stylejax.networks.kernels.variation import (
     fast_total_variation_power_sum,
     fast_total_variation_squared_sum,
 )
-from stylejax.options import Kernels
+from stylejax.options import Kernels, nearest_hint
 
 STYLE_LOSSES: Mapping[str, StyleDistance] = {
     "gram": gram_loss,
@@ -77,7 +77,10 @@ def named_or_given(option: str, given: str | Function, known: Mapping[str, Funct
     if not isinstance(given, str):
         return given
     if given not in known:
-        raise InputError(f"{option} is {given!r}: give one of {', '.join(known)}, or a function")
+        hint = nearest_hint(given, known)
+        raise InputError(
+            f"{option} is {given!r}: {hint}give one of {', '.join(known)}, or a function"
+        )
     return known[given]
 
 

@@ -9,10 +9,10 @@ import jax
 
 from stylejax.devices.memory import Device, find_devices
 from stylejax.images.color import colors_before
+from stylejax.images.mask_files import decode_mask
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.runs.metadata import Record, file_entry, make_universal_record
-from stylejax.runs.prepare import decode_mask
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import STYLE_SUFFIX, UniversalRequest
 from stylejax.types import Alpha, OtherPixels, Pixels
@@ -84,7 +84,8 @@ def _style_picture(prepared: PreparedUniversal, path: Path) -> OtherPixels:
     options = prepared.request.options.picture
     file = prepared.files[path]
     longest = max(1, round(options.longest * options.style_scale))
-    return resize(decode_picture(file).pixels, *scaled_size(file, longest))
+    size = scaled_size(file, longest)
+    return resize(decode_picture(file, at_least=size).pixels, *size)
 
 
 def styles_for(
@@ -122,7 +123,7 @@ def read_content(prepared: PreparedUniversal, file: PictureFile) -> UniversalCon
     """Decode a photograph and its masks at the size of the result."""
     request, options = prepared.request, prepared.request.options.picture
     height, width = options.height_and_width or scaled_size(file, options.longest)
-    picture = decode_picture(file)
+    picture = decode_picture(file, at_least=(height, width))
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     native = picture.pixels.shape[:2]
     masks = tuple(

@@ -19,6 +19,7 @@ from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
 from stylejax.images.color import colors_after, match_colors
+from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
@@ -28,7 +29,7 @@ from stylejax.runs.apply_request import ApplyRequest, check_apply_request, list_
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.painters import ChosenStyles, choose_styles
-from stylejax.runs.prepare import check_masks_fit, decode_mask
+from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels
 
@@ -95,7 +96,7 @@ class StylePainter:
         size, paths = self.request.options.picture.size, self.request.content_masks
         shape = scaled_size(file, size) if size else (file.height, file.width)
         check_masks_fit(paths, (), file, [None] * len(paths), self.masks)
-        picture = decode_picture(file)
+        picture = decode_picture(file, at_least=shape)
         pixels, alpha = picture
         if size:
             pixels = resize(pixels, *shape)

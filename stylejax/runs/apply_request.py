@@ -24,8 +24,8 @@ class ApplyRequest:
     )
     _: KW_ONLY
     output: Path = required(
-        "The picture to write: .png, .jpg, .webp or .tiff; of several photographs, or of a folder, "
-        "a folder."
+        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of several photographs, or of a "
+        "folder, a folder."
     )
     options: ApplySettings = field(default_factory=ApplySettings)
     content_masks: tuple[Path, ...] = option(

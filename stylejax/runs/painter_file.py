@@ -20,6 +20,7 @@ from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
 from stylejax.fields import is_of_kind
 from stylejax.images.files import replace_file
+from stylejax.types import PathLike
 from stylejax.weights.read import read_tensor_file
 from stylejax.weights.write import tensor_bytes
 
@@ -114,7 +115,7 @@ def _parameter_shapes(painter: Painter) -> PyTree:
     return jax.eval_shape(lambda key: init_parameters(painter, key), jax.random.key(0))
 
 
-def write_painter(path: Path, parameters: Parameters, record: Mapping[str, Any]) -> None:
+def write_painter(path: PathLike, parameters: Parameters, record: Mapping[str, Any]) -> None:
     """Write a weight file; the record needs `styles` (names) and `width`.
 
     Raises:
@@ -124,15 +125,16 @@ def write_painter(path: Path, parameters: Parameters, record: Mapping[str, Any])
     broken = [name for name, leaf in tensors.items() if not np.isfinite(leaf).all()]
     if broken:
         raise InputError(f"{path}: {broken[0]} is not finite in float16; train at a lower rate")
-    _write(path, WEIGHTS, tensors, record)
+    _write(Path(path), WEIGHTS, tensors, record)
 
 
-def read_painter(path: Path) -> PainterFile:
+def read_painter(path: PathLike) -> PainterFile:
     """Read a weight file, its numbers as float32.
 
     Raises:
         InputError: the file is missing, damaged, of a later version or no weight file.
     """
+    path = Path(path)
     what, tensors, record, sha256 = _read(path)
     if what != WEIGHTS:
         raise InputError(f"{path}: a checkpoint of a training; name the weight file beside it")

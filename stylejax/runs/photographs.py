@@ -13,11 +13,11 @@ from jaxtyping import UInt8
 
 from stylejax.errors import InputError
 from stylejax.images.paths import guarded_path, is_folder, is_special, path_exists, read_bytes
-from stylejax.images.read import PictureFile, decode_picture
+from stylejax.images.read import READ_SUFFIXES, PictureFile, decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.types import OtherPixels, Pixels
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+_ENDINGS = READ_SUFFIXES - {".gif"}
 
 
 class Photographs(NamedTuple):

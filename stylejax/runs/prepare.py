@@ -22,9 +22,10 @@ from stylejax.devices.memory import (
 )
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
-from stylejax.images.color import colors_before, luminance_of
+from stylejax.images.color import colors_before
 from stylejax.images.files import check_distinct, check_not_inputs, check_writable
-from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.mask_files import decode_mask
+from stylejax.images.masks import Masks, check_masks
 from stylejax.images.paths import path_exists
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
@@ -238,15 +239,6 @@ class ReadPictures(NamedTuple):
     start: OtherPixels | None
 
 
-def decode_mask(file: PictureFile, height: int, width: int) -> Mask:
-    """A mask, resized to height x width.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    return resize(luminance_of(decode_picture(file).pixels), height, width)
-
-
 def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
     """Decode every picture and mask of a request, at the sizes that they are solved at.
 
@@ -255,7 +247,7 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
     """
     options, files = request.options.picture, prepared.files
     (height, width), style_sizes = _fitted_sizes(request, files)
-    content = decode_picture(files[request.content])
+    content = decode_picture(files[request.content], at_least=(height, width))
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     masks = None
     if request.content_masks:
@@ -270,12 +262,12 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         masks = Masks(of_content, of_styles)
         check_masks(masks, len(request.styles))
     styles = [
-        resize(decode_picture(files[path]).pixels, *size)
+        resize(decode_picture(files[path], at_least=size).pixels, *size)
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
     pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
-    start = None if init is None else decode_picture(files[init]).pixels
+    start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
         # One pass of universal style transfer.
         start = universal_transfer(

@@ -37,7 +37,7 @@ class _Common:
     styles: tuple[Path, ...] = required(
         "The picture whose style is taken: a painting, say; or several."
     )
-    output: Path = required("The picture to write: .png, .jpg, .webp or .tiff.")
+    output: Path = required("The picture to write: .png, .jpg, .webp, .avif or .tiff.")
     _: KW_ONLY
     content_masks: tuple[Path, ...] = option(
         (),
@@ -176,7 +176,7 @@ class SweepRequest(_Common):
 class FigureRequest:
     """What one figure is asked to show: `content`, `style`, or a row of each."""
 
-    output: Path = required("The figure to write: .png, .jpg, .webp or .tiff.")
+    output: Path = required("The figure to write: .png, .jpg, .webp, .avif or .tiff.")
     content: Path | None = option(
         None, "The picture whose content is reconstructed, layer by layer."
     )

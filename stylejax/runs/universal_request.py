@@ -30,7 +30,8 @@ class UniversalRequest:
     )
     _: KW_ONLY
     output: Path = required(
-        "The picture to write: .png, .jpg, .webp or .tiff; of a folder of pictures, a folder."
+        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of a folder of pictures, a "
+        "folder."
     )
     texture: tuple[Path, ...] = option(
         (), "Make a texture from noise with the style of these pictures; no content is given then."

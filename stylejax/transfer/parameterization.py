@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from stylejax.images.arrays import PictureLike, as_pixels
 from stylejax.options import Parameterization
 from stylejax.types import Image, Pixels
 
@@ -124,10 +125,14 @@ def image_from_latent(latent: Latent, *, parameterization: Parameterization = "f
 
 
 def latent_from_image(
-    pixels: Pixels, *, parameterization: Parameterization = "fourier"
+    pixels: PictureLike, *, parameterization: Parameterization = "fourier"
 ) -> np.ndarray:
-    """The latent numbers of a picture in [0, 1], to start a solve from; the inverse, as float32."""
-    latent = unbounded(pixels)
+    """The latent numbers of a picture in [0, 1], to start a solve from; the inverse, as float32.
+
+    Raises:
+        InputError: it is no picture.
+    """
+    latent = unbounded(as_pixels(pixels, "pixels"))
     if parameterization == "pixel":
         return latent
     size = latent.shape[:2]

@@ -16,7 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.types import Variables
+from stylejax.types import PathLike, Variables
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS
 from stylejax.weights.read import bundled_folder, read_tensor_file
 from stylejax.weights.write import tensor_bytes
@@ -62,7 +62,7 @@ def _steps(path: Path, metadata: Mapping[str, str]) -> int:
         ) from error
 
 
-def read_decoders(path: Path | None = None, *, encoder: str | None = None) -> Decoders:
+def read_decoders(path: PathLike | None = None, *, encoder: str | None = None) -> Decoders:
     """Read a weight file, the bundled one unless `path` names another.
 
     Args:
@@ -72,7 +72,7 @@ def read_decoders(path: Path | None = None, *, encoder: str | None = None) -> De
     Raises:
         InputError: the file is missing, damaged, not of decoders, or of another encoder.
     """
-    path = bundled_folder() / BUNDLED if path is None else path
+    path = bundled_folder() / BUNDLED if path is None else Path(path)
     tensors, metadata, sha256 = read_tensor_file(path, "decoders ")
     if metadata.get("format") != FORMAT:
         raise InputError(f"decoders {path}: not a file of decoders; name another, or none")
@@ -103,7 +103,7 @@ def read_decoders(path: Path | None = None, *, encoder: str | None = None) -> De
     )
 
 
-def write_decoders(path: Path, decoders: Decoders) -> None:
+def write_decoders(path: PathLike, decoders: Decoders) -> None:
     """Write a weight file: parameters in float16, deviations in float32.
 
     Raises:
@@ -122,4 +122,4 @@ def write_decoders(path: Path, decoders: Decoders) -> None:
         "format": FORMAT,
         "steps": json.dumps(decoders.steps),
     }
-    replace_file(path, tensor_bytes(tensors, metadata))
+    replace_file(Path(path), tensor_bytes(tensors, metadata))

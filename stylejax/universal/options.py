@@ -74,7 +74,7 @@ class UniversalPictureOptions(SizeOptions):
         0, "Seed of the noise that a texture is made from.", at_least=0, at_most=LARGEST_SEED
     )
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
-    quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
+    quality: int = option(95, "Quality of JPEG, WebP and AVIF files.", at_least=1, at_most=100)
 
 
 @dataclass(frozen=True)

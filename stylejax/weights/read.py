@@ -23,7 +23,7 @@ from stylejax.errors import InputError
 from stylejax.images.paths import is_folder, is_special, path_exists, real_path
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
-from stylejax.types import Variables
+from stylejax.types import PathLike, Variables
 from stylejax.weights.names import variables_from_state_dict
 
 MANIFEST = "manifest.json"
@@ -244,7 +244,7 @@ def read_network(path: Path) -> NetworkName:
     return _network(path, *read_names(path))
 
 
-def read_weights(path: Path | None = None, *, network: NetworkName | None = None) -> Weights:
+def read_weights(path: PathLike | None = None, *, network: NetworkName | None = None) -> Weights:
     """Read a weight file, the bundled one unless `path` names another.
 
     Args:
@@ -260,7 +260,7 @@ def read_weights(path: Path | None = None, *, network: NetworkName | None = None
             f"no {network} weights are bundled: name a file with --weights (made by "
             "`stylejax weights convert` or `stylejax weights fetch`)"
         )
-    path = default_weights() if path is None else path
+    path = default_weights() if path is None else Path(path)
     tensors, metadata, sha256 = read_tensor_file(path)
     held = _network(path, tensors, metadata)
     if network not in (None, held):
