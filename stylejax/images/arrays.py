@@ -66,7 +66,7 @@ def as_picture(
 
 def as_pixels(value: object, name: str, *, overshoot: float = OVERSHOOT) -> OtherPixels:
     """A picture as float32 on the host (`as_picture`)."""
-    return np.asarray(as_picture(value, name, overshoot=overshoot), np.float32)
+    return np.asarray(jax.device_get(as_picture(value, name, overshoot=overshoot)), np.float32)
 
 
 def as_list(values: object, name: str) -> list[object]:
@@ -127,7 +127,7 @@ def as_floats(
     if value.dtype in _TOPS:
         top = _TOPS[np.dtype(value.dtype)]
         traced = isinstance(value, Tracer)
-        return value.astype(jnp.float32) / top if traced else scaled(np.asarray(value), top)
+        return value.astype(jnp.float32) / top if traced else scaled(jax.device_get(value), top)
     if not jnp.issubdtype(value.dtype, jnp.floating):
         hint = "give uint8, uint16, or floats in [0, 1]"
         raise InputError(f"{name}: {described(value)} is of a type without a range: {hint}")
@@ -150,7 +150,8 @@ def as_floats(
 
 
 def _range(value: Array | np.ndarray) -> tuple[float, float]:
-    values = np.asarray(value)
+    # Said outright, where JAX is told to refuse what is only implied.
+    values = jax.device_get(value)
     return float(values.min()), float(values.max())
 
 

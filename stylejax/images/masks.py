@@ -49,7 +49,7 @@ def as_plane(value: object, name: str, shape: Sequence[int] | None = None) -> Ma
     if not isinstance(value, np.ndarray | jax.Array) or value.ndim != 2 or not value.size:
         raise InputError(f"{name}: {described(value)} is no mask: give height x width in [0, 1]")
     whole = value.astype(np.float32) if value.dtype == bool else value
-    plane = np.asarray(as_floats(whole, name), np.float32)
+    plane = np.asarray(jax.device_get(as_floats(whole, name)), np.float32)
     if shape is not None and plane.shape != tuple(shape[:2]):
         size, of = (" x ".join(map(str, each[:2])) for each in (plane.shape, shape))
         raise InputError(f"{name}: {size} for a picture of {of}: give it the picture's size")

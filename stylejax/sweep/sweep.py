@@ -8,7 +8,7 @@ from jaxtyping import PyTree
 from stylejax.devices.hosts import on_host
 from stylejax.devices.memory import Device
 from stylejax.errors import InputError
-from stylejax.images.arrays import PictureLike, PicturesLike, as_list, as_pixels
+from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.color import colors_before
 from stylejax.images.masks import Masks
 from stylejax.options import Options, check_options, flatten_options
@@ -116,10 +116,10 @@ def style_sweep(
         InputError: what is given is no picture, an option is out of range or names an unknown
             layer, options differ in what lanes must have in common, or the masks do not fit.
     """
-    _check_alike(options, len(as_list(styles, "styles")))
+    content, painted, masks = given_pictures(content, styles, masks)
+    _check_alike(options, len(painted))
     weights = read_weights() if weights is None else weights
     devices = jax.devices()[:1] if devices is None else devices
-    content, painted, masks = given_pictures(content, styles, masks)
     preserve = options[0].picture.preserve_color
     solver = SweepSolver(
         weights,

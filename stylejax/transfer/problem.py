@@ -46,7 +46,9 @@ def given_pictures(content: object, styles: object, masks: object) -> Pictures:
         InputError: it is no picture, or masks do not fit theirs.
     """
     pixels = as_pixels(content, "content")
-    painted = [np.asarray(each, np.float32) for each in as_pictures(styles, "styles")]
+    painted = [
+        np.asarray(jax.device_get(each), np.float32) for each in as_pictures(styles, "styles")
+    ]
     shapes = [each.shape for each in painted]
     return Pictures(pixels, painted, as_masks(masks, pixels.shape, shapes))
 
