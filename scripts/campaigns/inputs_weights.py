@@ -66,7 +66,7 @@ def many_views(keys: int, side: int) -> bytes:
     for key in range(keys):
         name = f"features.{key}.weight".encode()
         body += b"X" + struct.pack("<I", len(name)) + name
-        body += b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00" + turned
+        body += b"ctorch._utils\n_rebuild_tensor_v2\n" + storage + b"K\x00" + turned
         body += b"\x89ccollections\nOrderedDict\n)RtR"
     return _torch_zip(body + b"u.", part0=bytes(4 * side * side))
 

@@ -57,7 +57,9 @@ def _solved(command: Transfer | Sweep, found: RecordedFiles, arguments: Sequence
     same = command.network in (None, repeated.network)
     if command.weights is None and same:
         changes["weights"] = found.weights()
-    if repeated.files["init"] and not is_given(arguments, "--init"):
+    # A preset has a start of its own.
+    same = picture.init == repeated.options.picture.init and not is_given(arguments, "--init")
+    if repeated.files["init"] and same:
         (start,) = found.find("init")
         changes["options"] = replace(command.options, picture=replace(picture, init=str(start)))
     return changes
@@ -68,10 +70,9 @@ def _universal(command: Universal, found: RecordedFiles) -> Changes:
     changes = Changes()
     if command.weights is None:
         changes["weights"] = found.weights()
-        if command.decoders is None:
-            (decoders,) = found.repeated.files["decoders"]
-            kept = [bundled_folder() / decoders.name]
-            (changes["decoders"],) = found.find("decoders", kept)
+    if command.decoders is None:
+        (decoders,) = found.repeated.files["decoders"]
+        (changes["decoders"],) = found.find("decoders", [bundled_folder() / decoders.name])
     return changes
 
 

@@ -225,7 +225,10 @@ class RecordedFiles:
         places = [folder / file.name for folder in self.folders] + list(more)
         if role in ("content", "styles"):
             places.append(samples_folder() / file.name)
-        there = list(dict.fromkeys(path for path in places if _exists(path)))
+        # A picture is often called as its content is: it is not its own input.
+        itself = self.repeated.picture.resolve()
+        there = [path for path in dict.fromkeys(places) if _exists(path)]
+        there = [path for path in there if path.resolve() != itself]
         if not there:
             folders = dict.fromkeys(folder.absolute() for folder in self.folders)
             where = " or in ".join(map(str, folders))

@@ -155,6 +155,19 @@ def test_what_is_missing_or_has_changed_is_one_line(place, capsys):
     assert sorted(place.rglob("*")) == before
 
 
+def test_a_picture_is_not_its_own_input_and_a_preset_has_its_own_start(place):
+    record = transfer_record(init=put("start.png", 5))
+    record["options"]["init"] = "start.png"
+    command = parse_command(["transfer", *made(record, "made/photo.png")])
+    assert isinstance(command, Transfer) and command.content == Path("photo.png")
+    assert command.options.picture.init == "start.png"
+    line = ["transfer", *made(record, "made/photo.png"), "--preset", "notebook"]
+    command = parse_command(line)
+    assert isinstance(command, Transfer) and command.options.picture.init == "uniform"
+    Path("photo.png").unlink()
+    assert "the content picture photo.png" in refusal(line)
+
+
 def test_weights_that_are_kept_elsewhere_are_found(place, monkeypatch):
     command = parse_command(["transfer", *made(transfer_record())])
     assert isinstance(command, Transfer) and command.weights == default_weights()
