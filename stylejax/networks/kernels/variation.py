@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.types import Image, Scalar
+from stylejax.types import Image, OtherImage, Scalar
 
 Planes = Float[Array, "3 _ _"]
 
 
-def with_neighbors(image: Image) -> Image:
+def with_neighbors(image: Image) -> OtherImage:
     """The picture; where it is one row or column, that twice: a mean over no neighbor is 0 / 0."""
     for axis in (0, 1):
         if image.shape[axis] == 1:
