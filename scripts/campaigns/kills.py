@@ -4,33 +4,24 @@ A third of the kills come at a random second of the run, so that reading, compil
 have their share; the others just before or after a random call that puts a file on the disk or
 takes it away, where a run spends little time and a kill would hurt most. A run that has a
 checkpoint goes on from it by `--resume`, one that has none begins anew, as its message says.
-
-Starting Python and importing JAX takes longer than all the rest. So one process imports everything
-and then is forked for each run; nothing of JAX has been used by then, no thread is there, and what
-is killed is a process like any other.
 """
 
-import json
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-SCRIPTS = Path(__file__).resolve().parent.parent
+from campaigns.starter import MOMENTS, NEVER, SCRIPTS, Ended, Kill, Starter
+
 _SHARE_BY_CLOCK = 1 / 3
 _SHALLOW = ["--content-layers", "pool1", "--style-layers", "input,conv1_relu", "--quiet"]
-_LIMIT_SECONDS = 900.0
-_MOMENTS = "moments.txt"
 _MANY = 20
 """Kills, from which on it pays to find out how long a run takes when all is compiled."""
 
@@ -62,143 +53,6 @@ JOBS = (
         + tuple(f"grid/style_weight={s},tv_weight={t}.png" for s in (5, 20) for t in (0, 50)),
     ),
 )
-
-
-class Kill(NamedTuple):
-    """When a run is killed, where not 0: after some seconds, or at some moment at the disk."""
-
-    after: float = 0.0
-    at: int = 0
-
-
-NEVER = Kill()
-
-
-class Ended(NamedTuple):
-    """How a run ended: its exit code, negative where a signal ended it, and how long it took."""
-
-    code: int
-    seconds: float
-
-
-def _counted(kill_at: int) -> Callable[[], int]:
-    """Count the moments before and after calls that change the disk; at one, kill this process.
-
-    Returns:
-        A function that says how many there were.
-    """
-    moments = [0]
-
-    def tick() -> None:
-        moments[0] += 1
-        if moments[0] == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def watched(function: Callable) -> Callable:
-        def call(*arguments: object, **named: object) -> object:
-            tick()
-            try:
-                return function(*arguments, **named)
-            finally:
-                tick()
-
-        return call
-
-    for name in ("fsync", "mkdir", "replace", "unlink"):
-        setattr(os, name, watched(getattr(os, name)))
-    return lambda: moments[0]
-
-
-def _child(folder: str, arguments: list[str], kill_at: int) -> None:
-    """A run in a process of its own; does not return."""
-    code = 70
-    try:
-        os.chdir(folder)
-        log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        from stylejax.cli.entry import main
-
-        moments = _counted(kill_at)
-        code = main(arguments)
-        Path(_MOMENTS).write_text(str(moments()))
-    finally:
-        os._exit(code)
-
-
-def _waited(process: int, kill_after: float) -> Ended:
-    """Wait for a run, and kill it after so many seconds, if that is not 0."""
-    began = time.monotonic()
-    limit = kill_after or _LIMIT_SECONDS
-    while True:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            return Ended(os.waitstatus_to_exitcode(status), time.monotonic() - began)
-        if time.monotonic() - began > limit:
-            os.kill(process, signal.SIGKILL)
-            _, status = os.waitpid(process, 0)
-            return Ended(os.waitstatus_to_exitcode(status), time.monotonic() - began)
-        time.sleep(0.002)
-
-
-def serve() -> None:
-    """Run what lines of JSON on standard input ask for, each in a fork; answer in JSON."""
-    import warnings
-
-    import stylejax.cli.entry
-    import stylejax.runs.checkpoint
-
-    # A checkpoint after each look at the solver, so that small runs have them too.
-    stylejax.runs.checkpoint.SECONDS_BETWEEN_CHECKPOINTS = 0.0
-    stylejax.runs.checkpoint.CHECKPOINT_SHARE = float("inf")
-    # JAX warns of forks, for the sake of threads that are not there yet.
-    warnings.simplefilter("ignore")
-    for line in sys.stdin:
-        folder, arguments, kill_after, kill_at = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            _child(folder, arguments, kill_at)
-        sys.stdout.write(json.dumps(_waited(process, kill_after)) + "\n")
-        sys.stdout.flush()
-
-
-class Starter:
-    """A process that has everything imported and starts runs."""
-
-    def __init__(self, compiled: Path) -> None:
-        """Start it; `compiled` is the folder of compiled programs for all runs."""
-        code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); "
-        code += "from campaigns.kills import serve; serve()"
-        settings = {
-            "JAX_COMPILATION_CACHE_DIR": str(compiled),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-            "PYTHONPATH": os.pathsep.join([str(SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]),
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **settings},
-        )
-
-    def _streams(self) -> tuple[IO[str], IO[str]]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        return self.process.stdin, self.process.stdout
-
-    def run(self, folder: Path, arguments: list[str], kill: Kill = NEVER) -> Ended:
-        """Run a command line in a folder, to its end or until it is killed."""
-        to, back = self._streams()
-        to.write(json.dumps([str(folder), arguments, *kill]) + "\n")
-        to.flush()
-        return Ended(*json.loads(back.readline()))
-
-    def close(self) -> None:
-        """End the process."""
-        for stream in self._streams():
-            stream.close()
-        self.process.wait(timeout=60)
 
 
 def _arguments(job: Job) -> list[str]:
@@ -284,7 +138,7 @@ def _plan(starter: Starter, base: Path, job: Job, seed: int, *, warm: bool) -> _
     expected = _contents(folder, job)
     if ended.code or len(expected) < len(job.results):
         raise RuntimeError(f"{job.name}, undisturbed: {(folder / 'log.txt').read_text()}")
-    moments = int((folder / _MOMENTS).read_text())
+    moments = int((folder / MOMENTS).read_text())
     return _Planned(job, expected, _kills(seed, ended.seconds, moments))
 
 
