@@ -98,7 +98,8 @@ class _Training:
         else:
             self.state, record = read_state(request.resume, self.painter)
             _check_same(request.resume, record, self.material.record, int(self.state.steps) > 0)
-            self.earlier, begin = record["steps"] - int(self.state.steps), record["progress"]
+            self.earlier = record.get("steps", 0) - int(self.state.steps)
+            begin = record.get("progress", 0.0)
             if int(self.state.steps) == 0:
                 begin = 0.0
         # Not before all files are known to be of use: what is wrong is one line then.
