@@ -8,6 +8,10 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 T = TypeVar("T")
 
 
+LARGEST_NUMBER = 2**31 - 1
+"""Of whole numbers that have no bound of their own: sizes, counts."""
+
+
 class Bounds(NamedTuple):
     """What a number may be: finite, at least `at_least` or above `above`, and at most `at_most`."""
 
@@ -17,12 +21,12 @@ class Bounds(NamedTuple):
 
     def allow(self, number: int | float) -> bool:
         """Whether a number is within the bounds."""
-        # A whole number may be larger than any float.
-        return (
-            (isinstance(number, int) or math.isfinite(number))
-            and self.above < number
-            and (self.at_least <= number <= self.at_most)
-        )
+        if isinstance(number, int) and math.isinf(self.at_most):
+            # It may be larger than any float, and than any array can count.
+            whole = abs(number) <= LARGEST_NUMBER
+        else:
+            whole = isinstance(number, int) or math.isfinite(number)
+        return whole and self.above < number and self.at_least <= number <= self.at_most
 
     def __str__(self) -> str:
         """The bounds in words."""

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from stylejax.errors import InputError
-from stylejax.fields import LARGEST_SEED, describe_fields, is_of_kind, option
+from stylejax.fields import (
+    LARGEST_NUMBER,
+    LARGEST_SEED,
+    describe_fields,
+    is_of_kind,
+    option,
+)
 from stylejax.sizes import SizeOptions
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
@@ -204,8 +210,14 @@ def check_bounds(group: object) -> None:
         value = getattr(group, each.name)
         for number in value if isinstance(value, tuple) else (value,):
             if each.bounds is not None and not each.bounds.allow(number):
-                finite = "" if math.isfinite(number) else "a finite number, "
-                raise InputError(f"{_flag(each.name)} is {number}: give {finite}{each.bounds}")
+                finite = (
+                    "" if isinstance(number, int) or math.isfinite(number) else "a finite number, "
+                )
+                large = isinstance(number, int) and math.isinf(each.bounds.at_most)
+                most = f", at most {LARGEST_NUMBER}" if large and number > LARGEST_NUMBER else ""
+                raise InputError(
+                    f"{_flag(each.name)} is {number}: give {finite}{each.bounds}{most}"
+                )
 
 
 def check_shares(name: str, shares: Sequence[float], count: int, what: str) -> None:

@@ -43,6 +43,8 @@ def _records() -> dict[str, Record]:
     decoders = {"decoders": _file(bundled_folder() / BUNDLED)}
     painted = {"painter": _file(bundled_painter())}
     flat = ApplySettings(ApplyOptions(("scream",))).flat
+    # Learned styles are in the network's file.
+    other = {key: value for key, value in common.items() if key not in ("styles", "weights")}
     return {
         "transfer": {**common, "options": flatten_options(Options())},
         "universal": {
@@ -51,7 +53,7 @@ def _records() -> dict[str, Record]:
             "method": "universal",
             "options": UniversalSettings().flat,
         },
-        "apply": {**common, **painted, "method": "apply", "options": flat},
+        "apply": {**other, **painted, "method": "apply", "options": flat},
     }
 
 

@@ -102,7 +102,7 @@ def _senseless_rows() -> Iterator[Row]:
     }.items():
         yield Row(f"transfer {' '.join(flags)[:40]}", (*transfer, *flags), reason)
     for line, reason in {
-        (): "command",
+        (): "Expected one of",
         ("paint",): "paint",
         ("transfer",): "required",
         ("transfer", "content.png"): "",

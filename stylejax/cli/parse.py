@@ -231,7 +231,7 @@ def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
     """
     if list(arguments[:1]) != ["train"] or len(TRAIN_COMMANDS) > 1 or "--help" in arguments[1:2]:
         return arguments
-    if arguments[1:2] == [] or arguments[1] not in TRAIN_COMMANDS:
+    if not arguments[1:2] or arguments[1] not in TRAIN_COMMANDS:
         given = " ".join(arguments[1:2]) or "nothing"
         raise InputError(f"train {given}: say what is trained: train {', '.join(TRAIN_COMMANDS)}")
     return [arguments[0], *arguments[2:]]

@@ -86,10 +86,6 @@ class _Training:
         record, base = self.material.record, self.material.base
         self.painter = Painter(len(record["styles"]), record["width"], request.precision)
         photographs = self.material.photographs
-        tell(
-            f"{photographs.read} photographs ({photographs.refused} could not be read) in "
-            f"{len(photographs.tiles)} tiles, {self.seconds():.0f} s"
-        )
         self.earlier, begin = 0, 0.0
         if request.resume is None:
             key = jax.random.key(request.seed)
@@ -102,9 +98,15 @@ class _Training:
         else:
             self.state, record = read_state(request.resume, self.painter)
             _check_same(request.resume, record, self.material.record, int(self.state.steps) > 0)
-            self.earlier, begin = record["steps"] - int(self.state.steps), record["progress"]
+            self.earlier = record.get("steps", 0) - int(self.state.steps)
+            begin = record.get("progress", 0.0)
             if int(self.state.steps) == 0:
                 begin = 0.0
+        # Not before all files are known to be of use: what is wrong is one line then.
+        tell(
+            f"{photographs.read} photographs ({photographs.refused} could not be read) in "
+            f"{len(photographs.tiles)} tiles, {self.seconds():.0f} s"
+        )
         self.programs = prepare_programs(request, self.material, self.painter, self.state)
         tell(f"compiled, {self.seconds():.0f} s")
         self.clock = _Clock(request, started, begin)
