@@ -179,7 +179,7 @@ def nearest_hint(given: str, allowed: Iterable[str]) -> str:
     """Which allowed values are nearest to what was given, as a question; empty where none is."""
     lower = {each.lower(): each for each in allowed}
     nearest = difflib.get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
-    return f"did you mean {', '.join(lower[each] for each in nearest)}? " if nearest else ""
+    return f"; did you mean {', '.join(lower[each] for each in nearest)}?" if nearest else ""
 
 
 def _check_kinds(group: object) -> None:
@@ -194,7 +194,7 @@ def _check_kinds(group: object) -> None:
         if get_origin(kind) is Literal and value not in get_args(kind):
             words = [str(each) for each in get_args(kind)]
             hint = nearest_hint(str(value), words)
-            raise InputError(f"{flag} is {value!r}: {hint}give one of {', '.join(words)}")
+            raise InputError(f"{flag} is {value!r}: give one of {', '.join(words)}{hint}")
         if get_origin(kind) is tuple and isinstance(value, str | int | float):
             raise InputError(f"{flag} is {value!r}: give several, as ({value!r},)")
 

@@ -120,8 +120,8 @@ def wrong(options, **values):
 @pytest.mark.parametrize(
     "loss, message",
     [
-        ({"style_loss": "Gram"}, "'Gram': did you mean gram"),
-        ({"loss_form": "Paper"}, "'Paper': did you mean paper"),
+        ({"style_loss": "Gram"}, "'Gram': .*did you mean gram"),
+        ({"loss_form": "Paper"}, "'Paper': .*did you mean paper"),
         ({"pooling": "median"}, "--pooling is 'median': give one of max, average"),
         ({"style_layers": "pool1"}, r"give several, as \('pool1',\)"),
         ({"style_blend": 3.0}, "--style-blend is 3.0: give several"),
@@ -133,7 +133,7 @@ def test_options_that_are_no_choice_are_one_line(loss, message):
 
 
 def test_names_that_are_nearly_right_are_offered():
-    with pytest.raises(stylejax.InputError, match="'Gram': did you mean gram"):
+    with pytest.raises(stylejax.InputError, match="'Gram': .*did you mean gram"):
         stylejax.make_objective(NETWORK, ["pool1"], ["conv1_relu"], style_loss="Gram")
     with pytest.raises(stylejax.InputError, match=r"give a list of names, \['pool1'\]"):
         stylejax.make_objective(NETWORK, "pool1", ["conv1_relu"])

@@ -83,7 +83,7 @@ def as_list(values: object, name: str) -> list[object]:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise InputError(f"{name}: {described(values)} is no list of pictures: give [picture]")
     if not (listed := list(values)):
-        raise InputError(f"{name}: there is no picture: give at least one")
+        raise InputError(f"no {name.removesuffix('s')} picture: give at least one")
     return listed
 
 

@@ -79,7 +79,7 @@ def named_or_given(option: str, given: str | Function, known: Mapping[str, Funct
     if given not in known:
         hint = nearest_hint(given, known)
         raise InputError(
-            f"{option} is {given!r}: {hint}give one of {', '.join(known)}, or a function"
+            f"{option} is {given!r}: give one of {', '.join(known)}, or a function{hint}"
         )
     return known[given]
 
