@@ -7,8 +7,8 @@ from pathlib import Path
 from stylejax.cli.commands import Command, Sweep, Train, Transfer
 from stylejax.devices.hosts import as_first_process_says
 from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.observer import Interrupted
 from stylejax.runs.sweep import sweep_checkpoint_path
-from stylejax.runs.transfer import Interrupted
 
 
 def interruptible_stage(

@@ -65,10 +65,11 @@ from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.apply_sweep import run_apply_sweep
 from stylejax.runs.metadata import read_record
+from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.sweep import SweepObserver, run_sweep
-from stylejax.runs.transfer import Interrupted, Observer, run_transfer
+from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal_sweep import run_universal_sweep
 from stylejax.strict_json import json_text
 from stylejax.weights.convert import convert_weights, describe_weights

@@ -28,9 +28,10 @@ from stylejax.runs.checkpoint import (
     restore_state,
 )
 from stylejax.runs.metadata import Record, record_with_options
+from stylejax.runs.observer import Interrupted
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
-from stylejax.runs.transfer import Interrupted, agreed_pace
+from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row

@@ -29,6 +29,7 @@ from stylejax.runs.checkpoint import (
     restore_state,
 )
 from stylejax.runs.metadata import Record, record_text
+from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
@@ -54,24 +55,6 @@ from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
 from stylejax.types import OtherPixels, Pixels, Variables
 from stylejax.weights.read import Weights
-
-
-class Interrupted(Exception):
-    """What an observer's `stage` raises to end a run before what comes next, and keep what is."""
-
-
-class Observer(NamedTuple):
-    """What a run tells while it goes on, and what it asks.
-
-    `stage` gets a word on what is being done, and may raise `Interrupted`; `progress` the same
-    object as a callback of `style_transfer`, after each look at the solver; `stop` is asked between
-    looks whether to end early; `warn` gets what the user should know and the run goes on with.
-    """
-
-    stage: Callable[[str], None] = lambda text: None
-    progress: Callable[[Progress], None] = lambda progress: None
-    stop: Callable[[], bool] = lambda: False
-    warn: Callable[[str], None] = lambda text: None
 
 
 class Summary(NamedTuple):

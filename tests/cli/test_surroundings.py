@@ -25,11 +25,12 @@ from stylejax.strict_json import json_text
 
 # A test run in the background hands on that SIGINT is ignored.
 ANSWERED = """
-import hashlib, signal, sys
+import hashlib, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from stylejax.cli.interrupts import answered_interrupts
 with answered_interrupts(lambda: "interrupted at once", ends=True):
-    print("ready", flush=True)
+    # Said when the work below is under way: before it, Python itself would see to the signal.
+    threading.Timer(0.5, print, ["ready"], {"flush": True}).start()
     # As XLA's compiler, this is no Python, and does not look after signals.
     hashlib.pbkdf2_hmac("sha256", b"", b"", 500_000_000)
 """

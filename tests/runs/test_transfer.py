@@ -15,9 +15,10 @@ from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs import checkpoint, metadata
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record
+from stylejax.runs.observer import Observer
 from stylejax.runs.prepare import snapshot_path
 from stylejax.runs.request import Request
-from stylejax.runs.transfer import Observer, run_transfer
+from stylejax.runs.transfer import run_transfer
 
 # The stem alone compiles in a second; the whole network is run by test_cli's end-to-end tests,
 # which have the same small programs besides.
