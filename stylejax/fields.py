@@ -1,8 +1,9 @@
 """What a field of an options class means: data that a command line, a form and a check can read."""
 
 import dataclasses
+import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
@@ -117,3 +118,10 @@ def describe_fields(options: type) -> Iterator[FieldDescription]:
         if "help" in entry.metadata:
             help, bounds = entry.metadata["help"], entry.metadata["bounds"]
             yield FieldDescription(entry.name, entry.default, help, bounds)
+
+
+def nearest_hint(given: str, allowed: Iterable[str]) -> str:
+    """Which allowed values are nearest to what was given, as a question; empty where none is."""
+    lower = {each.lower(): each for each in allowed}
+    nearest = difflib.get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(lower[each] for each in nearest)}?" if nearest else ""

@@ -3,9 +3,8 @@
 The command line, its help and the record in a picture's metadata have these fields. No JAX here.
 """
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -175,13 +174,6 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def nearest_hint(given: str, allowed: Iterable[str]) -> str:
-    """Which allowed values are nearest to what was given, as a question; empty where none is."""
-    lower = {each.lower(): each for each in allowed}
-    nearest = difflib.get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(lower[each] for each in nearest)}?" if nearest else ""
-
-
 def _check_kinds(group: object) -> None:
     """Refuse words that are no choice of an option's, and one word where there is a list.
 
@@ -273,7 +265,7 @@ def flat_values(*groups: object) -> dict[str, OptionValue]:
     }
 
 
-def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
+def options_from_flat(values: Mapping[str, object]) -> Options:
     """The inverse of `flatten_options`; options that `values` lacks keep their defaults.
 
     Raises:
@@ -283,7 +275,7 @@ def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
     return Options(PictureOptions(**picture), LossOptions(**loss), SolverOptions(**solve))
 
 
-def split_flat(values: Mapping[str, OptionValue], *groups: type) -> list[dict[str, Any]]:
+def split_flat(values: Mapping[str, object], *groups: type) -> list[dict[str, Any]]:
     """The inverse of `flat_values`: the fields of each group that has them, lists as tuples.
 
     Raises:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from stylejax.errors import InputError
+from stylejax.fields import nearest_hint
 from stylejax.losses.forms import MEAN, PAPER, RELATIVE, SUM, Form
 from stylejax.losses.gram import GramMatrix, gram_matrix
 from stylejax.losses.moments import StyleDistance, covariance_losses, gram_loss
@@ -23,7 +24,7 @@ from stylejax.networks.kernels.variation import (
     fast_total_variation_power_sum,
     fast_total_variation_squared_sum,
 )
-from stylejax.options import Kernels, nearest_hint
+from stylejax.options import Kernels
 
 STYLE_LOSSES: Mapping[str, StyleDistance] = {
     "gram": gram_loss,

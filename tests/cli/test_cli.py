@@ -239,7 +239,7 @@ def test_a_preset_on_the_bundled_densenet_file_is_one_line(pair, capsys):
         (["show", "photo.jpg"], "holds no stylejax settings"),
         (["show", "missing.png"], "no such file"),
         (["transfer", "photo.jpg", "painting.jpg"], "output"),
-        (["transfer", "photo.jpg", "-o", "out.png"], "styles: there is no picture"),
+        (["transfer", "photo.jpg", "-o", "out.png"], "no style picture"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--bits", "9"], "'9'"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--size", "x"], "--size"),
         (["transfer", "photo.jpg", "painting.jpg", "-o", "o.png", "--color"], "--color"),

@@ -366,7 +366,7 @@ def test_one_layer_for_content_and_style_under_two_names():
 
 
 def test_no_style_picture_is_refused():
-    with pytest.raises(InputError, match="styles: there is no picture"):
+    with pytest.raises(InputError, match="no style picture"):
         targets_of(CONTENT, ())
 
 

@@ -189,9 +189,9 @@ def test_an_objective_for_strips_can_be_made_inside_of_a_traced_function():
 @pytest.mark.parametrize(
     "layers, options, message",
     [
-        (LAYERS, {"style_loss": "Gram"}, "style_loss is 'Gram': did you mean gram\\? give one"),
+        (LAYERS, {"style_loss": "Gram"}, "style_loss is 'Gram': give one of gram, covariance"),
         (LAYERS, {"tv_form": "none"}, "tv_form is 'none': give one of power, plain"),
-        (LAYERS, {"loss_form": "sums"}, "loss_form is 'sums': did you mean sum\\? give one"),
+        (LAYERS, {"loss_form": "sums"}, "loss_form is 'sums': give one of relative, paper"),
         (("two", ["one"]), {}, r"content layers are 'two': give a list of names, \['two'\]"),
         ((["two"], "one"), {}, r"style layers are 'one': give a list of names, \['one'\]"),
         ((["two"], ["three"]), {}, "unknown layer 'three'"),
