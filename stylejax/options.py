@@ -12,8 +12,10 @@ from stylejax.errors import InputError
 from stylejax.fields import (
     LARGEST_NUMBER,
     LARGEST_SEED,
+    as_kind,
     describe_fields,
     is_of_kind,
+    nearest_hint,
     option,
 )
 from stylejax.sizes import SizeOptions
@@ -291,4 +293,5 @@ def split_flat(values: Mapping[str, object], *groups: type) -> list[dict[str, An
             raise InputError(f"unknown option {name!r}: made by another version?")
         if not is_of_kind(value, kinds[name]):
             raise InputError(f"option {name!r} is {values[name]!r:.60}, which it cannot be")
-    return [{name: given[name] for name in group if name in given} for group in names]
+    typed = {name: as_kind(value, kinds[name]) for name, value in given.items()}
+    return [{name: typed[name] for name in group if name in typed} for group in names]

@@ -191,9 +191,9 @@ def _same(name: str, expected: np.ndarray, tolerance: float = 0.0) -> bool:
 
 def _odd_rows() -> Iterator[Row]:
     """Files that Pillow misreads, or that are called something else."""
-    pixels = np.uint8(255 * picture())
-    exact = np.float32(pixels) / 255
-    deep = np.uint16(pixels) * 257
+    pixels = (255 * picture()).astype(np.uint8)
+    exact = pixels.astype(np.float32) / 255
+    deep = pixels.astype(np.uint16) * 257
     Path("wrong-name.jpg").write_bytes(_encoded("PNG"))
     yield Row("a PNG called .jpg", lambda: _same("wrong-name.jpg", exact))
     for name in ("with spaces.png", "näme-日本.png", "-dash.png", "per%cent.png"):

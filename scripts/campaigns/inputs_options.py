@@ -59,7 +59,9 @@ def option_rows() -> Iterator[Row]:
                 values: list[str] = []
                 if each.bounds is not None:
                     values = list(dict.fromkeys(_bad_numbers(each.bounds, kind)))
-                elif get_origin(kind) is Literal or Literal in map(get_origin, get_args(kind)):
+                elif get_origin(kind) is Literal or any(
+                    get_origin(part) is Literal for part in get_args(kind)
+                ):
                     values = ["nonsense", ""]
                 for value in values:
                     row = f"{command} {flag}={value}"

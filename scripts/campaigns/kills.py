@@ -66,7 +66,7 @@ def _arguments(job: Job) -> list[str]:
 def _write_pictures(folder: Path) -> None:
     rows, columns = np.mgrid[0:72, 0:96]
     waves = [np.sin(rows / 7), np.cos(columns / 5), np.sin((rows + columns) / 9)]
-    samples = np.uint8(127 + 100 * np.stack(waves, axis=-1))
+    samples = (127 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)
     Image.fromarray(samples).save(folder / "photo.png")
     Image.fromarray(np.ascontiguousarray(samples[::-1, :, ::-1])).save(folder / "painting.png")
 
@@ -131,8 +131,11 @@ class _Planned(NamedTuple):
 
 def _plan(starter: Starter, base: Path, job: Job, seed: int, *, warm: bool) -> _Planned:
     """Run a job undisturbed; where `warm`, once more, to know how long it takes when compiled."""
-    for name in ("cold", "warm")[: 1 + warm]:
-        folder = base / f"{name}-{job.name}"
+    folder = base / f"cold-{job.name}"
+    folder.mkdir()
+    ended = starter.run(folder, _arguments(job))
+    if warm:
+        folder = base / f"warm-{job.name}"
         folder.mkdir()
         ended = starter.run(folder, _arguments(job))
     expected = _contents(folder, job)

@@ -65,7 +65,7 @@ class ApplySettings:
         return flat_values(self.paint, self.picture)
 
 
-def settings_from_flat(values: Mapping[str, OptionValue]) -> ApplySettings:
+def settings_from_flat(values: Mapping[str, object]) -> ApplySettings:
     """The inverse of `ApplySettings.flat`; options that `values` lacks keep their defaults.
 
     Raises:

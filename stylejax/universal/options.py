@@ -90,7 +90,7 @@ class UniversalSettings:
         return flat_values(self.transfer, self.picture)
 
 
-def settings_from_flat(values: Mapping[str, OptionValue]) -> UniversalSettings:
+def settings_from_flat(values: Mapping[str, object]) -> UniversalSettings:
     """The inverse of `UniversalSettings.flat`; options that `values` lacks keep their defaults.
 
     Raises:

@@ -60,8 +60,14 @@ def pair(tmp_path, monkeypatch):
     return ["photo.png", "painting.png"]
 
 
+def set_to(name):
+    """What one of JAX's settings is."""
+    return getattr(jax.config, name)
+
+
 def test_ctrl_c_is_answered_while_no_python_runs_and_a_second_one_ends():
     with started([sys.executable, "-c", ANSWERED]) as process:
+        assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
@@ -74,6 +80,7 @@ def test_ctrl_c_is_answered_while_no_python_runs_and_a_second_one_ends():
 
 def test_ctrl_c_during_imports_is_one_line():
     with started([sys.executable, "-c", IMPORTING]) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
         _, said = printed(process)
@@ -222,16 +229,14 @@ def test_devices_that_are_nowhere_are_one_line(pair, tmp_path):
 
 
 def test_jaxs_strict_modes_are_off_while_a_command_runs():
-    with jax.numpy_rank_promotion("raise"), jax.debug_nans(True), jax.transfer_guard("disallow"):
-        pass
-    before = jax.config.jax_numpy_rank_promotion
+    before = set_to("jax_numpy_rank_promotion")
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_debug_nans", True)
     try:
         with ordinary_modes():
             assert jax.numpy.ones(3) @ jax.numpy.ones((2, 3, 1)) is not None
-            assert not jax.config.jax_debug_nans and not jax.config.jax_disable_jit
-        assert jax.config.jax_numpy_rank_promotion == "raise" and jax.config.jax_debug_nans
+            assert not set_to("jax_debug_nans") and not set_to("jax_disable_jit")
+        assert set_to("jax_numpy_rank_promotion") == "raise" and set_to("jax_debug_nans")
     finally:
         jax.config.update("jax_numpy_rank_promotion", before)
         jax.config.update("jax_debug_nans", False)
@@ -255,15 +260,15 @@ def test_the_compile_cache_has_a_bound_and_is_made_whole(own_cache):
     own_cache.mkdir(parents=True)
     (own_cache / "killed-cache").write_bytes(b"half")
     use_compile_cache()
-    assert jax.config.jax_compilation_cache_dir == str(own_cache)
-    assert jax.config.jax_compilation_cache_max_size == MOST_CACHED_BYTES
+    assert set_to("jax_compilation_cache_dir") == str(own_cache)
+    assert set_to("jax_compilation_cache_max_size") == MOST_CACHED_BYTES
     assert (own_cache / "killed-atime").read_bytes() == bytes(8)
 
 
 @pytest.mark.parametrize("place", ["~/cache", "/dev/null/cache"])
 def test_without_a_place_for_it_nothing_is_kept(own_cache, monkeypatch, tmp_path, place):
     monkeypatch.chdir(tmp_path)
-    before = jax.config.jax_compilation_cache_dir
+    before = set_to("jax_compilation_cache_dir")
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: surroundings.Path(place))
     use_compile_cache()
-    assert jax.config.jax_compilation_cache_dir == before and list(tmp_path.iterdir()) == []
+    assert set_to("jax_compilation_cache_dir") == before and list(tmp_path.iterdir()) == []

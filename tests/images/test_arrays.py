@@ -1,5 +1,7 @@
 """What is given as a picture or a mask at the library's border."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,7 +138,7 @@ def test_masks_of_every_type():
 
 
 def test_masks_go_with_their_pictures():
-    one = np.ones((18, 24), np.float32)
+    one: Any = np.ones((18, 24), np.float32)
     found = as_masks(Masks(one, one), one.shape, [one.shape])
     assert found is not None and len(found.content) == len(found.styles) == 1
     assert as_masks(None, one.shape, [one.shape]) is None

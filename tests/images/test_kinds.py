@@ -5,6 +5,7 @@ import sys
 import types
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -326,7 +327,8 @@ def test_heic_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     # As the extra does it: Pillow is told of a format that it does not know by itself.
     def register() -> None:
         accepts = lambda head: head[4:8] == b"ftyp"
-        Image.register_open("HEIF", lambda file, name: Image.new("RGB", (24, 18)), accepts)
+        opens: Any = lambda file, name: Image.new("RGB", (24, 18))
+        Image.register_open("HEIF", opens, accepts)
 
     extra = types.SimpleNamespace(register_heif_opener=register)
     monkeypatch.setitem(sys.modules, "pillow_heif", extra)
