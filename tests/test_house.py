@@ -25,6 +25,7 @@ universal
 feedforward
 sweep
 runs
+page
 cli
 __main__
 """
@@ -90,6 +91,7 @@ def test_what_is_private_stays_in_its_package():
 
 def test_jaxopt_and_flax_are_touched_where_they_belong():
     users = {"jaxopt": set(), "flax": set(), "tyro": set(), "rich": set()}
+    users |= {"starlette": set(), "uvicorn": set()}
     for path in MODULES:
         for node in nodes(path):
             names = []
@@ -111,6 +113,8 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
         },
         "tyro": {"cli.parse"},
         "rich": {"cli.display"},
+        "starlette": {"page.app", "page.guard"},
+        "uvicorn": {"page.server"},
     }
 
 

@@ -23,6 +23,7 @@ from stylejax.cli.commands import (
     ListWeights,
     Reconstruct,
     RunOptions,
+    Serve,
     Show,
     Styles,
     Sweep,
@@ -49,6 +50,7 @@ from stylejax.cli.one_pass import (
     run_universal_command,
     use_compile_cache,
 )
+from stylejax.cli.page import run_serve, watched
 from stylejax.cli.parse import parse_command
 from stylejax.cli.summaries import summary_json, summary_lines, sweep_json, sweep_lines
 from stylejax.devices.hosts import is_first_process, join_processes
@@ -103,7 +105,10 @@ def _transfer(command: Transfer) -> int:
             display = ProgressDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)
             observer = Observer(display.stage, display.progress, stop)
-        summary = run_transfer(command, observer)
+        watch = stack.enter_context(watched(command, run.preview, complain))
+        summary = run_transfer(command, watch.beside(observer) if watch else observer)
+        if watch:
+            watch.ended(summary)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
     elif is_first_process() and not run.quiet:
@@ -231,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Apply: run_apply_command,
             Styles: list_styles,
             Train: run_train,
+            Serve: run_serve,
             Sweep: _sweep,
             Demo: _transfer,
             Reconstruct: _reconstruct,

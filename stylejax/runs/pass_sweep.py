@@ -135,6 +135,7 @@ def paint_sweep(
     """
     began, rows, kept, stopped = time.monotonic(), list[Row](), 0, False
     request.output.mkdir(exist_ok=True)
+    observer.grid(grid)
     for number, lane in enumerate(grid.lanes):
         stopped = observer.stop()
         if stopped:
@@ -146,10 +147,12 @@ def paint_sweep(
         if request.resume and path.exists() and _is_made(path, record):
             rows.append(row | {"seconds": None})
             kept += 1
+            observer.finished(path.name)
             continue
         start = time.monotonic()
         method.write(path, *method.picture(lane.options), record)
         rows.append(row | {"seconds": round(time.monotonic() - start, 3)})
+        observer.finished(path.name)
     _write_tables(request.output, grid, rows)
     seconds = time.monotonic() - began
     return SweepSummary(request.output, tuple(rows), kept, 1, 0.0, seconds, (), stopped)
