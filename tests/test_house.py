@@ -25,7 +25,7 @@ universal
 feedforward
 sweep
 runs
-page
+page notebook
 cli
 __main__
 """

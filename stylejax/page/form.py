@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from stylejax.errors import InputError
 from stylejax.fields import Bounds, FieldDescription, describe_fields
-from stylejax.options import flat_values
 
 Json = Any
 """What `json.loads` returns: checked here before anything else sees it."""
@@ -69,7 +68,7 @@ class FormGroup:
     def _field(self, each: FieldDescription) -> Json:
         kind, choices = self.kind(each.name)
         shown: dict[str, Json] = {"name": each.name, "label": each.label, "help": each.help}
-        shown |= {"kind": kind, "default": flat_values(_Value(each.default))["value"]}
+        shown |= {"kind": kind, "default": each.default}
         if choices:
             shown["choices"] = list(choices)
         bounds = each.bounds or Bounds()
@@ -88,11 +87,6 @@ class FormGroup:
             for each in self.described()
             if each.name in values
         }
-
-
-@dataclass(frozen=True)
-class _Value:
-    value: object
 
 
 def field_names(groups: tuple[FormGroup, ...]) -> set[str]:

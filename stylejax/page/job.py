@@ -87,6 +87,8 @@ class Job:
         """Go on to another state, and tell."""
         self.state, self.message = state, message
         self.stage = self.stage if state in ("running", "stopping") else ""
+        if state == "running":
+            self.previews.start()
         if self.is_active and self.feed.closed:
             self.feed.closed = False
         self.feed.publish("state", {"state": STATES.index(state)})

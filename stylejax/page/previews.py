@@ -10,7 +10,7 @@ from stylejax.types import Pixels
 PREVIEW_SIDE = 1024
 """Pixels of the longer side of a preview, at most."""
 PREVIEW_SHARE = 0.02
-"""Largest share of a run's time that its previews may take, but for the first one."""
+"""Largest share of a run's processor seconds that its previews may take, but for the first one."""
 SECONDS_TO_WAIT = 20.0
 """How long a browser waits for a preview before it has to ask again."""
 
@@ -21,28 +21,31 @@ class Previews:
     Attributes:
         number: of the newest, from 1; 0 as long as there is none.
         jpeg: the newest.
-        spent: seconds that making them took.
+        spent: processor seconds that making them took.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        """Make none before one is asked for."""
-        self.feed = feed
+    def __init__(self, feed: Feed, clock: Callable[[], float] = time.process_time) -> None:
+        """Make none before one is asked for; `clock` counts processor seconds, of all threads."""
+        self.feed, self.clock = feed, clock
         self.number, self.jpeg, self.spent = 0, b"", 0.0
-        self._wanted, self._due = False, 0.0
+        self._wanted, self._began = False, clock()
+
+    def start(self) -> None:
+        """From here on the run's processor seconds count."""
+        self._began, self.spent = self.clock(), 0.0
 
     def look(self, picture: Callable[[], Pixels]) -> None:
-        """Between two steps: make a preview if one is wanted and it is time to."""
-        began = time.monotonic()
-        if not self._wanted or began < self._due:
+        """Between two steps: make a preview if one is wanted, and the run can spare the time."""
+        now = self.clock()
+        too_dear = self.spent > PREVIEW_SHARE * (now - self._began)
+        # The first one is waited for most.
+        if not self._wanted or (too_dear and self.number):
             return
         self._wanted = False
         self.jpeg = encode_jpeg(picture(), PREVIEW_SIDE)
         self.number += 1
-        ended = time.monotonic()
-        self.spent += ended - began
-        # The first one of a size has programs to compile: it does not hold up the others.
-        pause = (ended - began) / PREVIEW_SHARE if self.number > 1 else 0.0
-        self._due = ended + pause
+        # The solver rests meanwhile, so that all of this is the preview's.
+        self.spent += self.clock() - now
         self.feed.wake()
 
     async def newer(self, than: int) -> bytes | None:

@@ -15,7 +15,7 @@ from stylejax.images.files import replace_file
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue
-from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE
+from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE, write_page
 from stylejax.runs.metadata import Record, read_record
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
@@ -111,7 +111,8 @@ def _is_made(path: Path, record: Record) -> bool:
         return False
 
 
-def _write_tables(folder: Path, grid: Combinations[OptionsOf], rows: Sequence[Row]) -> None:
+def _write_tables(request: SweepRequest, grid: Combinations, rows: Sequence[Row]) -> None:
+    folder = request.output
     made = {str(row["picture"]) for row in rows}
     replace_file(folder / JSON, results_json(rows).encode())
     replace_file(folder / CSV, results_csv(rows).encode())
@@ -120,6 +121,7 @@ def _write_tables(folder: Path, grid: Combinations[OptionsOf], rows: Sequence[Ro
         read_picture(folder / name, SHEET_SIDE).pixels if name in made else None for name in names
     ]
     write_picture(folder / SHEET, sweep_sheet(grid, pictures, SHEET_SIDE))
+    write_page(folder, grid, rows, read_picture(request.content, SHEET_SIDE).pixels)
 
 
 def paint_sweep(
@@ -153,6 +155,6 @@ def paint_sweep(
         method.write(path, *method.picture(lane.options), record)
         rows.append(row | {"seconds": round(time.monotonic() - start, 3)})
         observer.finished(path.name)
-    _write_tables(request.output, grid, rows)
+    _write_tables(request, grid, rows)
     seconds = time.monotonic() - began
     return SweepSummary(request.output, tuple(rows), kept, 1, 0.0, seconds, (), stopped)
