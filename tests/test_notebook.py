@@ -43,6 +43,7 @@ def test_a_result_shows_its_picture_its_curve_and_its_settings():
 
 CELLS = """
 import os
+from pathlib import Path
 from stylejax import LossOptions, Options, PictureOptions, SolverOptions, read_weights
 from stylejax import style_transfer
 from stylejax.notebook import NotebookProgress
@@ -51,7 +52,7 @@ loss = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_relu
 solve = SolverOptions(iterations=100_000, solver="adam", levels=1)
 options = Options(PictureOptions(), loss, solve)
 content = np.linspace(0, 1, 48 * 64 * 3, dtype=np.float32).reshape(48, 64, 3)
-weights = read_weights(os.environ["STYLEJAX_WEIGHTS"])
+weights = read_weights(Path(os.environ["STYLEJAX_WEIGHTS"]))
 result = style_transfer(content, [content[:, ::-1]], weights=weights, options=options,
                         callback=NotebookProgress(0.2), every=3)
 """
