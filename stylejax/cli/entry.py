@@ -105,7 +105,8 @@ def _transfer(command: Transfer) -> int:
             display = ProgressDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)
             observer = Observer(display.stage, display.progress, stop)
-        watch = stack.enter_context(watched(command, run.preview, complain))
+        tell = (lambda text: None) if run.quiet else complain
+        watch = stack.enter_context(watched(command, run.preview, tell))
         summary = run_transfer(command, watch.beside(observer) if watch else observer)
         if watch:
             watch.ended(summary)

@@ -41,6 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         InputError: the port is taken, or the address is none of this machine's.
     """
+    listening = None
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -49,6 +50,8 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(2048)
         return listening
     except OSError as error:
+        if listening is not None:
+            listening.close()
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"port {port} is taken: give another one") from error
         reason = error.strerror or str(error)
