@@ -22,7 +22,7 @@ from stylejax.page.server import address_of, listen, make_server
 from stylejax.page.studio import Studio
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-MINUTES = 10 * 60_000
+MINUTES = 30 * 60_000
 
 
 def finish(page: Page) -> None:

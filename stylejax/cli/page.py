@@ -1,6 +1,8 @@
 """The commands of the page: to serve it, and to watch a run on it."""
 
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
 
 from stylejax.cli.commands import Serve
@@ -15,7 +17,10 @@ def run_serve(command: Serve) -> int:
     """Serve the page until a signal ends it; returns the exit code."""
     if command.run.compile_cache:
         use_compile_cache()
-    serve(command, (lambda line: None) if command.run.quiet else complain)
+    if not serve(command, (lambda line: None) if command.run.quiet else complain):
+        # A thread is in the middle of compiling, say: Python would wait for it, or stumble over it.
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 

@@ -104,8 +104,8 @@ class Pictures:
             pixels = file.height * file.width
             if pixels > MOST_PIXELS:
                 raise InputError(
-                    f"{path}: {pixels / 1e6:.1f} megapixels, at most {MOST_PIXELS // 10**6} are "
-                    "taken; scale it down first"
+                    f"{path}: {pixels:,} pixels, at most {MOST_PIXELS:,} are taken; scale it down "
+                    "first"
                 )
             known = self.by_checksum.get(file.sha256)
             if known is not None and self.sent[known].path.exists():

@@ -108,12 +108,15 @@ def make_server(studio: Studio, request: ServeRequest) -> "uvicorn.Server":
     return Server(config)
 
 
-def serve(request: ServeRequest, tell: Callable[[str], None]) -> None:
+def serve(request: ServeRequest, tell: Callable[[str], None]) -> bool:
     """Serve the page until a signal ends it; what is being made is stopped and kept then.
 
     Args:
         request: where, and to whom.
         tell: is told where the page is, and how it ends.
+
+    Returns:
+        Whether all has ended; else a job is still under way in its thread.
 
     Raises:
         InputError: something in the request cannot be used, the port is taken, or the extra `web`
@@ -130,5 +133,10 @@ def serve(request: ServeRequest, tell: Callable[[str], None]) -> None:
         with _signals_ask(studio.let_go):
             make_server(studio, request).run(sockets=[listening])
     tell("stopping what is being made: its picture and its checkpoint are kept")
-    if not studio.end(SECONDS_TO_KEEP):
-        tell("it takes too long: only its last checkpoint is kept")
+    ended = False
+    # A second signal is not waited for.
+    with contextlib.suppress(KeyboardInterrupt):
+        ended = studio.end(SECONDS_TO_KEEP)
+    if not ended:
+        tell("not waited for any longer: its last checkpoint is kept")
+    return ended

@@ -218,9 +218,9 @@ class Studio:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             try:
-                job.change("running")
                 ending = self._run(job)
-                job.change("stopped" if ending.stopped else "done", ending.message)
+                with self._changed:
+                    job.change("stopped" if ending.stopped else "done", ending.message)
             except InputError as error:
                 self._fail(job, self._said(str(error)))
             except Exception as error:
@@ -231,7 +231,8 @@ class Studio:
 
     def _fail(self, job: Job, message: str) -> None:
         try:
-            job.change("failed", message)
+            with self._changed:
+                job.change("failed", message)
         except InputError:
             # The disk is full, say: what is told does not need it.
             job.state = "failed"
@@ -244,6 +245,10 @@ class Studio:
         return message.replace(f"{self.folder}/", "")
 
     def _run(self, job: Job) -> Ending:
+        with self._changed:
+            # It may have been asked to stop already: then it says so.
+            if not job.stop_asked:
+                job.change("running")
         observer = JobObserver(
             stage=job.tell_stage,
             progress=job.tell_progress,

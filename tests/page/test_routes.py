@@ -300,7 +300,7 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(served, monkeypat
     client, studio = served
     monkeypatch.setattr("stylejax.page.pictures.decode_picture", None)
     answer = client.post("/api/pictures", content=png_of(8000, 6251))
-    assert answer.status_code == 400 and "50.0 megapixels" in answer.json()["error"]
+    assert answer.status_code == 400 and "50,008,000 pixels" in answer.json()["error"]
     assert not list((studio.folder / "pictures").iterdir())
 
 

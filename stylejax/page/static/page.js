@@ -187,7 +187,7 @@ function control(field, value) {
   const input = element("input", {
     id, type: isNumber ? "number" : "text", value: asText(field, value),
     "aria-describedby": described, step: field.kind === "integer" ? 1 : "any",
-    min: field.at_least ?? field.above, max: field.at_most,
+    min: field.at_least ?? field.above, max: field.at_most, required: isNumber,
   });
   input.addEventListener("input", () => changed(field, fromText(field, input.value)));
   return input;
