@@ -34,6 +34,7 @@ def finish(page: Page) -> None:
         "document.querySelector('#job-title').textContent.match('is finished|has failed')",
         arg=before,
         timeout=MINUTES,
+        polling=1_000,
     )
     page.wait_for_timeout(500)
 

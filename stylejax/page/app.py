@@ -123,16 +123,14 @@ class Routes:
         self._only_painting()
         name = unquote(request.headers.get("x-file-name", ""))[:1000]
         content = await request.body()
-        pictures = self.studio.pictures
-        picture = await run_in_threadpool(pictures.receive, content, name)
-        settings = await run_in_threadpool(settings_view, picture.path, pictures)
+        picture = await run_in_threadpool(self.studio.pictures.receive, content, name)
+        settings = await run_in_threadpool(settings_view, picture.path, self.studio)
         return JSONResponse(picture_view(picture) | {"settings": settings}, 201)
 
     async def settings(self, request: Request) -> Response:
         """How a picture was made."""
         picture = self._picture(request)
-        pictures = self.studio.pictures
-        return JSONResponse(await run_in_threadpool(settings_view, picture.path, pictures))
+        return JSONResponse(await run_in_threadpool(settings_view, picture.path, self.studio))
 
     async def _shown(self, picture: ShownPicture, longest: int) -> Response:
         content = await run_in_threadpool(preview, picture.path, longest)

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions
-from stylejax.options import STARTS, LossOptions, PictureOptions, SolverOptions
+from stylejax.options import (
+    STARTS,
+    LossOptions,
+    PictureOptions,
+    SolverOptions,
+    flatten_options,
+)
 from stylejax.page.form import FormGroup
 from stylejax.page.orders import (
     Order,
+    Values,
     Work,
     order_apply,
     order_sweep,
@@ -17,10 +25,22 @@ from stylejax.page.orders import (
     order_universal,
 )
 from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.metadata import Record, apply_like, options_like, universal_like
 from stylejax.runs.painters import style_rows
 from stylejax.runs.request import SweepRequest
 from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions
 from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
+
+
+def _no_settings(path: Path, record: Record) -> Values:
+    """Of methods that leave no picture with a record of their own."""
+    raise InputError(f"{path}: holds no settings that this page can use")
+
+
+def _solved_settings(path: Path, record: Record) -> Values:
+    values = flatten_options(options_like(path, record))
+    # A picture to start from does not travel along.
+    return values if values["init"] in STARTS else values | {"init": STARTS[0]}
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,7 @@ class PageMethod:
         about: what it does, in a sentence.
         groups: its form; an order's values are in their order.
         work: checks an order, and says what is to be done.
+        settings: the values of all fields, of a picture by its record.
         takes_styles: whether paintings are given; else a style is chosen by its name.
         takes_masks: whether regions may be painted.
         takes_weights: whether other weights may be chosen.
@@ -46,6 +67,7 @@ class PageMethod:
     about: str
     groups: tuple[FormGroup, ...]
     work: Callable[[Order], Work]
+    settings: Callable[[Path, Record], Values] = _no_settings
     takes_styles: bool = True
     takes_masks: bool = True
     takes_weights: bool = False
@@ -69,6 +91,7 @@ def _solved() -> PageMethod:
             _SOLVER,
         ),
         order_transfer,
+        _solved_settings,
         takes_weights=True,
         has_presets=True,
         continues=lambda output: checkpoint_path(output).exists(),
@@ -82,6 +105,7 @@ def _universal() -> PageMethod:
         "Gives the photograph the statistics of any painting: seconds.",
         (FormGroup("Style", UniversalOptions), FormGroup("Picture", UniversalPictureOptions)),
         order_universal,
+        lambda path, record: universal_like(path, record).flat,
     )
 
 
@@ -95,6 +119,7 @@ def _learned(styles: tuple[str, ...]) -> PageMethod:
             FormGroup("Picture", ApplyPictureOptions),
         ),
         order_apply,
+        lambda path, record: apply_like(path, record).flat,
         takes_styles=False,
     )
 

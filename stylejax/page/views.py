@@ -3,24 +3,13 @@
 from pathlib import Path
 
 from stylejax.errors import InputError
-from stylejax.feedforward.options import ApplySettings
 from stylejax.images.read import READ_SUFFIXES
-from stylejax.options import STARTS, flatten_options
 from stylejax.page.form import Json
 from stylejax.page.job import Job
 from stylejax.page.methods import PageMethod
-from stylejax.page.pictures import Pictures, ShownPicture
+from stylejax.page.pictures import ShownPicture
 from stylejax.page.studio import FORMATS, Studio, weights_here
-from stylejax.runs.metadata import (
-    APPLY,
-    UNIVERSAL,
-    Record,
-    apply_like,
-    method_of,
-    options_like,
-    read_record,
-    universal_like,
-)
+from stylejax.runs.metadata import method_of, read_record
 from stylejax.transfer.presets import NETWORK_VALUES, PRESETS
 
 _MOST_SHOWN = 200
@@ -57,30 +46,16 @@ def form_view(studio: Studio) -> Json:
     }
 
 
-def _settings_of(path: Path, record: Record) -> dict[str, Json]:
-    """The options in a record, as this version has them."""
-    method = method_of(record)
-    if method == UNIVERSAL:
-        return universal_like(path, record).flat
-    if method == APPLY:
-        settings: ApplySettings = apply_like(path, record)
-        return settings.flat
-    values = flatten_options(options_like(path, record))
-    if values["init"] not in STARTS:
-        # A picture of its own, which does not travel along.
-        values["init"] = STARTS[0]
-    return values
-
-
-def settings_view(path: Path, pictures: Pictures) -> Json:
+def settings_view(path: Path, studio: Studio) -> Json:
     """How a picture was made; None where it does not say.
 
     The pictures that it was made of are named where they are here, known by their checksums.
     """
     try:
         record = read_record(path)
-        values = _settings_of(path, record)
-        known = lambda entry: pictures.by_checksum.get(entry["sha256"])
+        method = studio.methods[method_of(record)]
+        values = method.settings(path, record)
+        known = lambda entry: studio.pictures.by_checksum.get(entry["sha256"])
         content = known(record["content"]) if "content" in record else None
         styles = [known(style) for style in record.get("styles", [])]
         masks = [known(mask) for mask in record.get("content_masks", [])]
@@ -88,9 +63,9 @@ def settings_view(path: Path, pictures: Pictures) -> Json:
     except (InputError, KeyError, TypeError, AttributeError):
         return None
     return {
-        "method": method_of(record),
+        "method": method.name,
         "values": values,
-        "weights": weights if weights in weights_here() else "",
+        "weights": weights if method.takes_weights and weights in weights_here() else "",
         "content": content,
         "styles": styles if None not in styles else [],
         "content_masks": masks if None not in masks else [],

@@ -492,8 +492,8 @@ def test_previews_are_made_for_those_who_look_and_within_their_share():
 def test_a_picture_made_before_gives_its_settings_back(tmp_path):
     fixture = Path(__file__).parent.parent / "fixtures" / "made-by-0.1.0.png"
     studio = Studio(tmp_path / "page", page_methods())
-    settings = settings_view(fixture, studio.pictures)
+    settings = settings_view(fixture, studio)
     assert settings["method"] == "transfer" and settings["values"]["style_weight"] > 0
     plain = tmp_path / "plain.png"
     write_picture(plain, read_picture(fixture).pixels)
-    assert settings_view(plain, studio.pictures) is None
+    assert settings_view(plain, studio) is None

@@ -498,14 +498,15 @@ function askForPreview() {
   const job = state.job;
   if (state.asking || document.hidden || !job?.can_stop || job.is_folder || job.state === "queued") return;
   state.asking = true;
-  const image = $("after");
+  // One of its own: the last picture is seen until this one is whole.
+  const image = element("img", { id: "after", alt: "The picture as it is now" });
   const arrived = (there) => {
-    image.onload = image.onerror = null;
+    if (state.job?.id !== job.id) return;
     state.asking = false;
-    if (there && state.job?.id === job.id) {
-      state.fresh = false;
-      $("compare").hidden = false;
-    }
+    if (!there || !state.job.can_stop) return;
+    state.fresh = false;
+    $("after").replaceWith(image);
+    $("compare").hidden = false;
   };
   image.onload = () => arrived(true);
   image.onerror = () => arrived(false);
