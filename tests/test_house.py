@@ -26,6 +26,7 @@ feedforward
 sweep
 api
 runs
+page notebook
 cli
 __main__
 """
@@ -91,6 +92,7 @@ def test_what_is_private_stays_in_its_package():
 
 def test_jaxopt_and_flax_are_touched_where_they_belong():
     users = {"jaxopt": set(), "flax": set(), "tyro": set(), "rich": set()}
+    users |= {"starlette": set(), "uvicorn": set()}
     for path in MODULES:
         for node in nodes(path):
             names = []
@@ -112,6 +114,8 @@ def test_jaxopt_and_flax_are_touched_where_they_belong():
         },
         "tyro": {"cli.parse"},
         "rich": {"cli.display"},
+        "starlette": {"page.app", "page.guard"},
+        "uvicorn": {"page.server"},
     }
 
 

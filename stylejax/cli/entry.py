@@ -21,6 +21,7 @@ from stylejax.cli.commands import (
     ListWeights,
     Reconstruct,
     RunOptions,
+    Serve,
     Show,
     Styles,
     Sweep,
@@ -56,6 +57,7 @@ from stylejax.cli.one_pass import (
     run_train,
     run_universal_command,
 )
+from stylejax.cli.page import run_serve, watched
 from stylejax.cli.parse import parse_command
 from stylejax.cli.summaries import summary_json, summary_lines, sweep_json, sweep_lines
 from stylejax.cli.surroundings import ordinary_modes, use_compile_cache
@@ -99,7 +101,11 @@ def _transfer(command: Transfer) -> int:
             observer = observer._replace(
                 stage=interruptible_stage(stop, display.stage), progress=display.progress
             )
-        summary = run_transfer(command, observer)
+        tell = (lambda text: None) if run.quiet else complain
+        watch = stack.enter_context(watched(command, run.preview, tell))
+        summary = run_transfer(command, watch.beside(observer) if watch else observer)
+        if watch:
+            watch.ended(summary)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
     elif is_first_process() and not run.quiet:
@@ -227,6 +233,7 @@ def _run(command: Command) -> int:
         Apply: run_apply_command,
         Styles: list_styles,
         Train: run_train,
+        Serve: run_serve,
         Sweep: _sweep,
         Demo: _transfer,
         Reconstruct: _reconstruct,

@@ -99,7 +99,7 @@ def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
     yield f"{summary.folder}"
     yield f"  pictures {len(summary.rows)} of {combinations}{kept}; {summary.lanes_at_once} at once"
     yield f"  seconds  {seconds}"
-    yield "  tables   contact-sheet.png, results.csv, results.json"
+    yield "  tables   index.html, contact-sheet.png, results.csv, results.json"
 
 
 def sweep_json(summary: SweepSummary) -> str:

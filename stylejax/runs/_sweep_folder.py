@@ -1,7 +1,7 @@
 """The folder of a sweep: its pictures, tables and contact sheet; what is there is found again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stylejax.devices.hosts import is_first_process, on_host
@@ -9,6 +9,7 @@ from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
 from stylejax.images.paths import is_folder, path_exists, real_path
 from stylejax.images.read import read_picture
+from stylejax.images.scaling import fitted_size, resize
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import (
     Record,
@@ -21,13 +22,15 @@ from stylejax.runs.metadata import (
 from stylejax.runs.prepare import ReadPictures
 from stylejax.runs.transfer import write_result
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
+from stylejax.sweep.page import page_side, sweep_page
 from stylejax.sweep.solver import BatchProgress
 from stylejax.sweep.tables import Row, make_row, results_csv, results_json, sweep_sheet
 from stylejax.transfer.history import TERMS
+from stylejax.types import OtherPixels
 
 SHEET_SIDE = 256
 """Pixels of the longer side of a picture on the contact sheet, at most."""
-SHEET, CSV, JSON = "contact-sheet.png", "results.csv", "results.json"
+SHEET, CSV, JSON, PAGE = "contact-sheet.png", "results.csv", "results.json", "index.html"
 
 
 def check_sweep_folder(folder: Path, inputs: Sequence[Path]) -> None:
@@ -54,6 +57,20 @@ def _results(solved: BatchProgress) -> list[dict[str, int | float]]:
         | {name: float(column[n]) for name, column in terms.items()}
         for n in range(len(solved.lanes))
     ]
+
+
+def write_page(folder: Path, grid: Combinations, rows: Iterable[Row], content: OtherPixels) -> None:
+    """Write the pictures that there are as one HTML file, with the photograph at any size.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    side = page_side(len(grid.lanes))
+    known = {Path(str(row["picture"])).stem: row for row in rows}
+    pictures = {name: read_picture(folder / f"{name}.png", side).pixels for name in known}
+    photograph = resize(content, *fitted_size(content.shape[0], content.shape[1], side))
+    page = sweep_page(grid, known, pictures, photograph)
+    replace_file(folder / PAGE, page.encode())
 
 
 class SweepFolder:
@@ -132,7 +149,7 @@ class SweepFolder:
         replace_file(self.folder / CSV, results_csv(rows).encode())
 
     def write_sheet(self) -> None:
-        """Lay all pictures that there are out on one sheet."""
+        """Lay all pictures that there are out on one sheet, and on a page."""
         pictures = [
             read_picture(self.path(lane), SHEET_SIDE).pixels
             if self.path(lane).name in self.rows
@@ -140,3 +157,4 @@ class SweepFolder:
             for lane in self.grid.lanes
         ]
         write_picture(self.folder / SHEET, sweep_sheet(self.grid, pictures, SHEET_SIDE))
+        write_page(self.folder, self.grid, self.rows.values(), self.read.colors)

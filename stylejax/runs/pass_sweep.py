@@ -16,7 +16,7 @@ from stylejax.images.paths import make_folder, path_exists
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue
-from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE
+from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE, write_page
 from stylejax.runs.metadata import Record, decisive, read_record
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
@@ -112,7 +112,8 @@ def _is_made(path: Path, record: Record) -> bool:
         return False
 
 
-def _write_tables(folder: Path, grid: Combinations[OptionsOf], rows: Sequence[Row]) -> None:
+def _write_tables(request: SweepRequest, grid: Combinations, rows: Sequence[Row]) -> None:
+    folder = request.output
     made = {str(row["picture"]) for row in rows}
     replace_file(folder / JSON, results_json(rows).encode())
     replace_file(folder / CSV, results_csv(rows).encode())
@@ -121,6 +122,7 @@ def _write_tables(folder: Path, grid: Combinations[OptionsOf], rows: Sequence[Ro
         read_picture(folder / name, SHEET_SIDE).pixels if name in made else None for name in names
     ]
     write_picture(folder / SHEET, sweep_sheet(grid, pictures, SHEET_SIDE))
+    write_page(folder, grid, rows, read_picture(request.content, SHEET_SIDE).pixels)
 
 
 def paint_sweep(
@@ -135,6 +137,7 @@ def paint_sweep(
         InputError: a file cannot be written.
     """
     began, rows, kept, stopped = time.monotonic(), list[Row](), 0, False
+    observer.grid(grid)
     for number, lane in enumerate(grid.lanes):
         stopped = observer.stop()
         if stopped:
@@ -146,6 +149,7 @@ def paint_sweep(
         if request.resume and path_exists(path) and _is_made(path, record):
             rows.append(row | {"seconds": None})
             kept += 1
+            observer.finished(path.name)
             continue
         start = time.monotonic()
         picture = method.picture(lane.options)
@@ -153,7 +157,8 @@ def paint_sweep(
         make_folder(request.output)
         method.write(path, *picture, record)
         rows.append(row | {"seconds": round(time.monotonic() - start, 3)})
+        observer.finished(path.name)
     make_folder(request.output)
-    _write_tables(request.output, grid, rows)
+    _write_tables(request, grid, rows)
     seconds = time.monotonic() - began
     return SweepSummary(request.output, tuple(rows), kept, 1, 0.0, seconds, (), stopped)

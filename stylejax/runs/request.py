@@ -117,8 +117,8 @@ class SweepRequest(_Common):
     )
     _: KW_ONLY
     output: Path = required(
-        "The folder for the pictures, contact-sheet.png, results.csv and results.json; made where "
-        "there is none."
+        "The folder for the pictures, index.html, contact-sheet.png, results.csv and "
+        "results.json; made where there is none."
     )
     options: SweptOptions = field(default_factory=SweptOptions)
     yes: bool = option(False, "Solve however many combinations there are.")

@@ -32,7 +32,7 @@ from stylejax.runs.observer import Interrupted
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.transfer import agreed_pace
-from stylejax.sweep.combinations import Combination, combination_name
+from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
 from stylejax.transfer.transfer import finished_picture
@@ -51,13 +51,19 @@ class SweepProgress(NamedTuple):
 
 
 class SweepObserver(NamedTuple):
-    """What a sweep tells while it goes on, and what it asks (`transfer.Observer`)."""
+    """What a sweep tells while it goes on, and what it asks (`transfer.Observer`).
+
+    `grid` gets all combinations before the first is begun, `finished` the name of each picture
+    that is there.
+    """
 
     stage: Callable[[str], None] = lambda text: None
     log: Callable[[str], None] = lambda text: None
     progress: Callable[[SweepProgress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False
     warn: Callable[[str], None] = lambda text: None
+    grid: Callable[[Combinations], None] = lambda grid: None
+    finished: Callable[[str], None] = lambda picture: None
 
 
 class SweepSummary(NamedTuple):
@@ -218,6 +224,8 @@ def _solve_batches(
             "lanes": len(lanes),
         }
         failed += folder.write(lanes, solved, timings)
+        for lane in lanes:
+            batches.observer.finished(folder.path(lane).name)
     return failed, False
 
 
@@ -246,6 +254,9 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             if upgrade:
                 observer.warn(f"pictures made with {upgrade} are kept: {BYTES_MAY_DIFFER}")
         kept = len(folder.rows)
+        observer.grid(request.grid)
+        for picture in folder.rows:
+            observer.finished(picture)
         if is_first_process():
             make_folder(folder.folder)
         failed, stopped = _solve_batches(batches, folder, folder.unfinished())

@@ -74,8 +74,10 @@ def _solve_batch(
     assert progress is not None
     failed = progress.step.failed
     return [
-        Result(picture, history, bool(bad), stopped)
-        for picture, history, bad in zip(progress.pictures(), histories, failed, strict=False)
+        Result(picture, history, bool(bad), stopped, lane)
+        for picture, history, bad, lane in zip(
+            progress.pictures(), histories, failed, lanes, strict=False
+        )
     ]
 
 

@@ -6,11 +6,13 @@ from typing import NamedTuple
 from stylejax.errors import InputError
 from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.color import colors_after, colors_before
+from stylejax.images.encoding import encode_png
 from stylejax.images.masks import Masks
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import Options, check_options
 from stylejax.sizes import PreserveColor
 from stylejax.solvers.steps import chunks_of_about
+from stylejax.transfer._result_html import result_html
 from stylejax.transfer.history import History
 from stylejax.transfer.interrupt import interruptible
 from stylejax.transfer.levels import Progress, solve_levels
@@ -34,16 +36,27 @@ SECONDS_BETWEEN_LOOKS = 0.7
 
 
 class Result(NamedTuple):
-    """A solved picture, how it came about, and how it ended.
+    """A solved picture, how it came about, and how it ended; a notebook shows all three.
 
     Where `failed`, the loss became non-finite and `image` is the last good picture; where
     `stopped`, a callback or an interrupt ended the solve early and `image` is the picture so far.
+    `options` are those that it was solved with, None where they are not known.
     """
 
     image: Pixels
     history: History
     failed: bool
     stopped: bool = False
+    options: Options | None = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the picture, the loss as a curve, and the settings."""
+        ending = "failed" if self.failed else "stopped" if self.stopped else "finished"
+        return result_html(self.image, self.history, ending, self.options)
+
+    def _repr_png_(self) -> bytes:
+        """The picture alone, for what shows no HTML."""
+        return encode_png(self.image)
 
 
 def finished_picture(image: OtherPixels, content: Pixels, preserve: PreserveColor) -> Pixels:
@@ -52,7 +65,10 @@ def finished_picture(image: OtherPixels, content: Pixels, preserve: PreserveColo
 
 
 def solved_result(
-    steps: Iterator[Progress], callback: Callback | None = None, every: int = 1
+    steps: Iterator[Progress],
+    callback: Callback | None = None,
+    every: int = 1,
+    options: Options | None = None,
 ) -> Result:
     """Run through a solve to its end, or to where the callback or an interrupt asks for one."""
     progress, stopped = None, False
@@ -64,7 +80,8 @@ def solved_result(
                 stopped = not progress.done
                 break
         assert progress is not None
-        return Result(progress.picture(), progress.history, bool(progress.step.failed), stopped)
+        failed = bool(progress.step.failed)
+        return Result(progress.picture(), progress.history, failed, stopped, options)
 
 
 def _transfer_steps(
@@ -134,4 +151,4 @@ def style_transfer(
     steps = _transfer_steps(
         weights, options, Pictures(*colored, pictures.masks), content, start, at
     )
-    return solved_result(steps, callback, every)
+    return solved_result(steps, callback, every, options)
