@@ -506,6 +506,7 @@ function askForPreview() {
     if (!there || !state.job.can_stop) return;
     state.fresh = false;
     $("after").replaceWith(image);
+    fitTo(image);
     $("compare").hidden = false;
   };
   image.onload = () => arrived(true);
@@ -527,6 +528,11 @@ function drawProgress(now) {
   ].filter(Boolean).join(" · ");
 }
 
+function fitTo(image) {
+  const ratio = image.naturalWidth / image.naturalHeight || 1;
+  document.querySelector("#compare figure").style.setProperty("--ratio", ratio);
+}
+
 function compare(before, after) {
   state.shown = after;
   $("compare").hidden = !after;
@@ -537,17 +543,18 @@ function compare(before, after) {
   $("left-name").textContent = before?.name ?? "";
   $("right-name").textContent = after.name;
   $("after").alt = after.name;
-  if (after.id) $("after").src = `/api/pictures/${after.id}/preview`;
+  $("after").onload = () => fitTo($("after"));
+  $("after").src = `/api/pictures/${after.id}/preview`;
   $("download").hidden = !after.is_ours;
   if (after.is_ours) $("download").href = `/api/pictures/${after.id}/file`;
-  $("use-settings").hidden = !after.id;
+  $("use-settings").hidden = false;
 }
 
 function drawJob() {
   const job = state.job;
   const names = [job.content?.name, ...job.styles.map((each) => each?.name)].filter(Boolean).join(" × ");
   const doing = job.state === "queued" ? `number ${job.place} in the queue` : job.stage || SAID[job.state];
-  $("job-title").textContent = `${job.label}: ${names}. ${doing}`;
+  $("job-title").textContent = `${job.label}: ${names} · ${doing}`;
   $("stop").hidden = !job.can_stop;
   $("stop").disabled = job.state === "stopping";
   $("resume").hidden = !job.can_resume;
