@@ -64,9 +64,9 @@ def is_of_kind(value: object, kind: Any) -> bool:
     return isinstance(value, numbers) and not isinstance(value, bool)
 
 
-def as_kind(value: Any, kind: Any) -> Any:
+def as_kind(value: object, kind: object) -> object:
     """A value `is_of_kind`, whole numbers as floats where those are declared."""
-    if kind is float:
+    if kind is float and isinstance(value, int):
         return float(value)
     if get_origin(kind) is tuple and isinstance(value, tuple):
         return tuple(as_kind(each, get_args(kind)[0]) for each in value)

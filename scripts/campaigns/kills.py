@@ -50,7 +50,7 @@ JOBS = (
         + ("--style-weight", "5,20", "--tv-weight", "0,50"),
         "grid/sweep.checkpoint.npz",
         ("grid/contact-sheet.png",)
-        + tuple(f"grid/style_weight={s},tv_weight={t}.png" for s in (5, 20) for t in (0, 50)),
+        + tuple(f"grid/style-weight-{s}_tv-weight-{t}.png" for s in (5, 20) for t in (0, 50)),
     ),
 )
 
