@@ -19,6 +19,7 @@ import numpy as np
 import tyro
 
 from stylejax.errors import InputError
+from stylejax.images.write import write_picture
 from training.archives import Contents, Pictures, decode, survey
 from training.distillation import TAPS, Student, init_heads
 from training.figures import activation_statistics, linear_probe, stem_picture
@@ -115,7 +116,8 @@ def main() -> None:
     try:
         figures = measure(options)
         if options.stem is not None:
-            stem_picture(read_start(options.weights)[0]).save(options.stem)
+            picture = stem_picture(read_start(options.weights)[0]).convert("RGB")
+            write_picture(options.stem, np.asarray(picture, np.float32) / 255)
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
     sys.stdout.write(json.dumps(figures) + "\n")

@@ -10,10 +10,14 @@ the brush moves there, and brushes from broad to fine. One renderer paints them 
 """
 
 import argparse
+import io
 from pathlib import Path
 
 from painting.paintings import PAINTINGS
 from painting.renderer import paint
+from PIL import Image
+
+from stylejax.images.files import replace_file
 
 
 def main() -> None:
@@ -26,7 +30,9 @@ def main() -> None:
     options = parser.parse_args()
     picture = paint(PAINTINGS[options.painting], options.size, options.seed)
     jpeg = options.output.suffix.lower() in (".jpg", ".jpeg")
-    picture.save(options.output, **({"quality": 88, "optimize": True} if jpeg else {}))
+    encoded, form = io.BytesIO(), Image.registered_extensions()[options.output.suffix.lower()]
+    picture.save(encoded, form, **({"quality": 88, "optimize": True} if jpeg else {}))
+    replace_file(options.output, encoded.getvalue())
     print(f"{options.output}: {picture.width} x {picture.height}")
 
 

@@ -1,8 +1,53 @@
-"""`python -m stylejax`."""
+"""`python -m stylejax`, and the command `stylejax`: what has to be in order before all else.
 
+Nothing of JAX is imported before Ctrl-C is answered and the standard streams are there.
+"""
+
+import os
+import signal
 import sys
+import warnings
+from types import FrameType
+from typing import NoReturn
 
-from stylejax.cli.entry import main
+_INTERRUPTED = 130
+
+
+def _open_standard_streams() -> None:
+    """Open what the shell has closed, or the next file would take its number and its text."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """Where an exception would come out of the depths of a library that is being imported."""
+    os.write(2, b"stylejax: interrupted\n")
+    os._exit(_INTERRUPTED)
+
+
+def run() -> int:
+    """Run the command line as this process; returns its exit code."""
+    # Of a process that is to ignore Ctrl-C, as one in the background, this is not the handler.
+    catches = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if catches:
+        signal.signal(signal.SIGINT, _end_at_once)
+    _open_standard_streams()
+    # Libraries warn those who write programs; who runs this one can do nothing about it.
+    warnings.simplefilter("ignore")
+    from stylejax.cli.entry import main
+
+    if catches:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = main(owns_process=True)
+    if code == _INTERRUPTED:
+        # XLA's threads may still be compiling, which an orderly end would not survive.
+        os._exit(code)
+    return code
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

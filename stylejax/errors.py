@@ -1,4 +1,4 @@
-"""The one exception that means "what was given cannot be used"."""
+"""The one exception that means "what was given cannot be used", and the warning beside it."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one line that names the file or value, says what is wrong with it and what
     to do. The command line prints it and exits with code 2.
     """
+
+
+class InputWarning(UserWarning):
+    """A file that could be used, with something amiss: one line that names it and says what."""

@@ -1,11 +1,16 @@
 """What a field of an options class means: data that a command line, a form and a check can read."""
 
 import dataclasses
+import difflib
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
+
+
+LARGEST_NUMBER = 2**31 - 1
+"""Of whole numbers that have no bound of their own: sizes, counts."""
 
 
 class Bounds(NamedTuple):
@@ -17,19 +22,55 @@ class Bounds(NamedTuple):
 
     def allow(self, number: int | float) -> bool:
         """Whether a number is within the bounds."""
-        return (
-            math.isfinite(number)
-            and self.above < number
-            and (self.at_least <= number <= self.at_most)
-        )
+        if isinstance(number, int) and math.isinf(self.at_most):
+            # It may be larger than any float, and than any array can count.
+            whole = abs(number) <= LARGEST_NUMBER
+        else:
+            whole = isinstance(number, int) or math.isfinite(number)
+        return whole and self.above < number and self.at_least <= number <= self.at_most
 
     def __str__(self) -> str:
         """The bounds in words."""
         if math.isfinite(self.above):
             return f"more than {self.above:g}"
         if math.isfinite(self.at_most):
-            return f"{self.at_least:g} to {self.at_most:g}"
+            most = f"{self.at_most:g}" if self.at_most < 1e6 else f"{self.at_most}"
+            return f"{self.at_least:g} to {most}"
         return f"{self.at_least:g} or more"
+
+
+LARGEST_SEED = 2**63 - 1
+"""Larger numbers are none that a generator of random numbers takes."""
+
+
+def is_of_kind(value: object, kind: Any) -> bool:
+    """Whether a value that came from somewhere is what a field's annotation says.
+
+    Args:
+        value: any, with tuples for lists.
+        kind: str, int or float, a choice of literals, any of several, or a tuple of any length.
+    """
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return any(value == part and type(value) is type(part) for part in parts)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(is_of_kind(each, parts[0]) for each in value)
+    if parts:
+        return any(is_of_kind(value, part) for part in parts)
+    if kind is str:
+        return isinstance(value, str) and value.isprintable()
+    # To Python True is 1, and a whole number will do where a float is asked for.
+    numbers = (int, float) if kind is float else kind
+    return isinstance(value, numbers) and not isinstance(value, bool)
+
+
+def as_kind(value: object, kind: object) -> object:
+    """A value `is_of_kind`, whole numbers as floats where those are declared."""
+    if kind is float and isinstance(value, int):
+        return float(value)
+    if get_origin(kind) is tuple and isinstance(value, tuple):
+        return tuple(as_kind(each, get_args(kind)[0]) for each in value)
+    return value
 
 
 class FieldDescription(NamedTuple):
@@ -75,9 +116,21 @@ def positional(default: T, help: str) -> T:
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def unasked(default: T) -> T:
+    """A field that no command line has: it is filled in by whoever makes the request."""
+    return dataclasses.field(default=default, metadata={"unasked": True})
+
+
 def describe_fields(options: type) -> Iterator[FieldDescription]:
     """The fields of a dataclass in order; those that are dataclasses themselves are left out."""
     for entry in dataclasses.fields(options):
         if "help" in entry.metadata:
             help, bounds = entry.metadata["help"], entry.metadata["bounds"]
             yield FieldDescription(entry.name, entry.default, help, bounds)
+
+
+def nearest_hint(given: str, allowed: Iterable[str]) -> str:
+    """Which allowed values are nearest to what was given, as a question; empty where none is."""
+    lower = {each.lower(): each for each in allowed}
+    nearest = difflib.get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(lower[each] for each in nearest)}?" if nearest else ""

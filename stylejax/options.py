@@ -6,10 +6,18 @@ The command line, its help and the record in a picture's metadata have these fie
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from stylejax.errors import InputError
-from stylejax.fields import describe_fields, option
+from stylejax.fields import (
+    LARGEST_NUMBER,
+    LARGEST_SEED,
+    as_kind,
+    describe_fields,
+    is_of_kind,
+    nearest_hint,
+    option,
+)
 from stylejax.sizes import SizeOptions
 
 DeviceName = Literal["cpu", "gpu", "tpu"]
@@ -38,9 +46,9 @@ class PictureOptions(SizeOptions):
         "`uniform` (noise of the full range), `mean` (ImageNet's mean color), `universal` (what "
         "`stylejax universal` makes of the pictures), or the picture file named here.",
     )
-    seed: int = option(0, "Seed of the noise.", at_least=0)
+    seed: int = option(0, "Seed of the noise.", at_least=0, at_most=LARGEST_SEED)
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
-    quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
+    quality: int = option(95, "Quality of JPEG, WebP and AVIF files.", at_least=1, at_most=100)
 
 
 @dataclass(frozen=True)
@@ -168,18 +176,42 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _check_kinds(group: object) -> None:
+    """Refuse words that are no choice of an option's, and one word where there is a list.
+
+    Raises:
+        InputError: names the option, its value and what it may be.
+    """
+    kinds = get_type_hints(type(group))
+    for name, value in vars(group).items():
+        kind, flag = kinds[name], _flag(name)
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            words = [str(each) for each in get_args(kind)]
+            hint = nearest_hint(str(value), words)
+            raise InputError(f"{flag} is {value!r}: give one of {', '.join(words)}{hint}")
+        if get_origin(kind) is tuple and isinstance(value, str | int | float):
+            raise InputError(f"{flag} is {value!r}: give several, as ({value!r},)")
+
+
 def check_bounds(group: object) -> None:
-    """Refuse numbers of a dataclass of options that are out of range.
+    """Refuse values of a dataclass of options that are out of range, or no choice of it.
 
     Raises:
         InputError: names the option, its number and what it may be.
     """
+    _check_kinds(group)
     for each in describe_fields(type(group)):
         value = getattr(group, each.name)
         for number in value if isinstance(value, tuple) else (value,):
             if each.bounds is not None and not each.bounds.allow(number):
-                finite = "" if math.isfinite(number) else "a finite number, "
-                raise InputError(f"{_flag(each.name)} is {number}: give {finite}{each.bounds}")
+                finite = (
+                    "" if isinstance(number, int) or math.isfinite(number) else "a finite number, "
+                )
+                large = isinstance(number, int) and math.isinf(each.bounds.at_most)
+                most = f", at most {LARGEST_NUMBER}" if large and number > LARGEST_NUMBER else ""
+                raise InputError(
+                    f"{_flag(each.name)} is {number}: give {finite}{each.bounds}{most}"
+                )
 
 
 def check_shares(name: str, shares: Sequence[float], count: int, what: str) -> None:
@@ -235,7 +267,7 @@ def flat_values(*groups: object) -> dict[str, OptionValue]:
     }
 
 
-def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
+def options_from_flat(values: Mapping[str, object]) -> Options:
     """The inverse of `flatten_options`; options that `values` lacks keep their defaults.
 
     Raises:
@@ -245,16 +277,21 @@ def options_from_flat(values: Mapping[str, OptionValue]) -> Options:
     return Options(PictureOptions(**picture), LossOptions(**loss), SolverOptions(**solve))
 
 
-def split_flat(values: Mapping[str, OptionValue], *groups: type) -> list[dict[str, Any]]:
+def split_flat(values: Mapping[str, object], *groups: type) -> list[dict[str, Any]]:
     """The inverse of `flat_values`: the fields of each group that has them, lists as tuples.
 
     Raises:
-        InputError: a name that is no option (a picture made by another version).
+        InputError: a name that is no option (a picture made by another version), or a value that
+            its option cannot have.
     """
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     names = [[each.name for each in describe_fields(group)] for group in groups]
+    kinds = {name: kind for group in groups for name, kind in get_type_hints(group).items()}
     known = {name for group in names for name in group}
-    for name in given:
+    for name, value in given.items():
         if name not in known:
             raise InputError(f"unknown option {name!r}: made by another version?")
-    return [{name: given[name] for name in group if name in given} for group in names]
+        if not is_of_kind(value, kinds[name]):
+            raise InputError(f"option {name!r} is {values[name]!r:.60}, which it cannot be")
+    typed = {name: as_kind(value, kinds[name]) for name, value in given.items()}
+    return [{name: typed[name] for name in group if name in typed} for group in names]

@@ -6,6 +6,7 @@ the host, `Pixels` one on the host: functions that touch files take and return N
 `OtherImage` and `OtherPixels` are pictures whose size is not that of the others (style pictures).
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ FeatureMap = Float[Array, "height width channels"]
 Features = Mapping[str, Array]
 Gram = Float[Array, "channels channels"]
 Scalar = Float[Array, ""]
+
+PathLike = str | os.PathLike[str]
+"""What the library takes for the name of a file."""
 
 Variables = Mapping[str, Any]
 """What a network computes with: its parameters, statistics and preprocessing, as a pytree."""

@@ -5,7 +5,16 @@ import pytest
 
 from stylejax.errors import InputError
 from stylejax.fields import describe_fields
-from stylejax.options import Options, check_options
+from stylejax.options import (
+    LossOptions,
+    Options,
+    PictureOptions,
+    SolverOptions,
+    check_bounds,
+    check_options,
+    flatten_options,
+    options_from_flat,
+)
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
 
 GROUPS = {"picture": Options().picture, "loss": Options().loss, "solve": Options().solve}
@@ -28,7 +37,8 @@ def with_value(group, option, value):
 )
 def test_every_option_says_what_it_means(kind):
     described = {option.name: option for option in describe_fields(kind)}
-    assert set(described) == {entry.name for entry in fields(kind)} - {"options"}
+    asked = {entry.name for entry in fields(kind) if not entry.metadata.get("unasked")}
+    assert set(described) == asked - {"options"}
     for option in described.values():
         assert option.help.endswith(".") and "\n" not in option.help and "  " not in option.help
         assert option.label[0].isupper() and "_" not in option.label
@@ -67,3 +77,37 @@ def test_bounds_in_words():
     words = {option.name: str(option.bounds) for _, option in NUMBERS}
     assert words["size"] == "32 or more" and words["quality"] == "1 to 100"
     assert words["learning_rate"] == "more than 0" and words["tv_weight"] == "0 or more"
+
+
+def test_numbers_too_large_for_any_array_are_refused_in_one_line():
+    for options in (
+        SolverOptions(iterations=10**400),
+        PictureOptions(size=10**30),
+        PictureOptions(seed=2**63),
+        LossOptions(style_weight=float("inf")),
+    ):
+        with pytest.raises(InputError) as caught:
+            check_bounds(options)
+        assert "\n" not in str(caught.value) and ": give " in str(caught.value)
+    check_bounds(PictureOptions(seed=2**63 - 1))
+    check_bounds(LossOptions(style_weight=1e12))
+
+
+def test_values_of_other_types_are_told_from_those_of_an_option():
+    right = flatten_options(Options())
+    assert options_from_flat(right) == Options()
+    for name, value in {
+        "size": "64",
+        "seed": True,
+        "style_weight": None,
+        "init": 5,
+        "bits": 9,
+        "style_loss": ["gram"],
+        "style_layers": "input",
+        "style_blend": [1.0, "2"],
+        "output_size": "64x64\n",
+    }.items():
+        with pytest.raises(InputError, match=name):
+            options_from_flat(right | {name: value})
+    # Programs may give whole numbers where a float is declared.
+    assert options_from_flat(right | {"style_weight": 5}).loss.style_weight == 5

@@ -30,6 +30,9 @@ def test_the_wheel_holds_weights_samples_and_types(wheel):
         assert f"stylejax/_weights/{name}" in wheel
     for name in ("astronaut.jpg", "starlit-swirls.jpg", "sunlit-field.jpg", "README.md"):
         assert f"stylejax/images/sample_pictures/{name}" in wheel
+    for name in ("page/static/page.html", "page/static/page.css", "page/static/page.js"):
+        assert f"stylejax/{name}" in wheel
+    assert "stylejax/sweep/sweep.html" in wheel
     assert "stylejax/py.typed" in wheel
 
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from PIL import Image
 
+from stylejax.images.write import write_picture
 from stylejax.networks.features import folded_variables
 from stylejax.universal.decoder_weights import Decoders, read_decoders, write_decoders
 from stylejax.universal.decoders import LEVELS
@@ -156,7 +156,8 @@ def report(path: Path, figures: Mapping[str, Any], validation: np.ndarray) -> st
     """Write held-out pictures above their results; returns the figures as a line."""
     results = (np.asarray(figures["pictures"]) * 255.0 + 0.5).astype(np.uint8)
     given = validation[: len(results), MARGIN:-MARGIN, MARGIN:-MARGIN]
-    Image.fromarray(np.concatenate([np.hstack([*given]), np.hstack([*results])])).save(path)
+    sheet = np.concatenate([np.hstack([*given]), np.hstack([*results])])
+    write_picture(path, sheet.astype(np.float32) / 255)
     named = {name: float(value) for name, value in figures.items() if name != "pictures"}
     return "held out: " + ", ".join(f"{name} {value:.3f}" for name, value in named.items())
 

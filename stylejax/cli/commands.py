@@ -18,6 +18,7 @@ from stylejax.cli.pass_commands import (
 from stylejax.fields import option, required
 from stylejax.images.samples import sample_picture
 from stylejax.options import NetworkName
+from stylejax.page.request import ServeRequest
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
 from stylejax.transfer.presets import PresetName
 
@@ -32,7 +33,8 @@ class RunOptions(TerminalOptions):
     )
     like: Path | None = option(
         None,
-        "Take all options from a picture that stylejax made; those given here take precedence.",
+        "Take all options from a picture that stylejax made, and its inputs, which are looked for "
+        "beside it, beside the content picture and here; what is given here takes precedence.",
     )
     coordinator: str | None = option(
         None,
@@ -49,6 +51,19 @@ class RunOptions(TerminalOptions):
 
 
 @dataclass(frozen=True)
+class TransferRunOptions(RunOptions):
+    """Where options come from, which processes share the run, what is printed and shown."""
+
+    preview: int | None = option(
+        None,
+        "Serve a page at this port of this machine, to watch the picture being painted and to "
+        "stop it (needs stylejax[web]).",
+        at_least=0,
+        at_most=65535,
+    )
+
+
+@dataclass(frozen=True)
 class Transfer(Request):
     """Solve for the picture with the content of one picture and the style of another.
 
@@ -57,7 +72,7 @@ class Transfer(Request):
         stylejax transfer photo.jpg a.jpg b.jpg -o out.png --style-blend 3,1
     """
 
-    run: RunOptions = field(default_factory=RunOptions, kw_only=True)
+    run: TransferRunOptions = field(default_factory=TransferRunOptions, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,21 @@ class Reconstruct(FigureRequest):
     Examples:
         stylejax reconstruct --content photo.jpg --style painting.jpg -o figure.png
         stylejax reconstruct --style painting.jpg --iterations 200 -o figure.png
+    """
+
+    run: TerminalOptions = field(default_factory=TerminalOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Serve(ServeRequest):
+    """Serve a page to paint on: pictures dropped in, watched, stopped, compared, got back.
+
+    Needs `pip install "stylejax[web]"`, and no network. All is kept in --folder, and is there
+    again when the server has been killed.
+
+    Examples:
+        stylejax serve
+        stylejax serve --host 0.0.0.0 --token SECRET --port 8000 --folder pictures
     """
 
     run: TerminalOptions = field(default_factory=TerminalOptions, kw_only=True)
@@ -204,6 +234,7 @@ Command = (
     | Demo
     | Reconstruct
     | Train
+    | Serve
     | Layers
     | Show
     | WeightFiles
@@ -218,6 +249,7 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "reconstruct": Reconstruct,
     "train": Train,
+    "serve": Serve,
     "layers": Layers,
     "show": Show,
     "weights": WeightFiles,

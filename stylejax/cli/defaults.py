@@ -5,19 +5,22 @@ from pathlib import Path
 
 from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions
+from stylejax.feedforward.options import settings_from_flat as apply_from_flat
 from stylejax.networks.layers import ARCHITECTURES
-from stylejax.options import LossOptions, NetworkName, Options, PictureOptions, SolverOptions
-from stylejax.runs.metadata import (
-    Record,
-    apply_like,
-    network_like,
-    options_like,
-    read_record,
-    universal_like,
+from stylejax.options import (
+    LossOptions,
+    NetworkName,
+    Options,
+    PictureOptions,
+    SolverOptions,
+    options_from_flat,
 )
+from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL
+from stylejax.runs.repeated import Repeated, repeat_record
 from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions, as_lists
 from stylejax.transfer.presets import PRESETS, network_options, preset_options
 from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
+from stylejax.universal.options import settings_from_flat as universal_from_flat
 from stylejax.weights.read import read_network
 from stylejax.weights.zoo import find_weights
 
@@ -36,25 +39,28 @@ def _given(arguments: Sequence[str], flag: str) -> str | None:
     return value
 
 
-def defaults_for(arguments: Sequence[str]) -> Defaults:
-    """The defaults of this run.
+def defaults_for(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
+    """The defaults of this run, and what it repeats.
 
     They are those of the picture that `--like` names, else of the network; `--preset` goes over
     them.
+
+    Raises:
+        InputError: the picture that is named has no record that this command can repeat.
     """
     like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
     one_pass = {"universal": _universal_defaults, "apply": _apply_defaults}
     if arguments and arguments[0] in one_pass:
-        return {} if like is None else one_pass[arguments[0]](Path(like))
+        return ({}, None) if like is None else one_pass[arguments[0]](Path(like))
     weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
     asked: NetworkName | None = None
     pictures: dict[str, Path | tuple[Path, ...]] = {}
     options: Options | None = None
+    repeated: Repeated[Options] | None = None
     if like is not None:
-        settings = read_record(Path(like))
-        options, asked = options_like(Path(like), settings), network_like(settings)
-        pictures["content"] = Path(settings["content"]["name"])
-        pictures["styles"] = tuple(Path(style["name"]) for style in settings["styles"])
+        repeated = repeat_record(Path(like), TRANSFER, options_from_flat)
+        options, asked = repeated.options, repeated.network
+        pictures = _pictures(repeated, "content", "styles")
     if preset in PRESETS:
         options, asked = preset_options(preset, options), PRESETS[preset].network
     if options is None:
@@ -64,7 +70,7 @@ def defaults_for(arguments: Sequence[str]) -> Defaults:
         held = read_network(file) if file else "densenet121"
         options = network_options(network if network in ARCHITECTURES else held)
     lists = as_lists(options)
-    return {
+    defaults = {
         **dict.fromkeys((Transfer, Sweep), {"network": asked, **pictures}),
         Demo: {"network": asked},
         PictureOptions: vars(options.picture),
@@ -73,33 +79,40 @@ def defaults_for(arguments: Sequence[str]) -> Defaults:
         SweptPictureOptions: vars(lists.picture),
         SweptLossOptions: vars(lists.loss),
     }
+    return defaults, repeated
 
 
-def _universal_defaults(like: Path) -> Defaults:
+def _universal_defaults(like: Path) -> tuple[Defaults, Repeated]:
     """Those of universal style transfer: all that the picture that `--like` names was made with."""
-    record = read_record(like)
-    settings = universal_like(like, record)
-    return {
-        Universal: _inputs_like(record),
+    repeated = repeat_record(like, UNIVERSAL, universal_from_flat)
+    settings, is_texture = repeated.options, not repeated.files["content"]
+    pictures = _pictures(repeated, *([] if is_texture else ["content", "styles"]))
+    if is_texture:
+        pictures["texture"] = repeated.named("styles")
+    defaults = {
+        Universal: pictures,
         UniversalOptions: vars(settings.transfer),
         UniversalPictureOptions: vars(settings.picture),
     }
+    return defaults, repeated
 
 
-def _apply_defaults(like: Path) -> Defaults:
+def _apply_defaults(like: Path) -> tuple[Defaults, Repeated]:
     """Those of painting in learned styles, likewise."""
-    record = read_record(like)
-    settings = apply_like(like, record)
-    return {
-        Apply: {"photos": (Path(record["content"]["name"]),)},
+    repeated = repeat_record(like, APPLY, apply_from_flat)
+    settings = repeated.options
+    defaults = {
+        Apply: {
+            "photos": repeated.named("content"),
+            "content_masks": repeated.named("content_masks"),
+        },
         ApplyOptions: vars(settings.paint),
         ApplyPictureOptions: vars(settings.picture),
     }
+    return defaults, repeated
 
 
-def _inputs_like(record: Record) -> dict[str, Path | None | tuple[Path, ...]]:
-    """The pictures that a record names; a texture has styles alone."""
-    styles = tuple(Path(style["name"]) for style in record["styles"])
-    if "content" not in record:
-        return {"texture": styles}
-    return {"content": Path(record["content"]["name"]), "styles": styles}
+def _pictures(repeated: Repeated, *inputs: str) -> dict[str, Path | tuple[Path, ...]]:
+    """The pictures that a record names, and their masks."""
+    named = {role: repeated.named(role) for role in (*inputs, "content_masks", "style_masks")}
+    return {role: each[0] if role == "content" else each for role, each in named.items()}

@@ -4,8 +4,11 @@ Progress is a bar, or now and then a line where there is no terminal to draw on.
 """
 
 import contextlib
+import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +21,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from stylejax.errors import InputWarning
+from stylejax.images.paths import shown
 from stylejax.runs.sweep import SweepProgress
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
@@ -31,13 +36,27 @@ def _terms(history: History) -> str:
     return "  ".join(f"{short} {history[name][-1]:.4g}" for name, short in names.items())
 
 
+class OutputLost(Exception):
+    """Standard output takes no more; `reason` is empty where its reader has gone."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _console() -> Console:
+    """Standard error; names of files are text there, whatever brackets and colons are in them."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
 class _Display:
     """A bar on standard error that says what is being done; `bar` is drawn while one is in it."""
 
     def __init__(self, total: int | None) -> None:
-        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.console = _console()
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
             console=self.console,
@@ -108,9 +127,9 @@ class SweepDisplay(_Display):
 @contextlib.contextmanager
 def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a download on standard error; yields a function of the bytes so far and in all."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = _console()
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -135,9 +154,9 @@ def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
 @contextlib.contextmanager
 def figure_display() -> Iterator[Callable[[str, int, int], None]]:
     """Show many solves on standard error; yields a function of what is solved, done and total."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = _console()
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
@@ -167,11 +186,64 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print a result on standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Print a result on standard output.
+
+    Raises:
+        OutputLost: as in `print_screen`.
+    """
+    print_screen("".join(f"{shown(line)}\n" for line in text.split("\n")))
+
+
+def print_screen(text: str) -> None:
+    """Print text as it is, colors included, on standard output, where it is open.
+
+    Characters that its encoding does not have are escaped.
+
+    Raises:
+        OutputLost: standard output takes no more of it.
+    """
+    stream = sys.stdout
+    if stream is None:
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError) as error:
+        # The reader of a pipe (`| head`) may go when it has enough.
+        gone = isinstance(error, BrokenPipeError)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputLost("" if gone else reason) from error
+
+
+def drop_output() -> None:
+    """Send to nowhere what standard output has not taken: Python tries once more in the end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(text: str) -> None:
-    """Print what went wrong on standard error."""
-    sys.stderr.write(f"stylejax: {text}\n")
+    """Print what went wrong on standard error, where it is open: a line."""
+    # Of standard error itself there is nobody to tell.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"stylejax: {shown(text)}\n")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Print what is amiss with a file as one line, whatever Python is told to do with warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        show = warnings.showwarning
+
+        def speak(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, InputWarning):
+                complain(f"note: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = speak
+        yield

@@ -4,18 +4,16 @@
 """
 
 import contextlib
-import json
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 
 import jax
 
 from stylejax.cli.commands import (
     Apply,
+    Command,
     ConvertWeights,
     Demo,
     FetchWeights,
@@ -23,6 +21,7 @@ from stylejax.cli.commands import (
     ListWeights,
     Reconstruct,
     RunOptions,
+    Serve,
     Show,
     Styles,
     Sweep,
@@ -33,54 +32,51 @@ from stylejax.cli.commands import (
     WeightFiles,
 )
 from stylejax.cli.display import (
+    OutputLost,
     ProgressDisplay,
     SweepDisplay,
     complain,
     download_display,
+    drop_output,
     figure_display,
     print_table,
     print_text,
+    spoken_warnings,
+)
+from stylejax.cli.endings import at_once, interruptible_stage
+from stylejax.cli.interrupts import (
+    INTERRUPTED,
+    SECONDS_OF_PATIENCE,
+    SECONDS_OF_QUIET_PATIENCE,
+    answered_interrupts,
+    graceful_interrupts,
 )
 from stylejax.cli.one_pass import (
-    INTERRUPTED,
     list_styles,
     run_apply_command,
     run_train,
     run_universal_command,
-    use_compile_cache,
 )
+from stylejax.cli.page import run_serve, watched
 from stylejax.cli.parse import parse_command
 from stylejax.cli.summaries import summary_json, summary_lines, sweep_json, sweep_lines
+from stylejax.cli.surroundings import ordinary_modes, use_compile_cache
 from stylejax.devices.hosts import is_first_process, join_processes
+from stylejax.devices.memory import is_without_devices, without_devices
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.apply_sweep import run_apply_sweep
 from stylejax.runs.metadata import read_record
+from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.sweep import SweepObserver, run_sweep
-from stylejax.runs.transfer import Observer, run_transfer
+from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal_sweep import run_universal_sweep
+from stylejax.strict_json import json_text
 from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C ask for an end between steps; a second one ends at once."""
-    asked: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _use_processes(run: RunOptions) -> None:
@@ -97,13 +93,19 @@ def _transfer(command: Transfer) -> int:
     run = command.run
     _use_processes(run)
     with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(_interruptible())
-        observer = Observer(stop=stop)
+        stop = stack.enter_context(graceful_interrupts())
+        observer = Observer(stage=interruptible_stage(stop), stop=stop, warn=complain)
         if is_first_process() and not run.quiet:
             display = ProgressDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)
-            observer = Observer(display.stage, display.progress, stop)
-        summary = run_transfer(command, observer)
+            observer = observer._replace(
+                stage=interruptible_stage(stop, display.stage), progress=display.progress
+            )
+        tell = (lambda text: None) if run.quiet else complain
+        watch = stack.enter_context(watched(command, run.preview, tell))
+        summary = run_transfer(command, watch.beside(observer) if watch else observer)
+        if watch:
+            watch.ended(summary)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
     elif is_first_process() and not run.quiet:
@@ -127,12 +129,15 @@ def _sweep(command: Sweep) -> int:
     combinations = len(command.grid.lanes) if is_solved else 0
     _use_processes(run)
     with contextlib.ExitStack() as stack:
-        observer = SweepObserver(stop=stack.enter_context(_interruptible()))
+        stop = stack.enter_context(graceful_interrupts())
+        observer = SweepObserver(stage=interruptible_stage(stop), stop=stop, warn=complain)
         if is_first_process() and not run.quiet:
             display = SweepDisplay(command.options.solve.iterations)
             stack.enter_context(display.bar)
             observer = observer._replace(
-                stage=display.stage, log=display.log, progress=display.progress
+                stage=interruptible_stage(stop, display.stage),
+                log=display.log,
+                progress=display.progress,
             )
         summary = run_other.get(command.method, run_sweep)(command, observer)
     if is_first_process() and run.json:
@@ -188,7 +193,7 @@ def _layers(command: Layers) -> int:
 
 
 def _show(command: Show) -> int:
-    print_text(json.dumps(read_record(command.picture), indent=2))
+    print_text(json_text(read_record(command.picture), indent=2))
     return 0
 
 
@@ -221,27 +226,49 @@ def _alone(code: int) -> int:
     return code
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+def _run(command: Command) -> int:
+    actions = {
+        Transfer: _transfer,
+        Universal: run_universal_command,
+        Apply: run_apply_command,
+        Styles: list_styles,
+        Train: run_train,
+        Serve: run_serve,
+        Sweep: _sweep,
+        Demo: _transfer,
+        Reconstruct: _reconstruct,
+        Layers: _layers,
+        Show: _show,
+        WeightFiles: _weights,
+    }
+    return actions[type(command)](command)
+
+
+def main(arguments: Sequence[str] | None = None, *, owns_process: bool = False) -> int:
+    """Run the command line; returns the exit code.
+
+    Args:
+        arguments: the words of the command line; those of this process unless given.
+        owns_process: whether this process is there for the command alone, so that a second Ctrl-C
+            may end it.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command: Command | None = None
+    # Without --quiet there is something to look at, so that an answer is waited for.
+    patience = SECONDS_OF_QUIET_PATIENCE if "--quiet" in arguments else SECONDS_OF_PATIENCE
+    interrupts = answered_interrupts(lambda: at_once(command), patience=patience, ends=owns_process)
     try:
-        command = parse_command(sys.argv[1:] if arguments is None else arguments)
-        actions = {
-            Transfer: _transfer,
-            Universal: run_universal_command,
-            Apply: run_apply_command,
-            Styles: list_styles,
-            Train: run_train,
-            Sweep: _sweep,
-            Demo: _transfer,
-            Reconstruct: _reconstruct,
-            Layers: _layers,
-            Show: _show,
-            WeightFiles: _weights,
-        }
-        return actions[type(command)](command)
+        with interrupts, ordinary_modes(), spoken_warnings():
+            command = parse_command(arguments)
+            return _run(command)
     except InputError as error:
         complain(f"error: {error}")
         return _alone(2)
+    except OutputLost as lost:
+        drop_output()
+        if lost.reason:
+            complain(f"error: standard output: {lost.reason}")
+        return 1
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1:
             raise
@@ -251,10 +278,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "start all of them again, with --resume"
         )
         return _alone(1)
-    except KeyboardInterrupt:
-        complain("interrupted at once; --resume goes on from the last checkpoint")
+    except RuntimeError as error:
+        # In whatever function JAX looks for its devices first.
+        if not is_without_devices(error):
+            raise
+        complain(f"error: {without_devices(error)}")
+        return 2
+    except (KeyboardInterrupt, Interrupted):
+        complain(at_once(command))
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has gone: nothing is left to say to anyone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1

@@ -1,26 +1,23 @@
 """The commands of methods that take one pass, and the training of their networks."""
 
 import contextlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-import jax
-import platformdirs
 import psutil
 
 from stylejax.cli.display import complain, figure_display, print_table, print_text
+from stylejax.cli.interrupts import INTERRUPTED
 from stylejax.cli.pass_commands import Apply, Styles, Train, Universal
 from stylejax.cli.summaries import apply_json, apply_lines, universal_json, universal_lines
+from stylejax.cli.surroundings import use_compile_cache
 from stylejax.runs.apply import run_apply
 from stylejax.runs.one_pass import Observer
 from stylejax.runs.painters import style_rows
 from stylejax.runs.style_training import train_styles
 from stylejax.runs.universal import run_universal
-
-INTERRUPTED = 130
+from stylejax.strict_json import json_text
 
 
 class _Summary(Protocol):
@@ -29,16 +26,6 @@ class _Summary(Protocol):
 
 
 SummaryOf = TypeVar("SummaryOf", bound=_Summary)
-
-
-def use_compile_cache() -> None:
-    """Let JAX keep what it compiles, where the user has not told it a place already."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = platformdirs.user_cache_path("stylejax") / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        # Far below JAX's 1 s: a start is made of many small programs.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _paint(
@@ -94,7 +81,7 @@ def run_train(command: Train) -> int:
     tell = (lambda line: None) if run.quiet else complain
     ending = train_styles(request, time.monotonic() - running, tell)
     if run.json:
-        print_text(json.dumps(ending.report))
+        print_text(json_text(ending.report))
     elif not run.quiet:
         print_text(f"{request.output}")
     if ending.stopped:

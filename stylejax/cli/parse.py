@@ -34,8 +34,11 @@ from stylejax.cli.commands import (
     WeightFiles,
 )
 from stylejax.cli.defaults import Defaults, defaults_for
+from stylejax.cli.display import print_screen
+from stylejax.cli.repeat import with_recorded_files
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
+from stylejax.runs.repeated import Repeated
 
 Type = Any
 """A type in any form that an annotation may have, unions and `Annotated` among them."""
@@ -156,7 +159,7 @@ def _fields_rule(
                 entry.metadata.get("help"),
             )
             for entry in dataclasses.fields(info.type)
-            if entry.init
+            if entry.init and not entry.metadata.get("unasked")
         ]
         return StructConstructorSpec(info.type, tuple(specs))
 
@@ -217,7 +220,7 @@ def _short_usage() -> Iterator[None]:
         with contextlib.redirect_stdout(screen):
             yield
     finally:
-        sys.stdout.write(screen.getvalue().replace(f"{{{','.join(COMMANDS)}}}", "COMMAND", 1))
+        print_screen(screen.getvalue().replace(f"{{{','.join(COMMANDS)}}}", "COMMAND", 1))
 
 
 def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
@@ -228,10 +231,20 @@ def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
     """
     if list(arguments[:1]) != ["train"] or len(TRAIN_COMMANDS) > 1 or "--help" in arguments[1:2]:
         return arguments
-    if arguments[1:2] == [] or arguments[1] not in TRAIN_COMMANDS:
+    if not arguments[1:2] or arguments[1] not in TRAIN_COMMANDS:
         given = " ".join(arguments[1:2]) or "nothing"
         raise InputError(f"train {given}: say what is trained: train {', '.join(TRAIN_COMMANDS)}")
     return [arguments[0], *arguments[2:]]
+
+
+def _defaults(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
+    """The defaults of this run and what it repeats; help is given without, if need be."""
+    try:
+        return defaults_for(arguments)
+    except InputError:
+        if not {"-h", "--help"} & set(arguments):
+            raise
+        return {}, None
 
 
 def parse_command(arguments: Sequence[str]) -> Command:
@@ -248,7 +261,8 @@ def parse_command(arguments: Sequence[str]) -> Command:
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)
-    registry.struct_rule(_fields_rule(defaults_for(arguments), arguments))
+    defaults, repeated = _defaults(arguments)
+    registry.struct_rule(_fields_rule(defaults, arguments))
     with _one_line_errors(), _short_usage(), registry:
         command = tyro.cli(
             _union(COMMANDS, arguments),
@@ -257,4 +271,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
             args=list(arguments),
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         )
+    if repeated is not None:
+        names = defaults.get(type(command), {})
+        command = with_recorded_files(cast(Command, command), repeated, names, arguments)
     return cast(Command, command)

@@ -30,8 +30,8 @@ class UniversalRunOptions(TerminalOptions):
 
     like: Path | None = option(
         None,
-        "Take all options from a picture that `stylejax universal` made; those given here go "
-        "first.",
+        "Take all options and inputs from a picture that `stylejax universal` made; those given "
+        "here go first.",
     )
     json: bool = option(
         False, "Print one line of JSON at the end on standard output, and nothing else there."
@@ -56,7 +56,8 @@ class ApplyRunOptions(TerminalOptions):
 
     like: Path | None = option(
         None,
-        "Take all options from a picture that `stylejax apply` made; those given here go first.",
+        "Take all options and inputs from a picture that `stylejax apply` made; those given here "
+        "go first.",
     )
     json: bool = option(
         False, "Print one line of JSON at the end on standard output, and nothing else there."

@@ -1,12 +1,13 @@
 """How runs ended, in lines for a reader and in one line of JSON for a program."""
 
-import json
 from collections.abc import Iterator
 
+from stylejax.images.paths import is_folder
 from stylejax.runs.apply import ApplySummary
 from stylejax.runs.sweep import SweepSummary
 from stylejax.runs.transfer import Summary
 from stylejax.runs.universal import UniversalSummary
+from stylejax.strict_json import json_text
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -28,7 +29,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 def summary_json(summary: Summary) -> str:
     """How a transfer ended, for a program: one line."""
     history = summary.history
-    return json.dumps(
+    return json_text(
         {
             "output": str(summary.output),
             "weights": summary.weights.name,
@@ -45,14 +46,14 @@ def summary_json(summary: Summary) -> str:
 
 def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
     yield f"{summary.output}"
-    if summary.output.is_dir():
+    if is_folder(summary.output):
         failed = f", {len(summary.failed)} failed" if summary.failed else ""
         yield f"  pictures {len(summary.pictures)}{failed}"
     yield f"  seconds  {summary.seconds:.1f}"
 
 
 def _pictures_json(summary: UniversalSummary | ApplySummary, **made_with: str) -> str:
-    return json.dumps(
+    return json_text(
         {
             "output": str(summary.output),
             **made_with,
@@ -98,12 +99,12 @@ def sweep_lines(summary: SweepSummary, combinations: int) -> Iterator[str]:
     yield f"{summary.folder}"
     yield f"  pictures {len(summary.rows)} of {combinations}{kept}; {summary.lanes_at_once} at once"
     yield f"  seconds  {seconds}"
-    yield "  tables   contact-sheet.png, results.csv, results.json"
+    yield "  tables   index.html, contact-sheet.png, results.csv, results.json"
 
 
 def sweep_json(summary: SweepSummary) -> str:
     """How a sweep ended, for a program: one line."""
-    return json.dumps(
+    return json_text(
         {
             "output": str(summary.folder),
             "pictures": len(summary.rows),

@@ -1,7 +1,10 @@
 """The device a run is on, and whether its memory can hold the run."""
 
+import contextlib
 import ctypes
 import math
+import os
+import re
 import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -10,6 +13,7 @@ from typing import Any
 import jax
 import psutil
 
+from stylejax.devices.containers import memory_limits
 from stylejax.errors import InputError
 from stylejax.losses.strips import Strips, layer_strips
 from stylejax.networks.features import frame_padding
@@ -22,6 +26,7 @@ from stylejax.networks.layers import (
     layers_run,
 )
 from stylejax.options import DeviceName
+from stylejax.sizes import SMALLEST_SIZE
 from stylejax.weights.names import parameter_shapes
 
 Device = Any
@@ -42,6 +47,19 @@ _SHARE_OF_MEMORY = 0.7
 """Of a device's memory, what a picture may take that is not cut into strips."""
 
 
+def is_without_devices(error: RuntimeError) -> bool:
+    """Whether JAX says by this that it finds no device at all."""
+    return "initialize backend" in str(error)
+
+
+def without_devices(error: RuntimeError) -> str:
+    """That JAX finds no device at all, on one line."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    asked = os.environ.get("JAX_PLATFORMS")
+    where = f"JAX_PLATFORMS={asked}: " if asked else ""
+    return f"{where}JAX finds no device ({reason}); unset it, or install JAX for that device"
+
+
 def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
     """The devices of a kind, or of JAX's default kind: this many of them, or all.
 
@@ -49,6 +67,10 @@ def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
         InputError: there is no such device, or there are not that many: nothing ever falls back to
             the CPU, or to fewer, unasked.
     """
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise InputError(without_devices(error)) from error
     try:
         devices = jax.devices(name)
     except RuntimeError as error:
@@ -78,7 +100,8 @@ def available_memory(device: Device) -> int:
     statistics = _own_memory(device)
     if statistics:
         return statistics["bytes_limit"] - statistics["bytes_in_use"]
-    return psutil.virtual_memory().available
+    of_container = (limit.available for limit in memory_limits())
+    return min([psutil.virtual_memory().available, *of_container])
 
 
 def release_freed_memory() -> None:
@@ -96,7 +119,10 @@ def release_freed_memory() -> None:
 def total_memory(device: Device) -> int:
     """Bytes of memory that a device has, in use or not."""
     statistics = _own_memory(device)
-    return statistics["bytes_limit"] if statistics else psutil.virtual_memory().total
+    if statistics:
+        return statistics["bytes_limit"]
+    of_container = (limit.total for limit in memory_limits())
+    return min([psutil.virtual_memory().total, *of_container])
 
 
 def estimated_memory(
@@ -208,8 +234,51 @@ def check_memory(needed: int, available: int, longest: int, fixed: float = 0.0) 
         return
     # What grows with the picture grows with its pixels, but for the frame, hence a little less.
     share = 0.95 * max(available - fixed, 0.0) / (needed - fixed)
-    fits = int(longest * math.sqrt(share)) // 16 * 16
     raise InputError(
         f"--size {longest} needs about {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB "
-        f"are free: --size {fits} would fit"
+        f"are free: {what_fits(longest * math.sqrt(share))}"
     )
+
+
+def what_fits(longest: float) -> str:
+    """In words, that a size would fit; or that none does, where that is less than the smallest."""
+    fits = int(longest) // 16 * 16
+    if fits < SMALLEST_SIZE:
+        return "no size would fit; end other programs, or use a device with more memory"
+    return f"--size {fits} would fit"
+
+
+@contextlib.contextmanager
+def memory_guard(longest: int, device: Device) -> Iterator[None]:
+    """Turn an allocation that a device refuses in the body into one line.
+
+    Args:
+        longest: pixels of the longer side of what is worked on.
+        device: that it is worked on.
+
+    Raises:
+        InputError: says what was asked for, and a size that would fit by this.
+    """
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        text = str(error)
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in text:
+            raise
+        # At most half the pixels: what is free is not in one piece.
+        share, asked = 0.5, _bytes_asked_for(text)
+        if asked:
+            share = min(share, 0.9 * available_memory(device) / asked)
+        wanted = f" ({asked / 1e9:.2g} GB more were asked for)" if asked else ""
+        raise InputError(
+            f"{longest} pixels: the memory of the {device.platform} has run out{wanted}: "
+            f"{what_fits(longest * math.sqrt(max(share, 0.0)))}"
+        ) from error
+
+
+def _bytes_asked_for(text: str) -> float | None:
+    """The bytes of an allocation that XLA refuses: `allocate 1.5GiB`, `allocating 4 bytes`."""
+    match = re.search(r"allocat(?:e|ing) ([\d.]+) ?([KMGT]?)(?:i?B|bytes)", text)
+    if match is None:
+        return None
+    return float(match[1].rstrip(".")) * 1024 ** " KMGT".index(match[2] or " ")

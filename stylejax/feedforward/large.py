@@ -36,8 +36,8 @@ from stylejax.feedforward.normalization import (
     palette_of,
 )
 from stylejax.feedforward.run import Painting
+from stylejax.images.arrays import PictureLike, as_pixels
 from stylejax.options import Kernels
-from stylejax.types import Pixels
 
 HostMap = Float[np.ndarray, "_ _ _"]
 
@@ -222,7 +222,7 @@ _TABLES = ("scales", "shifts")
 
 
 def paint_in_strips(
-    photograph: Pixels,
+    photograph: PictureLike,
     painter: Painter,
     parameters: Parameters,
     mixture: Mixture,
@@ -231,6 +231,7 @@ def paint_in_strips(
     rows: int,
 ) -> Painting:
     """Paint a photograph in strips of about so many rows of pixels; as `paint_photograph`."""
+    photograph = as_pixels(photograph, "photograph")
     height, width = photograph.shape[:2]
     down, across = (np.asarray(reflected(framed_pixels(side), side)) for side in (height, width))
     framed = photograph[down][:, across]

@@ -38,6 +38,7 @@ from stylejax.feedforward.normalization import (
     color_logits,
     palette_of,
 )
+from stylejax.images.arrays import PictureLike, as_picture
 from stylejax.options import Kernels
 from stylejax.types import Image
 
@@ -189,7 +190,7 @@ def init_parameters(painter: Painter, key: PRNGKeyArray) -> Parameters:
 def paint(
     painter: Painter,
     parameters: Parameters,
-    picture: Image,
+    picture: PictureLike,
     mixture: Mixture,
     size: tuple[Length, Length] | None = None,
     held: AllStatistics | None = None,
@@ -209,5 +210,9 @@ def paint(
     Returns:
         The painted picture, of the array's size and in (0, 1), and the statistics of its maps. What
         is beyond `size` is of no meaning.
+
+    Raises:
+        InputError: what is given is no picture.
     """
+    picture = as_picture(picture, "picture", bounded=False)
     return painter.apply({"params": parameters}, picture, mixture, size, held)  # pyright: ignore

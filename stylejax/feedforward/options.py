@@ -49,7 +49,7 @@ class ApplyPictureOptions:
         "film do not flicker.",
     )
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
-    quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
+    quality: int = option(95, "Quality of JPEG, WebP and AVIF files.", at_least=1, at_most=100)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ApplySettings:
         return flat_values(self.paint, self.picture)
 
 
-def settings_from_flat(values: Mapping[str, OptionValue]) -> ApplySettings:
+def settings_from_flat(values: Mapping[str, object]) -> ApplySettings:
     """The inverse of `ApplySettings.flat`; options that `values` lacks keep their defaults.
 
     Raises:

@@ -11,6 +11,7 @@ from jaxtyping import Array
 from stylejax.feedforward.geometry import Length
 from stylejax.feedforward.network import Painter, Parameters, paint
 from stylejax.feedforward.normalization import AllStatistics, Mixture, Statistics
+from stylejax.images.arrays import PictureLike, as_pixels
 from stylejax.options import Kernels
 from stylejax.types import Image, Pixels
 
@@ -49,7 +50,7 @@ def _program(
 
 
 def paint_photograph(
-    photograph: Pixels,
+    photograph: PictureLike,
     painter: Painter,
     parameters: Parameters,
     mixture: Mixture,
@@ -58,7 +59,7 @@ def paint_photograph(
     """Paint a photograph of any size; sizes of one `bucket` share one compiled program.
 
     Args:
-        photograph: height x width x 3 in [0, 1].
+        photograph: height x width x 3 in [0, 1], or another `as_picture`.
         painter: the network.
         parameters: its numbers.
         mixture: weights of its rows (`style_mixture`), or such weights pixel by pixel
@@ -67,7 +68,11 @@ def paint_photograph(
 
     Returns:
         The picture, of the photograph's size, and the photograph's own statistics.
+
+    Raises:
+        InputError: what is given is no picture.
     """
+    photograph = as_pixels(photograph, "photograph")
     height, width = photograph.shape[:2]
     padding = ((0, bucket(height) - height), (0, bucket(width) - width), (0, 0))
     mixture = jnp.asarray(mixture)

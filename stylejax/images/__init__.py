@@ -4,9 +4,10 @@ Out go arrays of height x width x 3, float32 sRGB in [0, 1], read, scaled, recol
 out on a sheet, and whole files.
 """
 
+from stylejax.images.arrays import Picture, PictureLike, as_picture
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.masks import Masks
-from stylejax.images.read import Picture, read_picture
+from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import write_picture
@@ -14,6 +15,8 @@ from stylejax.images.write import write_picture
 __all__ = [
     "Masks",
     "Picture",
+    "PictureLike",
+    "as_picture",
     "cover_and_crop",
     "draw_contact_sheet",
     "read_picture",

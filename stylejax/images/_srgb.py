@@ -2,8 +2,9 @@
 
 import io
 import struct
-from functools import cache
+from functools import cache, lru_cache
 
+import numpy as np
 from PIL import Image, ImageCms
 
 
@@ -32,3 +33,14 @@ def convert_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
             pass
     return image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def is_srgb(profile: bytes) -> bool:
+    """Whether a profile of RGB is that of sRGB, to a gray level of 8 bits."""
+    levels = np.linspace(0, 255, 9).astype(np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
+    grid = np.concatenate([grid.reshape(-1, 3), np.arange(256)[:, None].repeat(3, 1)])
+    colors = Image.fromarray(grid.astype(np.uint8)[None])
+    moved = np.asarray(convert_to_srgb(colors, profile), np.int16) - np.asarray(colors, np.int16)
+    return bool(np.abs(moved).max() <= 1)

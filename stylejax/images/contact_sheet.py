@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stylejax.errors import InputError
+from stylejax.images.arrays import PictureLike, as_pixels
 from stylejax.images.scaling import fitted_size, resize
 from stylejax.types import OtherPixels, Pixels
 
@@ -65,7 +66,7 @@ def _cell_size(
 
 
 def draw_contact_sheet(
-    pictures: Sequence[Sequence[OtherPixels | None]],
+    pictures: Sequence[Sequence[PictureLike | None]],
     row_labels: Sequence[str],
     column_labels: Sequence[str],
     *,
@@ -80,7 +81,7 @@ def draw_contact_sheet(
         longest: pixels of the longer side of a cell at most; pictures are never enlarged to it.
 
     Raises:
-        InputError: the labels do not match the pictures.
+        InputError: the labels do not match the pictures, or what is given is no picture.
     """
     rows, columns = len(row_labels), len(column_labels)
     if not rows or not columns:
@@ -88,7 +89,11 @@ def draw_contact_sheet(
     if len(pictures) != rows or any(len(row) != columns for row in pictures):
         shape = f"{len(pictures)} rows of {sorted({len(row) for row in pictures})} pictures"
         raise InputError(f"{rows} row labels and {columns} column labels for {shape}: match them")
-    height, width = _cell_size(pictures, rows, columns, longest)
+    table = [
+        [None if each is None else as_pixels(each, "a picture of the sheet") for each in row]
+        for row in pictures
+    ]
+    height, width = _cell_size(table, rows, columns, longest)
     font = ImageFont.load_default(_TEXT_SIZE)
     measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     size = lambda text: measure.multiline_textbbox((0, 0), text, font=font)[2:]
@@ -104,7 +109,7 @@ def draw_contact_sheet(
     for column, text in enumerate(above):
         place = (left + column * across + width / 2, top - _GAP)
         draw.multiline_text(place, text, fill=_INK, font=font, anchor="md", align="center")
-    for row, (text, pictures_of_row) in enumerate(zip(beside, pictures, strict=True)):
+    for row, (text, pictures_of_row) in enumerate(zip(beside, table, strict=True)):
         place = (left - _GAP, top + row * down + height / 2)
         draw.multiline_text(place, text, fill=_INK, font=font, anchor="rm", align="right")
         for column, picture in enumerate(pictures_of_row):

@@ -8,13 +8,21 @@ al., Controlling Perceptual Factors in Neural Style Transfer (2017), section 4.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from PIL import Image
 
 from stylejax.errors import InputError
+from stylejax.images.arrays import as_floats, described, pillow_layers
+from stylejax.images.color import luminance_of
+
+NEARLY_BLACK = 0.125
+"""A mask that is nowhere brighter is taken for one of labels (1, 2, 3, ...), and refused."""
 
 Mask = Float[np.ndarray, "_ _"]
+MaskLike = Array | np.ndarray | Image.Image
+"""What a mask may be given as."""
 
 
 class Masks(NamedTuple):
@@ -27,8 +35,87 @@ class Masks(NamedTuple):
     styles: tuple[Mask, ...] = ()
 
 
-def check_masks(masks: Masks, styles: int) -> None:
-    """Refuse masks that select nothing, or not as many as there are style pictures.
+def as_plane(value: object, name: str, shape: Sequence[int] | None = None) -> Mask:
+    """An array of floats in [0, 1], bool, uint8 or uint16, as float32 on the host.
+
+    Args:
+        value: the array, height x width.
+        name: of the argument, for the error.
+        shape: of its picture, which it must share.
+
+    Raises:
+        InputError: it is none, or is of another shape.
+    """
+    if not isinstance(value, np.ndarray | jax.Array) or value.ndim != 2 or not value.size:
+        raise InputError(f"{name}: {described(value)} is no mask: give height x width in [0, 1]")
+    whole = value.astype(np.float32) if value.dtype == bool else value
+    plane = np.asarray(jax.device_get(as_floats(whole, name)), np.float32)
+    if shape is not None and plane.shape != tuple(shape[:2]):
+        size, of = (" x ".join(map(str, each[:2])) for each in (plane.shape, shape))
+        raise InputError(f"{name}: {size} for a picture of {of}: give it the picture's size")
+    return plane
+
+
+def as_mask(value: object, name: str, shape: Sequence[int] | None = None) -> Mask:
+    """A mask as `as_plane` takes it, or a Pillow picture.
+
+    Of a picture the luminance counts, and what is transparent is outside.
+
+    Raises:
+        InputError: as in `as_plane`, or it holds labels.
+    """
+    is_picture = isinstance(value, Image.Image)
+    given = luminance_of(pillow_layers(value, name).over(0)) if is_picture else value
+    mask = as_plane(given, name, shape)
+    if is_picture or getattr(getattr(value, "dtype", None), "kind", "") == "u":
+        check_no_labels(mask, name)
+    return mask
+
+
+def check_no_labels(mask: Mask, name: object) -> None:
+    """Refuse a mask whose numbers are labels, and would count as nearly black.
+
+    Raises:
+        InputError: it is dark throughout, but not black.
+    """
+    if 0 < (brightest := float(mask.max())) <= NEARLY_BLACK:
+        raise InputError(
+            f"{name}: is nearly black throughout (at most {brightest:.2g} of 1), as labels are: "
+            "give a mask for each label, white inside and black outside"
+        )
+
+
+def as_masks(
+    masks: object, content: Sequence[int], styles: Sequence[Sequence[int] | None]
+) -> Masks | None:
+    """Masks of pictures of these shapes, each `as_mask`; None where none are given.
+
+    Raises:
+        InputError: as in `as_mask` and `check_masks`, or they are no `Masks`.
+    """
+    if masks is None:
+        return None
+    if not isinstance(masks, Masks):
+        raise InputError(f"masks: {described(masks)} is no Masks: give Masks((mask, ...))")
+    alone = np.ndarray | jax.Array | Image.Image
+    listed = lambda kind: (kind,) if isinstance(kind, alone) else tuple(kind)
+    given = Masks(listed(masks.content), listed(masks.styles))
+    check_counts(given, len(styles))
+    made = Masks(
+        tuple(
+            as_mask(each, f"masks.content[{n}]", content) for n, each in enumerate(given.content)
+        ),
+        tuple(
+            as_mask(each, f"masks.styles[{n}]", shape)
+            for n, (each, shape) in enumerate(zip(given.styles, styles, strict=False))
+        ),
+    )
+    check_masks(made, len(styles))
+    return made
+
+
+def check_counts(masks: Masks, styles: int) -> None:
+    """Refuse masks that are not as many as there are style pictures.
 
     Raises:
         InputError: says which.
@@ -38,9 +125,21 @@ def check_masks(masks: Masks, styles: int) -> None:
             raise InputError(
                 f"--{kind}-mask: {len(given)} masks for {styles} style pictures: give one for each"
             )
+
+
+def check_masks(masks: Masks, styles: int) -> None:
+    """Refuse masks that select nothing, or not as many as there are style pictures.
+
+    Raises:
+        InputError: says which.
+    """
+    check_counts(masks, styles)
+    for kind, given in (("content", masks.content), ("style", masks.styles)):
         for number, mask in enumerate(given, start=1):
             if not mask.max() > 0.0:
-                raise InputError(f"--{kind}-mask {number} is black throughout: paint the region")
+                raise InputError(
+                    f"--{kind}-mask {number} is black throughout: paint the region white"
+                )
 
 
 def _mean_around(mask: Mask, window: int) -> Mask:

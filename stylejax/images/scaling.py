@@ -3,9 +3,16 @@
 A picture is height x width x 3, float32 in [0, 1]; alpha and masks are height x width.
 """
 
+import math
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from PIL import Image
+
+from stylejax.images.arrays import as_floats
+
+# How much larger than what is kept a picture may be scaled before it is cropped.
+_OVERHANG = 4
 
 
 def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
@@ -15,9 +22,13 @@ def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
 
 
 def resize(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+    pixels: Num[np.ndarray, "_ _ *channels"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} *channels"]:
-    """Resample pixels or alpha, both in [0, 1], to height x width by the Lanczos filter."""
+    """Resample pixels or alpha to height x width by the Lanczos filter.
+
+    Both are in [0, 1], or uint8 or uint16.
+    """
+    pixels = np.asarray(as_floats(pixels, "pixels", bounded=False))
     layers = pixels.reshape(*pixels.shape[:2], -1)
     resized = [
         Image.fromarray(np.ascontiguousarray(layers[..., index], np.float32)).resize(
@@ -31,12 +42,23 @@ def resize(
 
 
 def cover_and_crop(
-    pixels: Float[np.ndarray, "_ _ *channels"], height: int, width: int
+    pixels: Num[np.ndarray, "_ _ *channels"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} *channels"]:
     """Scale pixels or alpha to cover height x width and cut off what hangs over, centered."""
     rows, columns = pixels.shape[:2]
     scale = max(height / rows, width / columns)
+    if rows * columns * scale * scale > _OVERHANG * height * width:
+        # A ribbon, scaled, would be far larger than what is kept of it.
+        kept = math.ceil(height / scale), math.ceil(width / scale)
+        pixels = _middle(pixels, min(rows, kept[0]), min(columns, kept[1]))
+        rows, columns = pixels.shape[:2]
+        scale = max(height / rows, width / columns)
     scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    larger = resize(pixels, *scaled)
-    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
-    return larger[top : top + height, left : left + width]
+    return _middle(resize(pixels, *scaled), height, width)
+
+
+def _middle(
+    pixels: Num[np.ndarray, "_ _ *channels"], height: int, width: int
+) -> Num[np.ndarray, "_ _ *channels"]:
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]

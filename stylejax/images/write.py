@@ -12,10 +12,13 @@ import tifffile
 from PIL import ExifTags, Image
 
 from stylejax.errors import InputError
+from stylejax.images._kinds import check_encoder
 from stylejax.images._png import encode_png16
 from stylejax.images._srgb import srgb_profile
+from stylejax.images.arrays import PictureLike, as_pixels, pillow_layers
 from stylejax.images.files import check_writable, replace_file
-from stylejax.types import Alpha, Pixels
+from stylejax.images.masks import MaskLike, as_plane
+from stylejax.types import PathLike
 
 WRITE_FORMATS = {
     ".png": "PNG",
@@ -24,9 +27,12 @@ WRITE_FORMATS = {
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".avif": "AVIF",
 }
-# As Pillow writes them, JPEG and WebP have 8 bits and no more.
+# As Pillow writes them, JPEG, WebP and AVIF have 8 bits and no more.
 DEEP_FORMATS = ("PNG", "TIFF")
+# What is further out of [0, 1] is of another range.
+_OVERSHOOT = 0.5
 
 
 def check_output(path: Path, bits: int) -> None:
@@ -43,28 +49,38 @@ def check_output(path: Path, bits: int) -> None:
         raise InputError(f"{path}: {bits} bits per sample cannot be written; use 8 or 16")
     if bits == 16 and name not in DEEP_FORMATS:
         raise InputError(f"{path}: {name} cannot hold 16 bits per sample; use .png or .tiff")
+    check_encoder(path, name)
     check_writable(path)
 
 
 def write_picture(
-    path: Path,
-    pixels: Pixels,
-    alpha: Alpha | None = None,
+    path: PathLike,
+    pixels: PictureLike,
+    alpha: MaskLike | None = None,
     *,
     bits: int = 8,
     quality: int = 95,
     description: str | None = None,
 ) -> None:
-    """Write pixels and alpha, in [0, 1], as PNG, JPEG, WebP or TIFF, whole or not at all.
+    """Write a picture and its alpha as PNG, JPEG, WebP, TIFF or AVIF, whole or not at all.
 
     The file carries the sRGB profile and `description` (ASCII); equal arguments give equal bytes.
-    JPEG drops alpha. `quality` is that of JPEG and WebP, 1 to 100.
+    A Pillow picture has its own alpha. JPEG drops alpha. `quality` is that of JPEG, WebP and AVIF,
+    1 to 100. Floats a little beyond [0, 1], as filters make them, are cut off.
 
     Raises:
-        InputError: As in `check_output`, or the format cannot hold the picture, or the disk fails.
+        InputError: As in `check_output` and `as_picture`, or the format cannot hold the picture, or
+            the disk fails.
     """
+    path = Path(path)
     check_output(path, bits)
     name = WRITE_FORMATS[path.suffix.lower()]
+    if isinstance(pixels, Image.Image):
+        colors, own, _ = pillow_layers(pixels, "pixels")
+        pixels, alpha = colors, own if alpha is None else alpha
+    pixels = as_pixels(pixels, "pixels", overshoot=_OVERSHOOT)
+    if alpha is not None:
+        alpha = as_plane(alpha, "alpha", pixels.shape)
     layers = pixels if alpha is None or name == "JPEG" else np.dstack([pixels, alpha])
     scaled = np.rint(np.clip(layers, 0, 1) * (2**bits - 1))
     samples = np.ascontiguousarray(scaled, np.uint8 if bits == 8 else np.uint16)
@@ -96,7 +112,7 @@ def _encode_with_pillow(
         buffer,
         name,
         quality=quality,
-        subsampling=0,
+        subsampling="4:4:4",
         icc_profile=srgb_profile(),
         exif=_exif_bytes(description),
     )

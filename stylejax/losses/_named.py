@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from stylejax.errors import InputError
+from stylejax.fields import nearest_hint
 from stylejax.losses.forms import MEAN, PAPER, RELATIVE, SUM, Form
 from stylejax.losses.gram import GramMatrix, gram_matrix
 from stylejax.losses.moments import StyleDistance, covariance_losses, gram_loss
@@ -77,7 +78,10 @@ def named_or_given(option: str, given: str | Function, known: Mapping[str, Funct
     if not isinstance(given, str):
         return given
     if given not in known:
-        raise InputError(f"{option} is {given!r}: give one of {', '.join(known)}, or a function")
+        hint = nearest_hint(given, known)
+        raise InputError(
+            f"{option} is {given!r}: give one of {', '.join(known)}, or a function{hint}"
+        )
     return known[given]
 
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from stylejax.errors import InputError
-from stylejax.images.masks import Masks, check_masks
+from stylejax.images.arrays import PictureLike, PicturesLike, as_picture, as_pictures
+from stylejax.images.masks import Masks, as_masks
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
 from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss
@@ -92,8 +92,8 @@ class Objective:
     def targets(
         self,
         variables: Variables,
-        content: Image,
-        styles: Sequence[OtherImage],
+        content: PictureLike,
+        styles: PicturesLike,
         masks: Masks | None = None,
         compiler_options: dict[str, int] | None = None,
     ) -> Targets:
@@ -102,13 +102,12 @@ class Objective:
         `compiler_options` are for XLA; JAX takes some only where nothing around this is traced.
 
         Raises:
-            InputError: no style picture, or masks that do not fit them.
+            InputError: what is no picture, no style picture, or masks that do not fit them.
         """
-        if not styles:
-            raise InputError("no style picture: give at least one")
+        content, styles = as_picture(content, "content"), as_pictures(styles, "styles")
         regions, of_styles = None, [{} for _ in styles]
+        masks = as_masks(masks, content.shape, [each.shape for each in styles])
         if masks is not None:
-            check_masks(masks, len(styles))
             carried = partial(self.reader.carried_masks, self.style_layers, variables)
             areas = jnp.asarray([mask.mean() for mask in masks.content], jnp.float32)
             regions = Regions(carried(content, masks.content), areas)
@@ -140,9 +139,13 @@ class Objective:
         )
 
     def __call__(
-        self, image: Image, variables: Variables, targets: Targets, weights: LossWeights
+        self, image: PictureLike, variables: Variables, targets: Targets, weights: LossWeights
     ) -> tuple[Scalar, LossTerms]:
-        """The loss of a picture and its terms (for `jax.value_and_grad(..., has_aux=True)`)."""
+        """The loss of a picture and its terms (for `jax.value_and_grad(..., has_aux=True)`).
+
+        Floats may be beyond [0, 1], where a solver can be.
+        """
+        image = as_picture(image, "image", bounded=False)
         regions = targets.regions.weights if targets.regions else {}
         seen = self._see(variables, image, regions, targets.content, self._layers_of_terms)
         content = {}

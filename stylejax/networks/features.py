@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from stylejax.errors import InputError
+from stylejax.images.arrays import PictureLike, as_picture
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.kernels import chosen_kernels
 from stylejax.networks.kernels.folding import fold_blocks
@@ -125,7 +126,8 @@ def feature_extractor(
     apply = _apply(whole, tuple(names), pooling, precision, kernels, epsilon)
     deepest = max((table[name].stride for name in names), default=1)
 
-    def extract(variables: Variables, image: Image) -> dict[str, Array]:
+    def extract(variables: Variables, image: PictureLike) -> dict[str, Array]:
+        image = as_picture(image, "image", bounded=False)
         height, width = image.shape[:2]
         collections = dict(variables)
         preprocessing = collections.pop("preprocessing")

@@ -157,8 +157,10 @@ def canonical_layers(names: Sequence[str], network: AnyNetwork = DENSENET121) ->
     """The canonical names of several layers.
 
     Raises:
-        InputError: a name is unknown, or two names mean the same layer.
+        InputError: a name is unknown, two names mean the same layer, or there is one by itself.
     """
+    if isinstance(names, str):
+        raise InputError(f"layers are {names!r}: give a list of names, [{names!r}]")
     found: dict[str, str] = {}
     for name in names:
         layer = canonical_layer(name, network)

@@ -5,10 +5,11 @@ terminal to its callers.
 """
 
 from stylejax.runs.metadata import read_record
+from stylejax.runs.observer import Observer
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary, run_sweep
-from stylejax.runs.transfer import Observer, Summary, run_transfer
+from stylejax.runs.transfer import Summary, run_transfer
 
 __all__ = [
     "FigureRequest",

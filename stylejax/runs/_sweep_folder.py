@@ -1,25 +1,36 @@
 """The folder of a sweep: its pictures, tables and contact sheet; what is there is found again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stylejax.devices.hosts import is_first_process, on_host
 from stylejax.errors import InputError
 from stylejax.images.files import check_writable, replace_file
+from stylejax.images.paths import is_folder, path_exists, real_path
 from stylejax.images.read import read_picture
+from stylejax.images.scaling import fitted_size, resize
 from stylejax.images.write import write_picture
-from stylejax.runs.metadata import Record, read_record, record_text, record_with_options
+from stylejax.runs.metadata import (
+    Record,
+    decisive,
+    read_record,
+    record_text,
+    record_with_options,
+    upgrade_of,
+)
 from stylejax.runs.prepare import ReadPictures
 from stylejax.runs.transfer import write_result
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
+from stylejax.sweep.page import page_side, sweep_page
 from stylejax.sweep.solver import BatchProgress
 from stylejax.sweep.tables import Row, make_row, results_csv, results_json, sweep_sheet
 from stylejax.transfer.history import TERMS
+from stylejax.types import OtherPixels
 
 SHEET_SIDE = 256
 """Pixels of the longer side of a picture on the contact sheet, at most."""
-SHEET, CSV, JSON = "contact-sheet.png", "results.csv", "results.json"
+SHEET, CSV, JSON, PAGE = "contact-sheet.png", "results.csv", "results.json", "index.html"
 
 
 def check_sweep_folder(folder: Path, inputs: Sequence[Path]) -> None:
@@ -28,11 +39,11 @@ def check_sweep_folder(folder: Path, inputs: Sequence[Path]) -> None:
     Raises:
         InputError: names the folder or the input.
     """
-    if folder.exists() and not folder.is_dir():
+    if path_exists(folder) and not is_folder(folder):
         raise InputError(f"{folder}: is a file; name a folder for the pictures")
-    check_writable(folder / SHEET if folder.is_dir() else folder)
+    check_writable(folder / SHEET if is_folder(folder) else folder)
     for path in inputs:
-        if path.resolve().parent == folder.resolve() and path.suffix.lower() == ".png":
+        if real_path(path).parent == real_path(folder) and path.suffix.lower() == ".png":
             raise InputError(f"{path}: lies in the folder of the results; name another folder")
 
 
@@ -46,6 +57,20 @@ def _results(solved: BatchProgress) -> list[dict[str, int | float]]:
         | {name: float(column[n]) for name, column in terms.items()}
         for n in range(len(solved.lanes))
     ]
+
+
+def write_page(folder: Path, grid: Combinations, rows: Iterable[Row], content: OtherPixels) -> None:
+    """Write the pictures that there are as one HTML file, with the photograph at any size.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    side = page_side(len(grid.lanes))
+    known = {Path(str(row["picture"])).stem: row for row in rows}
+    pictures = {name: read_picture(folder / f"{name}.png", side).pixels for name in known}
+    photograph = resize(content, *fitted_size(content.shape[0], content.shape[1], side))
+    page = sweep_page(grid, known, pictures, photograph)
+    replace_file(folder / PAGE, page.encode())
 
 
 class SweepFolder:
@@ -70,12 +95,19 @@ class SweepFolder:
         """The combinations that have no picture yet."""
         return [lane for lane in self.grid.lanes if self.path(lane).name not in self.rows]
 
-    def keep_finished(self) -> None:
-        """Take over the pictures that this very sweep has made before."""
+    def keep_finished(self) -> str:
+        """Take over the pictures that this very sweep has made before.
+
+        Returns:
+            What has been upgraded since then, as `upgrade_of` has it.
+        """
         try:
-            known = {row["picture"]: row for row in json.loads((self.folder / JSON).read_text())}
-        except (OSError, ValueError, KeyError, TypeError):
+            known = {
+                row["picture"]: row for row in json.loads((self.folder / JSON).read_text("utf-8"))
+            }
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = {}
+        upgrade = ""
         for lane in self.grid.lanes:
             path = self.path(lane)
             try:
@@ -83,10 +115,13 @@ class SweepFolder:
                 result = settings.pop("result")
             except (InputError, KeyError):
                 continue
-            if settings == record_with_options(self.settings, lane.options):
+            wanted = record_with_options(self.settings, lane.options)
+            if decisive(settings) == decisive(wanted) and isinstance(result, dict):
                 self.rows[path.name] = make_row(
                     path.name, lane.options, result, known.get(path.name, {})
                 )
+                upgrade = upgrade or upgrade_of(settings, wanted)
+        return upgrade
 
     def write(
         self, lanes: Sequence[Combination], solved: BatchProgress, timings: Mapping[str, float]
@@ -114,7 +149,7 @@ class SweepFolder:
         replace_file(self.folder / CSV, results_csv(rows).encode())
 
     def write_sheet(self) -> None:
-        """Lay all pictures that there are out on one sheet."""
+        """Lay all pictures that there are out on one sheet, and on a page."""
         pictures = [
             read_picture(self.path(lane), SHEET_SIDE).pixels
             if self.path(lane).name in self.rows
@@ -122,3 +157,4 @@ class SweepFolder:
             for lane in self.grid.lanes
         ]
         write_picture(self.folder / SHEET, sweep_sheet(self.grid, pictures, SHEET_SIDE))
+        write_page(self.folder, self.grid, self.rows.values(), self.read.colors)

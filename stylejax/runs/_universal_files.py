@@ -9,10 +9,11 @@ import jax
 
 from stylejax.devices.memory import Device, find_devices
 from stylejax.images.color import colors_before
+from stylejax.images.mask_files import decode_mask
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.runs.metadata import Record, file_entry, make_universal_record
-from stylejax.runs.prepare import decode_mask
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import STYLE_SUFFIX, UniversalRequest
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.universal.chain import Style
@@ -64,6 +65,11 @@ def prepare_universal(request: UniversalRequest) -> PreparedUniversal:
             entries.append(file_entry(files[path]))
     for path in (*request.content_masks, *request.style_masks):
         files[path] = read_picture_file(path)
+    sums = {path: file.sha256 for path, file in files.items()}
+    sums |= {path: entry["sha256"] for path, entry in zip(request.painted, entries, strict=True)}
+    read = {request.weights: weights.sha256, request.decoders: decoders.sha256}
+    sums |= {path: sha256 for path, sha256 in read.items() if path is not None}
+    check_expected(request.expected, sums)
     # Sent to the device once for all pictures.
     weights = weights._replace(variables=jax.device_put(weights.variables, device))
     decoders = decoders._replace(
@@ -78,7 +84,8 @@ def _style_picture(prepared: PreparedUniversal, path: Path) -> OtherPixels:
     options = prepared.request.options.picture
     file = prepared.files[path]
     longest = max(1, round(options.longest * options.style_scale))
-    return resize(decode_picture(file).pixels, *scaled_size(file, longest))
+    size = scaled_size(file, longest)
+    return resize(decode_picture(file, at_least=size).pixels, *size)
 
 
 def styles_for(
@@ -116,7 +123,7 @@ def read_content(prepared: PreparedUniversal, file: PictureFile) -> UniversalCon
     """Decode a photograph and its masks at the size of the result."""
     request, options = prepared.request, prepared.request.options.picture
     height, width = options.height_and_width or scaled_size(file, options.longest)
-    picture = decode_picture(file)
+    picture = decode_picture(file, at_least=(height, width))
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     native = picture.pixels.shape[:2]
     masks = tuple(

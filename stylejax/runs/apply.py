@@ -12,14 +12,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from stylejax.devices.memory import Device, find_devices
+from stylejax.devices.memory import Device, find_devices, memory_guard
 from stylejax.feedforward.large import paint_in_strips
 from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
 from stylejax.images.color import colors_after, match_colors
+from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
 from stylejax.options import normalized_shares
@@ -27,7 +29,8 @@ from stylejax.runs.apply_request import ApplyRequest, check_apply_request, list_
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.painters import ChosenStyles, choose_styles
-from stylejax.runs.prepare import check_masks_fit, decode_mask
+from stylejax.runs.prepare import check_masks_fit
+from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels
 
 _BYTES_A_PIXEL = 900
@@ -71,6 +74,8 @@ class StylePainter:
             file.painter.styles, file.painter.width, kernels=kernels_for(self.device.platform)
         )
         self.masks = {path: read_picture_file(path) for path in request.content_masks}
+        sums = {path: mask.sha256 for path, mask in self.masks.items()}
+        check_expected(request.expected, sums | {self.chosen.path: file.sha256})
         self.held: tuple[AllStatistics, PictureFile] | None = None
 
     def mixture(self, masks: tuple[Mask, ...]) -> Array:
@@ -91,7 +96,7 @@ class StylePainter:
         size, paths = self.request.options.picture.size, self.request.content_masks
         shape = scaled_size(file, size) if size else (file.height, file.width)
         check_masks_fit(paths, (), file, [None] * len(paths), self.masks)
-        picture = decode_picture(file)
+        picture = decode_picture(file, at_least=shape)
         pixels, alpha = picture
         if size:
             pixels = resize(pixels, *shape)
@@ -147,16 +152,31 @@ class StylePainter:
             self.device.platform,
         )
 
+    def _file(self, path: Path) -> PictureFile:
+        file = read_picture_file(path)
+        check_expected(self.request.expected, {path: file.sha256})
+        return file
+
+    def hold(self, path: Path) -> None:
+        """Take the statistics of a photograph for all others, as `hold_statistics` says.
+
+        Raises:
+            InputError: the photograph cannot be used, or its statistics are not to be held.
+        """
+        self.picture(self._file(path))
+
     def paint(self, path: Path, output: Path) -> None:
         """Make one picture file.
 
         Raises:
             InputError: as in `picture`, or the file cannot be written.
         """
-        file = read_picture_file(path)
-        image, alpha = self.picture(file)
+        file = self._file(path)
+        longest = self.request.options.picture.size or max(file.height, file.width)
+        with memory_guard(longest, self.device):
+            image, alpha = self.picture(file)
         if not self.request.is_single:
-            output.parent.mkdir(exist_ok=True)
+            make_folder(output.parent)
         picture = self.request.options.picture
         write_with_record(output, image, alpha, picture, self.record(file))
 
@@ -186,6 +206,8 @@ def run_apply(
     jobs = list_pictures(request)
     painter = StylePainter(request)
     with jax.default_device(painter.device):
+        if request.held is not None:
+            painter.hold(request.held)
         painted = paint_all(jobs, painter.paint, observer, is_single=request.is_single)
     seconds = time.monotonic() - began
     return ApplySummary(request.output, *painted, painter.chosen, painter.device, seconds)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplySettings, check_apply_options
-from stylejax.fields import option, positional, required
-from stylejax.images.files import check_not_inputs
+from stylejax.fields import option, positional, required, unasked
+from stylejax.images.files import check_not_inputs, check_writable
+from stylejax.images.paths import is_folder, list_folder, path_exists
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import WRITE_FORMATS, check_output
 from stylejax.options import DeviceName, check_bounds
+from stylejax.runs.repeated import Expected
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class ApplyRequest:
     )
     _: KW_ONLY
     output: Path = required(
-        "The picture to write: .png, .jpg, .webp or .tiff; of several photographs, or of a folder, "
-        "a folder."
+        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of several photographs, or of a "
+        "folder, a folder."
     )
     options: ApplySettings = field(default_factory=ApplySettings)
     content_masks: tuple[Path, ...] = option(
@@ -40,11 +42,15 @@ class ApplyRequest:
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )
+    expected: Expected = unasked(())
+    held: Path | None = unasked(None)
 
     @property
     def is_single(self) -> bool:
         """Whether one photograph is painted into one picture file."""
-        return len(self.photos) == 1 and not self.photos[0].is_dir() and not self.output.is_dir()
+        return (
+            len(self.photos) == 1 and not is_folder(self.photos[0]) and not is_folder(self.output)
+        )
 
 
 def check_apply_request(request: ApplyRequest) -> None:
@@ -70,12 +76,12 @@ def check_apply_request(request: ApplyRequest) -> None:
 
 def _photographs(request: ApplyRequest) -> Iterator[Path]:
     for place in request.photos:
-        if not place.exists():
+        if not path_exists(place):
             raise InputError(f"{place}: no such file; name a photograph or a folder of them")
-        if not place.is_dir():
+        if not is_folder(place):
             yield place
             continue
-        found = sorted(path for path in place.iterdir() if path.suffix.lower() in READ_SUFFIXES)
+        found = [path for path in list_folder(place) if path.suffix.lower() in READ_SUFFIXES]
         if not found:
             raise InputError(f"{place}: holds no picture; name another folder")
         yield from found
@@ -102,14 +108,14 @@ def list_pictures(request: ApplyRequest) -> list[tuple[Path, Path]]:
             if other is not path:
                 raise InputError(f"{path} and {other} would both be {path.stem}.png; rename one")
     inputs = [*(path for path, _ in jobs), *request.content_masks]
+    inputs += [] if request.held is None else [request.held]
     check_not_inputs((output for _, output in jobs), inputs)
     return jobs
 
 
 def _check_folder(folder: Path) -> None:
-    if folder.is_dir():
+    if is_folder(folder):
         return
-    if folder.exists() or folder.suffix.lower() in WRITE_FORMATS:
+    if path_exists(folder) or folder.suffix.lower() in WRITE_FORMATS:
         raise InputError(f"{folder}: is a file's name; several photographs need a folder")
-    if not folder.parent.is_dir():
-        raise InputError(f"{folder}: there is no folder {folder.parent}; create it first")
+    check_writable(folder)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 
+from stylejax.devices.memory import memory_guard
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions, ApplySettings
 from stylejax.images.read import read_picture_file
@@ -15,6 +16,7 @@ from stylejax.runs.apply_request import ApplyRequest, check_apply_request
 from stylejax.runs.metadata import Record
 from stylejax.runs.one_pass import write_with_record
 from stylejax.runs.pass_sweep import PassMethod, all_combinations, paint_sweep, refuse_unused
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
 from stylejax.sweep.combinations import Axis, Combinations, option_axis, style_axis
@@ -65,6 +67,7 @@ def _request(request: SweepRequest, options: ApplySettings) -> ApplyRequest:
         content_masks=request.content_masks,
         options=options,
         device=request.device,
+        expected=request.expected,
     )
 
 
@@ -83,6 +86,7 @@ def run_apply_sweep(request: SweepRequest, observer: SweepObserver | None = None
     check_sweep_folder(request.output, (request.content, *request.content_masks))
     painter = StylePainter(_request(request, grid.lanes[0].options))
     file = read_picture_file(request.content)
+    check_expected(request.expected, {file.path: file.sha256})
 
     def record(options: ApplySettings) -> Record:
         painter.request = _request(request, options)
@@ -98,5 +102,6 @@ def run_apply_sweep(request: SweepRequest, observer: SweepObserver | None = None
     method = PassMethod(
         ("strength", "style", "style_blend"), lambda options: options.flat, record, picture, write
     )
-    with jax.default_device(painter.device):
+    longest = request.options.picture.size or max(file.height, file.width)
+    with memory_guard(longest, painter.device), jax.default_device(painter.device):
         return paint_sweep(request, grid, method, observer)

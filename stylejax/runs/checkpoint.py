@@ -1,9 +1,11 @@
 """Suspend a solve in a file and go on from it later, to the same bytes.
 
 A checkpoint holds the solver's state, the history, and the settings that it belongs to. It is
-written to a temporary file and renamed, so what lies under its name is always whole.
+written to a temporary file and renamed, so what lies under its name is always whole. Disks fail and
+files are copied by halves all the same: all of a checkpoint is checked before any of it is used.
 """
 
+import hashlib
 import io
 import json
 import time
@@ -17,13 +19,15 @@ import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says
 from stylejax.errors import InputError
-from stylejax.images.files import replace_file
-from stylejax.runs.metadata import Record
+from stylejax.images.files import remove_file, replace_file
+from stylejax.images.paths import path_exists
+from stylejax.runs.metadata import Record, decisive, is_shallow, upgrade_of
 from stylejax.solvers.state import SolverState
 from stylejax.transfer.history import History
 
 # So much work is lost at most where the disk is fast enough for CHECKPOINT_SHARE.
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
+BYTES_MAY_DIFFER = "going on, but the bytes may differ from those of a run never stopped"
 CHECKPOINT_SHARE = 0.05
 """Largest share of the time that checkpoints may take."""
 
@@ -33,11 +37,13 @@ class Checkpoint(NamedTuple):
 
     `state` is None where it was stopped before the first step, and the bare leaves of a
     `SolverState` as read from a file: only the level's problem knows their form (`restore_state`).
+    `upgrade` says what has been upgraded since it was written, empty where nothing has.
     """
 
     level: int
     state: SolverState | list[np.ndarray] | None
     history: History
+    upgrade: str = ""
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -58,7 +64,34 @@ def save_checkpoint(path: Path, settings: Record, checkpoint: Checkpoint) -> Non
     arrays |= {f"history:{name}": column for name, column in checkpoint.history.items()}
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.comment = _digest(archive)
     replace_file(path, content.getbuffer())
+
+
+def _digest(archive: zipfile.ZipFile) -> bytes:
+    """What tells a checkpoint from one with other parts: of their names, lengths and checksums."""
+    parts = [[part.filename, part.file_size, part.CRC] for part in archive.infolist()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest().encode()
+
+
+class CheckpointFile:
+    """The checkpoint of a run; where it cannot be written the run goes on, and says so once."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        """Write nothing yet; `tell` is given a line."""
+        self.path, self.tell, self.told = path, tell, False
+
+    def save(self, settings: Record, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint of what the settings say, or say that none could be written."""
+        try:
+            save_checkpoint(self.path, settings, checkpoint)
+        except (InputError, MemoryError) as error:
+            if not self.told:
+                self.tell(
+                    f"no checkpoint, the run goes on without one: {error or 'no memory left'}"
+                )
+            self.told = True
 
 
 def _difference(saved: Record, settings: Record, prefix: str = "") -> str | None:
@@ -73,40 +106,70 @@ def _difference(saved: Record, settings: Record, prefix: str = "") -> str | None
     return None
 
 
-def load_checkpoint(path: Path, settings: Record) -> Checkpoint:
-    """Read a checkpoint back.
-
-    Args:
-        path: `checkpoint_path` of the output.
-        settings: what this run is; the checkpoint must have been made by the same.
-
-    Raises:
-        InputError: the file is missing or damaged, or belongs to another run (the first setting
-            that differs is named).
-    """
-    if not path.exists():
-        raise InputError(f"--resume: no checkpoint {path}; run without --resume to start anew")
-    try:
-        # np.load leaves a damaged file open when it raises, unless the file is ours.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = dict(file)
-        saved, level = json.loads(str(arrays.pop("settings"))), int(arrays.pop("level"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"--resume: {path} is not a whole checkpoint; delete it and run without --resume"
-        ) from error
-    difference = _difference(saved, settings)
-    if difference is not None:
-        raise InputError(
-            f"--resume: {path} belongs to another run ({difference}); run without --resume"
-        )
+def _read(path: Path) -> tuple[Record, Checkpoint]:
+    """What is in a checkpoint: the settings that it belongs to, and where the run was."""
+    # np.load leaves a damaged file open when it raises, unless the file is ours.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        arrays = dict(file)
+        # Those of earlier versions have no digest.
+        if file.zip.comment and file.zip.comment != _digest(file.zip):
+            raise ValueError("parts of another checkpoint")
+    # What is no array in the archive comes as its bytes.
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("parts that are no arrays")
+    saved, level = json.loads(str(arrays.pop("settings"))), int(arrays.pop("level"))
     history = {
         name.removeprefix("history:"): column
         for name, column in arrays.items()
         if name.startswith("history:")
     }
     leaves = [arrays[f"state:{index}"] for index in range(len(arrays) - len(history))]
-    return Checkpoint(level, leaves or None, history)
+    lengths = {column.shape for column in history.values()}
+    numeric = all(column.dtype.kind in "fiu" for column in history.values())
+    if level < 1 or not isinstance(saved, dict) or not is_shallow(saved):
+        raise ValueError("not what was written")
+    if len(lengths) > 1 or not numeric:
+        raise ValueError("not what was written")
+    if history and not (leaves and len(lengths.pop()) == 1):
+        raise ValueError("a history of nothing")
+    return saved, Checkpoint(level, leaves or None, history)
+
+
+def _versions(settings: Record) -> Record:
+    """Of a run, or of all lanes of a sweep."""
+    (*_, last) = settings.get("lanes") or [settings]
+    return last
+
+
+def load_checkpoint(path: Path, settings: Record, levels: int) -> Checkpoint:
+    """Read a checkpoint back.
+
+    Args:
+        path: `checkpoint_path` of the output.
+        settings: what this run is; the checkpoint must have been made by the same. Names of files
+            may be others, and versions of packages, which `Checkpoint.upgrade` says then.
+        levels: how many the run has.
+
+    Raises:
+        InputError: the file is missing or damaged, or belongs to another run (the first setting
+            that differs is named).
+    """
+    if not path_exists(path):
+        raise InputError(f"--resume: no checkpoint {path}; run without --resume to start anew")
+    try:
+        saved, checkpoint = _read(path)
+    except Exception as error:  # zipfile and NumPy raise nearly anything on damaged files.
+        raise InputError(
+            f"--resume: {path} is not a whole checkpoint; delete it and run without --resume"
+        ) from error
+    difference = _difference(decisive(saved), decisive(settings))
+    if difference is None and checkpoint.level > levels:
+        difference = f"level {checkpoint.level}, of {levels} now"
+    if difference is not None:
+        raise InputError(
+            f"--resume: {path} belongs to another run ({difference}); run without --resume"
+        )
+    return checkpoint._replace(upgrade=upgrade_of(_versions(saved), _versions(settings)))
 
 
 def restore_state(leaves: list[np.ndarray], template: SolverState) -> SolverState:
@@ -126,12 +189,15 @@ def restore_state(leaves: list[np.ndarray], template: SolverState) -> SolverStat
     place = lambda leaf, like: (
         leaf if like.sharding is None else jax.device_put(leaf, like.sharding)
     )
-    return jax.tree.map(place, jax.tree.unflatten(structure, leaves), template)
+    state = jax.tree.unflatten(structure, leaves)
+    if np.any(state.iteration < 0):
+        raise InputError("--resume: the checkpoint counts no iterations; run without --resume")
+    return jax.tree.map(place, state, template)
 
 
 def remove_checkpoint(path: Path) -> None:
     """Delete a checkpoint whose run has ended."""
-    path.unlink(missing_ok=True)
+    remove_file(path)
 
 
 class CheckpointClock:

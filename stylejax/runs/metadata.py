@@ -6,25 +6,16 @@ write equal bytes. `stylejax show` prints it, `--like` repeats it.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
-from stylejax.feedforward.options import ApplySettings
-from stylejax.feedforward.options import settings_from_flat as apply_settings_from_flat
 from stylejax.images.read import PictureFile, read_description
-from stylejax.options import (
-    NetworkName,
-    Options,
-    OptionValue,
-    flatten_options,
-    options_from_flat,
-)
-from stylejax.sweep.combinations import OptionsOf
+from stylejax.options import Options, OptionValue, flatten_options
+from stylejax.strict_json import json_text
 from stylejax.universal.decoder_weights import Decoders
-from stylejax.universal.options import UniversalSettings, settings_from_flat
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
@@ -32,6 +23,9 @@ Record = dict[str, Any]
 TRANSFER, UNIVERSAL, APPLY = "transfer", "universal", "apply"
 """The methods that a record knows."""
 
+STYLE_SUFFIX = ".safetensors"
+"""Of weight files that learned styles may be named by."""
+_NOT_DECISIVE = ("versions", "stylejax")
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
 
 
@@ -138,20 +132,60 @@ def make_apply_record(
     }
 
 
-def method_of(settings: Record) -> str:
-    """By which method a picture was made: `transfer` where its record does not say."""
-    return settings.get("method", TRANSFER)
-
-
 def record_with_options(settings: Record, options: Options) -> Record:
     """The record of a run like another one but for its options; both start alike."""
     start = settings["options"]["init"]
     return {**settings, "options": {**flatten_options(options), "init": start}}
 
 
+def decisive(record: Record) -> Record:
+    """A record without what may differ between runs that are the same.
+
+    These are the names of files, whose sha256 stay, and the versions of packages. The records of
+    several lanes may stand in a list.
+    """
+    inside = lambda value: (
+        decisive(value)
+        if isinstance(value, dict)
+        else [inside(each) for each in value]
+        if isinstance(value, list)
+        else value
+    )
+    kept = {key: inside(each) for key, each in record.items() if key not in _NOT_DECISIVE}
+    if "sha256" in kept:
+        kept.pop("name", None)
+    options = kept.get("options")
+    if isinstance(options, dict) and isinstance(kept.get("init"), dict):
+        options["init"] = ""
+    if isinstance(options, dict) and isinstance(kept.get("painter"), dict):
+        options["style"] = [style_in_file(str(each)) for each in options.get("style") or ()]
+    return kept
+
+
+def style_in_file(style: str) -> str:
+    """The name of a learned style within its file, empty where the file has but one."""
+    return "" if style.endswith(STYLE_SUFFIX) else style.rpartition(":")[2]
+
+
+def upgrade_of(before: Record, now: Record) -> str:
+    """What has been upgraded between two runs, in words; empty where nothing has."""
+    versions = before.get("versions")
+    for package, version in versions.items() if isinstance(versions, dict) else ():
+        newer = now["versions"].get(package)
+        if newer not in (None, version):
+            return f"{package} {version}, now {newer}"
+    return ""
+
+
 def record_text(settings: Record, result: Mapping[str, int | float]) -> str:
     """The text that is stored in a picture: the record and its result."""
-    return json.dumps({**settings, "result": result}, ensure_ascii=True)
+    return json_text({**settings, "result": result})
+
+
+def is_shallow(value: object, most: int = 8) -> bool:
+    """Whether no more than `most` levels lie within each other, as in every record of ours."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most > 0 and all(is_shallow(each, most - 1) for each in inner)
 
 
 def read_record(path: Path) -> Record:
@@ -163,57 +197,8 @@ def read_record(path: Path) -> Record:
     text = read_description(path)
     try:
         settings = json.loads(text or "")
-        if isinstance(settings, dict) and "stylejax" in settings:
+        if isinstance(settings, dict) and "stylejax" in settings and is_shallow(settings):
             return settings
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
-
-
-def options_like(path: Path, settings: Record) -> Options:
-    """The options that a picture was made with, from its settings.
-
-    Raises:
-        InputError: the options are of another version.
-    """
-    return _repeated(path, settings, TRANSFER, options_from_flat)
-
-
-def universal_like(path: Path, settings: Record) -> UniversalSettings:
-    """The options that a picture of universal style transfer was made with.
-
-    Raises:
-        InputError: it was made by another method, or the options are of another version.
-    """
-    return _repeated(path, settings, UNIVERSAL, settings_from_flat)
-
-
-def apply_like(path: Path, settings: Record) -> ApplySettings:
-    """The options that a picture was painted with in learned styles.
-
-    Raises:
-        InputError: it was made by another method, or the options are of another version.
-    """
-    return _repeated(path, settings, APPLY, apply_settings_from_flat)
-
-
-def _repeated(
-    path: Path,
-    settings: Record,
-    method: str,
-    from_flat: Callable[[Mapping[str, OptionValue]], OptionsOf],
-) -> OptionsOf:
-    """The options in a record of this method."""
-    if method_of(settings) != method:
-        raise InputError(
-            f"{path}: was made by `stylejax {method_of(settings)}`; repeat it with that command"
-        )
-    try:
-        return from_flat(settings["options"])
-    except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: its settings cannot be repeated ({error})") from error
-
-
-def network_like(settings: Record) -> NetworkName:
-    """The network that a picture was made with (early versions had but one, and did not say)."""
-    return settings.get("weights", {}).get("network", "densenet121")

@@ -1,15 +1,16 @@
 """What methods of one pass share: strips that fit, the loop over photographs, writing."""
 
-import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from stylejax.devices.memory import Device, available_memory, total_memory
+from stylejax.devices.memory import Device, available_memory, total_memory, what_fits
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyPictureOptions
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record
+from stylejax.strict_json import json_text
 from stylejax.types import Alpha, Pixels
 from stylejax.universal.options import UniversalPictureOptions
 
@@ -49,9 +50,12 @@ def rows_that_fit(
     needed = min(rows or height, height) * width * bytes_a_pixel
     free = available_memory(device)
     if needed > free:
+        # Of strips with as many rows only the width grows.
+        share = 0.95 * free / needed
+        fits = what_fits(max(height, width) * (share if rows else math.sqrt(share)))
         raise InputError(
             f"{rows or height} rows of {width} pixels need {needed / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; give a smaller --size or --strip-rows"
+            f"{free / 1e9:.1f} GB are free: {fits}, and so may a smaller --strip-rows"
         )
     return rows
 
@@ -93,7 +97,7 @@ def write_with_record(
     Raises:
         InputError: the file cannot be written.
     """
-    text = json.dumps(record, ensure_ascii=True)
+    text = json_text(record)
     write_picture(
         output, image, alpha, bits=options.bits, quality=options.quality, description=text
     )

@@ -5,7 +5,6 @@ parameters as float16, the names of its styles, the checksums of the paintings a
 that it was trained with; a checkpoint has all of the training's state, to the last bit.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +14,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
-from safetensors import SafetensorError, safe_open
 
 from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
+from stylejax.fields import is_of_kind
 from stylejax.images.files import replace_file
+from stylejax.types import PathLike
+from stylejax.weights.read import read_tensor_file
 from stylejax.weights.write import tensor_bytes
 
 WEIGHTS, CHECKPOINT = "stylejax painter", "stylejax painter in training"
 VERSION = 1
+_WIDEST = 16
+"""Channels over those of the paper's network, at most."""
 
 
 class PainterFile(NamedTuple):
@@ -58,7 +61,7 @@ def _filled(path: Path, template: PyTree, tensors: Mapping[str, np.ndarray]) -> 
                 f"{path}: tensor {name!r} has shape {tensors[name].shape}, not "
                 f"{leaf.shape}; get the file again"
             )
-        if not np.isfinite(tensors[name]).all():
+        if tensors[name].dtype.kind not in "fiub" or not np.isfinite(tensors[name]).all():
             raise InputError(f"{path}: tensor {name!r} is not finite; get the file again")
         leaves.append(jnp.asarray(tensors[name], leaf.dtype))
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
@@ -76,29 +79,32 @@ def _write(path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Map
     replace_file(path, tensor_bytes(tensors, metadata))
 
 
-def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
-    """What a file is, its tensors and its record."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a weight file of a painting network")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a whole safetensors file ({reason}); get it again") from None
+def _is_whole(record: Any) -> bool:
+    """Whether a record says what its readers ask for, in the types that they expect."""
+    if not isinstance(record, dict) or not isinstance(record.get("styles"), list):
+        return False
+    counts = [record.get("width"), record.get("steps", 0), record.get("progress", 0)]
+    if not all(is_of_kind(count, float) for count in counts):
+        return False
+    names = record["styles"]
+    return bool(names and all(isinstance(n, str) and n for n in names) and 0 < counts[0] <= _WIDEST)
+
+
+def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any], str]:
+    """What a file is, its tensors, its record and its sha256."""
+    tensors, metadata, sha256 = read_tensor_file(path, "")
     if metadata.get("what") not in (WEIGHTS, CHECKPOINT):
         raise InputError(f"{path}: no weight file of a painting network; name one of those")
     try:
         version, record = int(metadata["version"]), json.loads(metadata["record"])
-        whole = version > VERSION or (record["styles"] and record["width"] > 0)
-    except (KeyError, TypeError, ValueError):
+        whole = version > VERSION or _is_whole(record)
+    except (KeyError, TypeError, ValueError, RecursionError):
         version, record, whole = 0, {}, False
     if not whole:
         raise InputError(f"{path}: its record is damaged; get the file again")
     if version > VERSION:
         raise InputError(f"{path}: made by a later version of stylejax; update stylejax")
-    return metadata["what"], tensors, record
+    return metadata["what"], tensors, record, sha256
 
 
 def _painter(record: Mapping[str, Any]) -> Painter:
@@ -109,7 +115,7 @@ def _parameter_shapes(painter: Painter) -> PyTree:
     return jax.eval_shape(lambda key: init_parameters(painter, key), jax.random.key(0))
 
 
-def write_painter(path: Path, parameters: Parameters, record: Mapping[str, Any]) -> None:
+def write_painter(path: PathLike, parameters: Parameters, record: Mapping[str, Any]) -> None:
     """Write a weight file; the record needs `styles` (names) and `width`.
 
     Raises:
@@ -119,22 +125,22 @@ def write_painter(path: Path, parameters: Parameters, record: Mapping[str, Any])
     broken = [name for name, leaf in tensors.items() if not np.isfinite(leaf).all()]
     if broken:
         raise InputError(f"{path}: {broken[0]} is not finite in float16; train at a lower rate")
-    _write(path, WEIGHTS, tensors, record)
+    _write(Path(path), WEIGHTS, tensors, record)
 
 
-def read_painter(path: Path) -> PainterFile:
+def read_painter(path: PathLike) -> PainterFile:
     """Read a weight file, its numbers as float32.
 
     Raises:
         InputError: the file is missing, damaged, of a later version or no weight file.
     """
-    what, tensors, record = _read(path)
+    path = Path(path)
+    what, tensors, record, sha256 = _read(path)
     if what != WEIGHTS:
         raise InputError(f"{path}: a checkpoint of a training; name the weight file beside it")
     painter = _painter(record)
     parameters = _filled(path, _parameter_shapes(painter), tensors)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return PainterFile(painter, parameters, tuple(record["styles"]), record, digest)
+    return PainterFile(painter, parameters, tuple(record["styles"]), record, sha256)
 
 
 def write_checkpoint(path: Path, state: TrainingState, record: Mapping[str, Any]) -> None:
@@ -155,7 +161,7 @@ def read_state(path: Path, painter: Painter) -> tuple[TrainingState, dict[str, A
     Raises:
         InputError: as in `read_painter`, or the file's styles or width are not the painter's.
     """
-    what, tensors, record = _read(path)
+    what, tensors, record, _ = _read(path)
     if _painter(record) != Painter(painter.styles, painter.width):
         raise InputError(
             f"{path}: {len(record['styles'])} styles at width {record['width']}, not "

@@ -35,7 +35,7 @@ def style_rows(path: Path | None = None) -> list[tuple[str, ...]]:
         InputError: the file cannot be used.
     """
     file = read_painter(bundled_painter() if path is None else path)
-    known = json.loads((bundled_folder() / _PAINTINGS).read_text())
+    known = json.loads((bundled_folder() / _PAINTINGS).read_text(encoding="utf-8"))
     # A file that has grown from the shipped one has its styles as well.
     return [
         (name, *(known.get(name, {}).get(column, "-") for column in _COLUMNS))

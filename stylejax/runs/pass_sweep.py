@@ -12,11 +12,12 @@ from typing import Generic
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
+from stylejax.images.paths import make_folder, path_exists
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import OptionValue
-from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE
-from stylejax.runs.metadata import Record, read_record
+from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE, write_page
+from stylejax.runs.metadata import Record, decisive, read_record
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
 from stylejax.sweep.combinations import (
@@ -106,12 +107,13 @@ def all_combinations(
 
 def _is_made(path: Path, record: Record) -> bool:
     try:
-        return read_record(path) == record
+        return decisive(read_record(path)) == decisive(record)
     except InputError:
         return False
 
 
-def _write_tables(folder: Path, grid: Combinations[OptionsOf], rows: Sequence[Row]) -> None:
+def _write_tables(request: SweepRequest, grid: Combinations, rows: Sequence[Row]) -> None:
+    folder = request.output
     made = {str(row["picture"]) for row in rows}
     replace_file(folder / JSON, results_json(rows).encode())
     replace_file(folder / CSV, results_csv(rows).encode())
@@ -120,6 +122,7 @@ def _write_tables(folder: Path, grid: Combinations[OptionsOf], rows: Sequence[Ro
         read_picture(folder / name, SHEET_SIDE).pixels if name in made else None for name in names
     ]
     write_picture(folder / SHEET, sweep_sheet(grid, pictures, SHEET_SIDE))
+    write_page(folder, grid, rows, read_picture(request.content, SHEET_SIDE).pixels)
 
 
 def paint_sweep(
@@ -134,7 +137,7 @@ def paint_sweep(
         InputError: a file cannot be written.
     """
     began, rows, kept, stopped = time.monotonic(), list[Row](), 0, False
-    request.output.mkdir(exist_ok=True)
+    observer.grid(grid)
     for number, lane in enumerate(grid.lanes):
         stopped = observer.stop()
         if stopped:
@@ -143,13 +146,19 @@ def paint_sweep(
         observer.stage(f"painting {number + 1} of {len(grid.lanes)}")
         settings, record = method.flat(lane.options), method.record(lane.options)
         row: Row = {"picture": path.name, **{name: settings[name] for name in method.table}}
-        if request.resume and path.exists() and _is_made(path, record):
+        if request.resume and path_exists(path) and _is_made(path, record):
             rows.append(row | {"seconds": None})
             kept += 1
+            observer.finished(path.name)
             continue
         start = time.monotonic()
-        method.write(path, *method.picture(lane.options), record)
+        picture = method.picture(lane.options)
+        # Not before it is known that there is something to put in.
+        make_folder(request.output)
+        method.write(path, *picture, record)
         rows.append(row | {"seconds": round(time.monotonic() - start, 3)})
-    _write_tables(request.output, grid, rows)
+        observer.finished(path.name)
+    make_folder(request.output)
+    _write_tables(request, grid, rows)
     seconds = time.monotonic() - began
     return SweepSummary(request.output, tuple(rows), kept, 1, 0.0, seconds, (), stopped)

@@ -2,7 +2,8 @@
 
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +12,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from stylejax.errors import InputError
-from stylejax.images.read import PictureFile, decode_picture
+from stylejax.images.paths import guarded_path, is_folder, is_special, path_exists, read_bytes
+from stylejax.images.read import READ_SUFFIXES, PictureFile, decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.types import OtherPixels, Pixels
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+_ENDINGS = READ_SUFFIXES - {".gif"}
 
 
 class Photographs(NamedTuple):
@@ -28,18 +30,34 @@ class Photographs(NamedTuple):
 
 def _contents(place: Path) -> Iterator[tuple[Path, bytes]]:
     """Names and bytes of all pictures in a folder or a zip archive, or of one picture file."""
-    if place.is_dir():
-        found = sorted(path for path in place.rglob("*") if path.suffix.lower() in _ENDINGS)
-        yield from ((path, path.read_bytes()) for path in found)
-    elif place.suffix.lower() in _ENDINGS and place.is_file():
-        yield place, place.read_bytes()
-    elif zipfile.is_zipfile(place):
-        with zipfile.ZipFile(place) as archive:
+    if is_folder(place):
+        with guarded_path(place, "name another folder"):
+            found = sorted(path for path in place.rglob("*") if path.suffix.lower() in _ENDINGS)
+        yield from ((path, _read(path.read_bytes)) for path in found)
+    elif place.suffix.lower() in _ENDINGS and path_exists(place):
+        yield place, read_bytes(place, "photograph")
+    elif path_exists(place) and not is_special(place) and zipfile.is_zipfile(place):
+        with _archive(place) as archive:
             for name in sorted(archive.namelist()):
                 if Path(name).suffix.lower() in _ENDINGS:
-                    yield place / name, archive.read(name)
+                    yield place / name, _read(lambda name=name: archive.read(name))
     else:
         raise InputError(f"photographs {place}: neither a folder nor a zip archive; name one")
+
+
+def _archive(place: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(place)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"photographs {place}: {error}; get the archive again") from error
+
+
+def _read(get: Callable[[], bytes]) -> bytes:
+    """What `get` returns; nothing, which is no picture, of what is closed to us or damaged."""
+    try:
+        return get()
+    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return b""
 
 
 def _pictures(places: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:

@@ -22,15 +22,19 @@ from stylejax.devices.memory import (
 )
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
-from stylejax.images.color import colors_before, luminance_of
-from stylejax.images.files import check_not_inputs, check_writable
-from stylejax.images.masks import Mask, Masks, check_masks
+from stylejax.images.color import colors_before
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
+from stylejax.images.mask_files import decode_mask
+from stylejax.images.masks import Masks, check_masks
+from stylejax.images.paths import path_exists
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
+from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import Record, file_entry, make_record
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
 from stylejax.transfer.history import check_plotting
 from stylejax.transfer.problem import Pictures
@@ -87,14 +91,14 @@ def check_outputs(request: Request) -> None:
         if request.plot.suffix.lower() != ".png":
             raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
     outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
-    for index, output in enumerate(outputs):
-        check_writable(output)
-        if any(output.resolve() == other.resolve() for other in outputs[:index]):
-            raise InputError(f"{output}: is named for two outputs; name another file")
     every, last = request.save_every, request.options.solve.iterations
     snapshots = range(every, last + 1, every) if every else ()
     written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    there = [output for output in written if output.exists()]
+    written.append(checkpoint_path(request.output))
+    for output in (*outputs, *written[-2:]):
+        check_writable(output)
+    check_distinct(written)
+    there = [output for output in written if path_exists(output)]
     if there:
         check_not_inputs(there, request.inputs)
 
@@ -162,6 +166,7 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     options = request.options
     check_options(options, len(request.styles))
     files = {path: read_picture_file(path) for path in request.pictures}
+    check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
     styles = [files[path] for path in request.styles]
     check_masks_fit(
         request.content_masks, request.style_masks, files[request.content], styles, files
@@ -175,6 +180,8 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
         devices = devices_for_height(devices, size[0], asked=asked)
     device = next(each for each in devices if each.process_index == jax.process_index())
     weights = read_weights(find_weights(request.weights), network=request.network)
+    if request.weights is not None:
+        check_expected(request.expected, {request.weights: weights.sha256})
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
@@ -232,15 +239,6 @@ class ReadPictures(NamedTuple):
     start: OtherPixels | None
 
 
-def decode_mask(file: PictureFile, height: int, width: int) -> Mask:
-    """A mask, resized to height x width.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    return resize(luminance_of(decode_picture(file).pixels), height, width)
-
-
 def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
     """Decode every picture and mask of a request, at the sizes that they are solved at.
 
@@ -249,7 +247,7 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
     """
     options, files = request.options.picture, prepared.files
     (height, width), style_sizes = _fitted_sizes(request, files)
-    content = decode_picture(files[request.content])
+    content = decode_picture(files[request.content], at_least=(height, width))
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     masks = None
     if request.content_masks:
@@ -264,12 +262,12 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         masks = Masks(of_content, of_styles)
         check_masks(masks, len(request.styles))
     styles = [
-        resize(decode_picture(files[path]).pixels, *size)
+        resize(decode_picture(files[path], at_least=size).pixels, *size)
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
     pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
-    start = None if init is None else decode_picture(files[init]).pixels
+    start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
         # One pass of universal style transfer.
         start = universal_transfer(

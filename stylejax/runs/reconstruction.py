@@ -16,6 +16,7 @@ from stylejax.devices.memory import (
     estimated_memory,
     find_devices,
     fixed_memory,
+    memory_guard,
 )
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
@@ -125,7 +126,7 @@ def run_reconstruction(
     layers = request.layers or FIGURE_LAYERS[weights.architecture.network]
     canonical_layers(layers, weights.architecture)
     _check_memory(request, files, layers, weights, device)
-    with jax.default_device(device):
+    with memory_guard(request.size, device), jax.default_device(device):
         # Sent to the device once for all pictures.
         weights = weights._replace(variables=jax.device_put(weights.variables))
         rows, finite = _reconstructed(request, files, weights, layers, observer)

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from stylejax.fields import option, positional, required
+from stylejax.fields import LARGEST_SEED, option, positional, required, unasked
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
+from stylejax.runs.repeated import Expected
 from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
     MOST_UNASKED,
@@ -36,7 +37,7 @@ class _Common:
     styles: tuple[Path, ...] = required(
         "The picture whose style is taken: a painting, say; or several."
     )
-    output: Path = required("The picture to write: .png, .jpg, .webp or .tiff.")
+    output: Path = required("The picture to write: .png, .jpg, .webp, .avif or .tiff.")
     _: KW_ONLY
     content_masks: tuple[Path, ...] = option(
         (),
@@ -59,6 +60,7 @@ class _Common:
     resume: bool = option(
         False, "Go on with the run that was killed or interrupted; what is finished is kept."
     )
+    expected: Expected = unasked(())
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class SweepRequest(_Common):
     )
     _: KW_ONLY
     output: Path = required(
-        "The folder for the pictures, contact-sheet.png, results.csv and results.json; made where "
-        "there is none."
+        "The folder for the pictures, index.html, contact-sheet.png, results.csv and "
+        "results.json; made where there is none."
     )
     options: SweptOptions = field(default_factory=SweptOptions)
     yes: bool = option(False, "Solve however many combinations there are.")
@@ -174,7 +176,7 @@ class SweepRequest(_Common):
 class FigureRequest:
     """What one figure is asked to show: `content`, `style`, or a row of each."""
 
-    output: Path = required("The figure to write: .png, .jpg, .webp or .tiff.")
+    output: Path = required("The figure to write: .png, .jpg, .webp, .avif or .tiff.")
     content: Path | None = option(
         None, "The picture whose content is reconstructed, layer by layer."
     )
@@ -189,7 +191,7 @@ class FigureRequest:
     )
     size: int = option(256, "Longest side of each picture in pixels.", at_least=SMALLEST_SIZE)
     iterations: int = option(60, "Iterations for each picture.", at_least=1)
-    seed: int = option(0, "Seed of the noise.", at_least=0)
+    seed: int = option(0, "Seed of the noise.", at_least=0, at_most=LARGEST_SEED)
     weights: Path | None = option(None, _WEIGHTS_HELP)
     device: DeviceName | None = option(None, _DEVICE_HELP)
 

@@ -4,8 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from stylejax.errors import InputError
-from stylejax.fields import option, positional, required
-from stylejax.images.files import check_not_inputs, check_writable
+from stylejax.fields import LARGEST_SEED, option, positional, required
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
 
 SUFFIX = ".safetensors"
@@ -70,7 +70,7 @@ class StyleRequest:
         0.5, "How often the identity is trained, over how often a style is.", at_least=0
     )
     precision: Precision = option("float32", "Precision of the products inside both networks.")
-    seed: int = option(0, "Seed of everything random.", at_least=0)
+    seed: int = option(0, "Seed of everything random.", at_least=0, at_most=LARGEST_SEED)
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )
@@ -107,13 +107,12 @@ class StyleRequest:
         """Refuse outputs that cannot be written, or that are an input of the training."""
         if self.output.suffix != SUFFIX:
             raise InputError(f"{self.output}: a weight file is named {SUFFIX}")
-        written = [self.output, *filter(None, [self.checkpoint])]
-        report, preview = (self.output.with_suffix(end) for end in (".json", ".jpg"))
+        beside = (self.output.with_suffix(end) for end in (".json", ".jpg"))
+        written = [self.output, *filter(None, [self.checkpoint]), *beside]
         for path in written:
             check_writable(path)
-        if self.checkpoint is not None and self.checkpoint.resolve() == self.output.resolve():
-            raise InputError(f"{self.output}: is named for two outputs; name another file")
+        check_distinct(written)
         # To go on from the very file that is written is what --resume is for.
         read = [*self.paintings, *self.photos, *self.validation]
         read += [path for path in (self.base, self.weights) if path is not None]
-        check_not_inputs((*written, report, preview), read)
+        check_not_inputs(written, read)

@@ -1,6 +1,5 @@
 """Training of a painting network from files to files, within a time."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,6 +27,7 @@ from stylejax.images.write import write_picture
 from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
 from stylejax.runs.style_material import prepare_programs, read_material
 from stylejax.runs.style_request import StyleRequest
+from stylejax.strict_json import json_text
 from stylejax.transfer.interrupt import interruptible
 
 STEPS_BETWEEN_LOOKS = 10
@@ -86,10 +86,6 @@ class _Training:
         record, base = self.material.record, self.material.base
         self.painter = Painter(len(record["styles"]), record["width"], request.precision)
         photographs = self.material.photographs
-        tell(
-            f"{photographs.read} photographs ({photographs.refused} could not be read) in "
-            f"{len(photographs.tiles)} tiles, {self.seconds():.0f} s"
-        )
         self.earlier, begin = 0, 0.0
         if request.resume is None:
             key = jax.random.key(request.seed)
@@ -102,15 +98,21 @@ class _Training:
         else:
             self.state, record = read_state(request.resume, self.painter)
             _check_same(request.resume, record, self.material.record, int(self.state.steps) > 0)
-            self.earlier, begin = record["steps"] - int(self.state.steps), record["progress"]
+            self.earlier = record.get("steps", 0) - int(self.state.steps)
+            begin = record.get("progress", 0.0)
             if int(self.state.steps) == 0:
                 begin = 0.0
+        # Not before all files are known to be of use: what is wrong is one line then.
+        tell(
+            f"{photographs.read} photographs ({photographs.refused} could not be read) in "
+            f"{len(photographs.tiles)} tiles, {self.seconds():.0f} s"
+        )
         self.programs = prepare_programs(request, self.material, self.painter, self.state)
         tell(f"compiled, {self.seconds():.0f} s")
         self.clock = _Clock(request, started, begin)
         self.history: list[dict[str, Any]] = []
         self.reports: list[StepReport] = []
-        self.validation_seconds, self.diverged = 0.0, False
+        self.validation_seconds, self.diverged, self.failed = 0.0, False, False
 
     def seconds(self) -> float:
         """Since the program started."""
@@ -148,6 +150,15 @@ class _Training:
         write_painter(self.request.output, self.state.average, record)
         if self.request.checkpoint is not None:
             write_checkpoint(self.request.checkpoint, self.state, record)
+
+    def _if_possible(self, write: Callable[[], None]) -> None:
+        """Write what is written as it goes on; where that fails it is said once, and goes on."""
+        try:
+            write()
+        except InputError as error:
+            if not self.failed:
+                self.tell(f"{error}; the training goes on, and what was written before stays")
+            self.failed = True
 
     def line(self, rate: float, seconds: float) -> None:
         """Tell what the steps since the last line have seen."""
@@ -211,10 +222,10 @@ class _Training:
                     self.line(self.rate, now - told)
                     told = now
                 if now - saved > SECONDS_BETWEEN_SAVES:
-                    self.saved()
+                    self._if_possible(self.saved)
                     saved = now
                 if now - validated > SECONDS_BETWEEN_VALIDATIONS:
-                    self.validated()
+                    self._if_possible(self.validated)
                     told = validated = time.monotonic()
         return stopped
 
@@ -228,7 +239,9 @@ def _check_same(
         InputError: names what differs.
     """
     decisive = ("paintings_sha256", "encoder_sha256", "size", "style_size", "batch", "weights")
-    for name in ("styles", *(decisive if is_checkpoint else ())):
+    # Names may be others where the paintings are the same.
+    same = before.get("paintings_sha256") == now["paintings_sha256"]
+    for name in (*(() if same else ("styles",)), *(decisive if is_checkpoint else ())):
         if before.get(name) != now[name]:
             raise InputError(
                 f"{path}: was trained with other {name} ({before.get(name)}, not {now[name]}); "
@@ -272,7 +285,7 @@ def _train(training: _Training, request: StyleRequest, tell: Tell) -> Ending:
         "photographs": training.material.photographs.read,
         "validation": training.history,
     }
-    replace_file(_report_file(request.output), json.dumps(report, indent=2).encode())
+    replace_file(_report_file(request.output), json_text(report, indent=2).encode())
     tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
     return Ending(report, stopped, training.diverged)
 

@@ -13,23 +13,26 @@ import jax
 import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
-from stylejax.devices.memory import available_memory
+from stylejax.devices.memory import available_memory, memory_guard
 from stylejax.errors import InputError
+from stylejax.images.paths import make_folder
 from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
 from stylejax.runs.checkpoint import (
+    BYTES_MAY_DIFFER,
     Checkpoint,
     CheckpointClock,
+    CheckpointFile,
     checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
     restore_state,
-    save_checkpoint,
 )
 from stylejax.runs.metadata import Record, record_with_options
+from stylejax.runs.observer import Interrupted
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.transfer import agreed_pace
-from stylejax.sweep.combinations import Combination, combination_name
+from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
 from stylejax.transfer.transfer import finished_picture
@@ -48,12 +51,19 @@ class SweepProgress(NamedTuple):
 
 
 class SweepObserver(NamedTuple):
-    """What a sweep tells while it goes on, and what it asks (`transfer.Observer`)."""
+    """What a sweep tells while it goes on, and what it asks (`transfer.Observer`).
+
+    `grid` gets all combinations before the first is begun, `finished` the name of each picture
+    that is there.
+    """
 
     stage: Callable[[str], None] = lambda text: None
     log: Callable[[str], None] = lambda text: None
     progress: Callable[[SweepProgress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False
+    warn: Callable[[str], None] = lambda text: None
+    grid: Callable[[Combinations], None] = lambda grid: None
+    finished: Callable[[str], None] = lambda picture: None
 
 
 class SweepSummary(NamedTuple):
@@ -67,6 +77,11 @@ class SweepSummary(NamedTuple):
     seconds_solve: float
     failed: tuple[str, ...]
     stopped: bool
+
+
+def sweep_checkpoint_path(folder: Path) -> Path:
+    """Where the checkpoint of a sweep into a folder lies."""
+    return checkpoint_path(folder / "sweep")
 
 
 class _Batches:
@@ -93,7 +108,7 @@ class _Batches:
             strip_rows=prepared.strip_rows,
             stage=observer.stage,
         )
-        self.checkpoint = checkpoint_path(request.output / "sweep")
+        self.file = CheckpointFile(sweep_checkpoint_path(request.output), observer.warn)
         self.clock = CheckpointClock()
         self.work, self.to_do, self.seconds, self.solving = 0.0, 0.0, 0.0, 0.0
 
@@ -122,13 +137,18 @@ class _Batches:
         steps = self.solver.steps(
             [lane.options for lane in lanes], pace=agreed_pace, suspended=self._suspended(lanes)
         )
-        for progress in steps:
-            if progress.step.taken.any():
-                self._tell(lanes, progress)
-                self.clock.look(lambda now=progress: self._suspend(now, lanes))
-            if not progress.done and as_first_process_says(self.observer.stop())[0]:
+        try:
+            for progress in steps:
+                if progress.step.taken.any():
+                    self._tell(lanes, progress)
+                    self.clock.look(lambda now=progress: self._suspend(now, lanes))
+                if not progress.done and as_first_process_says(self.observer.stop())[0]:
+                    raise Interrupted
+        except Interrupted:
+            # Of a first level nothing is there yet to be kept.
+            if progress is not None:
                 self._suspend(progress, lanes)
-                return None
+            return None
         self.solving += time.monotonic() - began - (self.solver.making - making)
         return progress
 
@@ -157,21 +177,26 @@ class _Batches:
             iterations, evaluations = progress.spent
             spent = {"iterations": iterations, "evaluations": evaluations}
             suspended = Checkpoint(progress.level, states, spent)
-            save_checkpoint(self.checkpoint, self._of_batch(lanes), suspended)
+            self.file.save(self._of_batch(lanes), suspended)
 
     def _suspended(self, lanes: Sequence[Combination]) -> SuspendedBatch | None:
         """The batch as a killed sweep left it, where this one goes on and it was on this one."""
         if not self.resume:
             return None
+        path, levels = self.file.path, len(self.prepared.levels)
         try:
-            level, leaves, spent = load_checkpoint(self.checkpoint, self._of_batch(lanes))
+            level, leaves, spent, upgrade = load_checkpoint(path, self._of_batch(lanes), levels)
         except InputError:
             # Of another batch, or none: only finished pictures are kept then.
             return None
-        assert isinstance(leaves, list)
+        counted = [spent.get(name, np.zeros(0)) for name in ("iterations", "evaluations")]
+        if not isinstance(leaves, list) or any(each.shape != (len(lanes),) for each in counted):
+            return None
+        if upgrade:
+            self.observer.warn(f"{path} was written with {upgrade}: {BYTES_MAY_DIFFER}")
         return SuspendedBatch(
             level,
-            np.stack([spent["iterations"], spent["evaluations"]]),
+            np.stack(counted),
             lambda problem: restore_state(leaves, problem.shapes()),
         )
 
@@ -180,7 +205,10 @@ def _solve_batches(
     batches: _Batches, folder: SweepFolder, left: Sequence[Combination]
 ) -> tuple[list[str], bool]:
     """Solve and write what is left; the pictures that failed, and whether it was stopped."""
-    batches.fit(len(left))
+    try:
+        batches.fit(len(left))
+    except Interrupted:
+        return [], True
     failed, size, before = [], batches.solver.size, (0.0, 0.0)
     for first in range(0, len(left), size or 1):
         lanes = left[first : first + size]
@@ -196,6 +224,8 @@ def _solve_batches(
             "lanes": len(lanes),
         }
         failed += folder.write(lanes, solved, timings)
+        for lane in lanes:
+            batches.observer.finished(folder.path(lane).name)
     return failed, False
 
 
@@ -214,21 +244,27 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
             "--init universal: of several style pictures each combination would start elsewhere; "
             "name one, or leave --init out"
         )
-    with jax.default_device(prepared.device):
+    longest = request.first.options.picture.longest
+    with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request.first, prepared)
         batches = _Batches(request, prepared, read, observer)
         folder = SweepFolder(request.first.output, request.grid, prepared.settings, read)
         if request.first.resume:
-            folder.keep_finished()
+            upgrade = folder.keep_finished()
+            if upgrade:
+                observer.warn(f"pictures made with {upgrade} are kept: {BYTES_MAY_DIFFER}")
         kept = len(folder.rows)
+        observer.grid(request.grid)
+        for picture in folder.rows:
+            observer.finished(picture)
         if is_first_process():
-            folder.folder.mkdir(exist_ok=True)
+            make_folder(folder.folder)
         failed, stopped = _solve_batches(batches, folder, folder.unfinished())
         if is_first_process():
             folder.write_tables()
             folder.write_sheet()
             if not stopped:
-                remove_checkpoint(batches.checkpoint)
+                remove_checkpoint(batches.file.path)
     return SweepSummary(
         folder.folder,
         tuple(folder.sorted_rows()),

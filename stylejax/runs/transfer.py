@@ -13,20 +13,23 @@ from typing import NamedTuple
 import jax
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
-from stylejax.devices.memory import release_freed_memory
+from stylejax.devices.memory import memory_guard, release_freed_memory
+from stylejax.errors import InputError
 from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
 from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
+    BYTES_MAY_DIFFER,
     Checkpoint,
     CheckpointClock,
+    CheckpointFile,
     checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
     restore_state,
-    save_checkpoint,
 )
 from stylejax.runs.metadata import Record, record_text
+from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
@@ -36,8 +39,15 @@ from stylejax.runs.prepare import (
     snapshot_path,
 )
 from stylejax.runs.request import Request
+from stylejax.solvers.state import SolverState
 from stylejax.solvers.steps import Step, chunks_of_about
-from stylejax.transfer.history import TERMS, History, history_csv, history_plot
+from stylejax.transfer.history import (
+    TERMS,
+    History,
+    history_csv,
+    history_plot,
+    is_history_of,
+)
 from stylejax.transfer.levels import Progress, Suspended, solve_levels
 from stylejax.transfer.problem import Problem, level_problem, load_objective
 from stylejax.transfer.pyramid import Level
@@ -45,19 +55,6 @@ from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
 from stylejax.types import OtherPixels, Pixels, Variables
 from stylejax.weights.read import Weights
-
-
-class Observer(NamedTuple):
-    """What a run tells while it goes on, and what it asks.
-
-    `stage` gets a word on what is being done; `progress` the same object as a callback of
-    `style_transfer`, after each look at the solver; `stop` is asked between looks whether to end
-    early.
-    """
-
-    stage: Callable[[str], None] = lambda text: None
-    progress: Callable[[Progress], None] = lambda progress: None
-    stop: Callable[[], bool] = lambda: False
 
 
 class Summary(NamedTuple):
@@ -107,9 +104,16 @@ def write_result(
 class _Saver:
     """Snapshots and checkpoints between steps, and the final files."""
 
-    def __init__(self, request: Request, settings: Record, read: ReadPictures) -> None:
+    def __init__(
+        self,
+        request: Request,
+        settings: Record,
+        read: ReadPictures,
+        warn: Callable[[str], None],
+    ) -> None:
         self.request, self.settings = request, settings
         self.read, self.clock = read, CheckpointClock()
+        self.file = CheckpointFile(checkpoint_path(request.output), warn)
 
     def between_steps(self, progress: Progress) -> None:
         every = self.request.save_every
@@ -123,7 +127,7 @@ class _Saver:
         if progress is not None:
             saved = Checkpoint(progress.level, on_host(progress.step.state), progress.history)
         if is_first_process():
-            save_checkpoint(checkpoint_path(self.request.output), self.settings, saved)
+            self.file.save(self.settings, saved)
 
     def picture(self, path: Path, progress: Progress) -> None:
         """Write the picture as it is."""
@@ -150,7 +154,7 @@ class _Saver:
         if self.request.plot is not None:
             replace_file(self.request.plot, history_plot(progress.history))
         if not stopped:
-            remove_checkpoint(checkpoint_path(self.request.output))
+            remove_checkpoint(self.file.path)
 
 
 class _Levels:
@@ -200,14 +204,22 @@ class _Levels:
         request = self.saver.request
         if not request.resume:
             return Suspended()
-        level, leaves, history = load_checkpoint(
-            checkpoint_path(request.output), self.prepared.settings
-        )
+        path, levels = self.saver.file.path, len(self.prepared.levels)
+        level, leaves, history, upgrade = load_checkpoint(path, self.prepared.settings, levels)
+        if upgrade:
+            self.observer.warn(f"{path} was written with {upgrade}: {BYTES_MAY_DIFFER}")
         if leaves is None:
             return Suspended(level, history)
         assert isinstance(leaves, list)
         self.resumed = True
-        return Suspended(level, history, lambda problem: restore_state(leaves, problem.shapes()))
+
+        def restore(problem: Problem) -> SolverState:
+            state = restore_state(leaves, problem.shapes())
+            if history and not is_history_of(history, state):
+                raise InputError(f"--resume: {path} has another history; run without --resume")
+            return state
+
+        return Suspended(level, history, restore)
 
 
 def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress, float, float]:
@@ -215,20 +227,26 @@ def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress
     suspended, request = levels.suspended(), saver.request
     preserve = request.options.picture.preserve_color
     began, progress = time.monotonic(), None
-    for progress in solve_levels(
+    steps = solve_levels(
         levels.prepared.levels,
         levels.problem,
         lambda image: finished_picture(image, saver.read.colors, preserve),
         pace=agreed_pace,
         every=request.save_every,
         suspended=suspended,
-    ):
-        if progress.step.taken > 0:
-            observer.progress(progress)
-            if not progress.step.failed:
-                saver.between_steps(progress)
-        if as_first_process_says(observer.stop())[0]:
-            break
+    )
+    try:
+        for progress in steps:
+            if progress.step.taken > 0:
+                observer.progress(progress)
+                if not progress.step.failed:
+                    saver.between_steps(progress)
+            if as_first_process_says(observer.stop())[0]:
+                break
+    except Interrupted:
+        # Between two levels: the state of the one that has ended is still there.
+        if progress is None:
+            raise
     assert progress is not None
     return progress, levels.compiling, time.monotonic() - began - levels.making
 
@@ -238,17 +256,19 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
 
     Raises:
         InputError: something in the request cannot be used; nothing has been written then.
+        Interrupted: by the observer, before there was a picture.
     """
     observer = Observer() if observer is None else observer
     observer.stage("preparing")
     check_outputs(request)
     prepared = prepare_run(request)
-    with jax.default_device(prepared.device):
+    longest = request.options.picture.longest
+    with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)
         options, rows = request.options, prepared.strip_rows
         network = load_objective(prepared.weights, options.loss, strip_rows=rows)
         make = partial(level_problem, network, read.pictures, options)
-        saver = _Saver(request, prepared.settings, read)
+        saver = _Saver(request, prepared.settings, read, observer.warn)
         progress, compiling, solving = _solve(
             _Levels(make, prepared, saver, observer), saver, observer
         )

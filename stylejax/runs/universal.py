@@ -11,8 +11,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stylejax.devices.memory import Device
+from stylejax.devices.memory import Device, memory_guard
 from stylejax.images.masks import Masks, check_masks
+from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.runs._universal_files import (
     PreparedUniversal,
@@ -25,6 +26,7 @@ from stylejax.runs._universal_files import (
 )
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.prepare import check_masks_fit
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import (
     UniversalRequest,
     check_universal_request,
@@ -139,11 +141,15 @@ class UniversalPainter:
             InputError: as in `picture`, or the file cannot be written.
         """
         if self.prepared.request.is_folder:
-            output.parent.mkdir(exist_ok=True)
+            make_folder(output.parent)
         file = None if path is None else read_picture_file(path)
-        image, alpha = self.picture(file)
+        if file is not None:
+            check_expected(self.prepared.request.expected, {file.path: file.sha256})
+        picture = self.prepared.request.options.picture
+        with memory_guard(picture.longest, self.prepared.device):
+            image, alpha = self.picture(file)
         record = universal_record(self.prepared, file)
-        write_with_record(output, image, alpha, self.prepared.request.options.picture, record)
+        write_with_record(output, image, alpha, picture, record)
 
 
 def run_universal(

@@ -4,11 +4,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from stylejax.errors import InputError
-from stylejax.fields import option, positional, required
-from stylejax.images.files import check_not_inputs, check_writable
+from stylejax.fields import option, positional, required, unasked
+from stylejax.images.files import check_distinct, check_not_inputs, check_writable
+from stylejax.images.paths import is_folder, list_folder, path_exists
 from stylejax.images.read import READ_SUFFIXES
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds
+from stylejax.runs.repeated import Expected
 from stylejax.universal.options import UniversalSettings, blend_weights, check_universal_options
 
 STYLE_SUFFIX = ".safetensors"
@@ -28,7 +30,8 @@ class UniversalRequest:
     )
     _: KW_ONLY
     output: Path = required(
-        "The picture to write: .png, .jpg, .webp or .tiff; of a folder of pictures, a folder."
+        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of a folder of pictures, a "
+        "folder."
     )
     texture: tuple[Path, ...] = option(
         (), "Make a texture from noise with the style of these pictures; no content is given then."
@@ -62,6 +65,7 @@ class UniversalRequest:
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )
+    expected: Expected = unasked(())
 
     @property
     def painted(self) -> tuple[Path, ...]:
@@ -71,7 +75,7 @@ class UniversalRequest:
     @property
     def is_folder(self) -> bool:
         """Whether a folder of pictures is to be painted."""
-        return self.content is not None and self.content.is_dir()
+        return self.content is not None and is_folder(self.content)
 
 
 def check_universal_request(request: UniversalRequest) -> None:
@@ -134,9 +138,9 @@ def list_jobs(request: UniversalRequest) -> list[tuple[Path | None, Path]]:
         jobs: list[tuple[Path | None, Path]] = [(request.content, request.output)]
     else:
         assert request.content is not None
-        found = sorted(
-            path for path in request.content.iterdir() if path.suffix.lower() in READ_SUFFIXES
-        )
+        found = [
+            path for path in list_folder(request.content) if path.suffix.lower() in READ_SUFFIXES
+        ]
         if not found:
             raise InputError(f"{request.content}: holds no picture; name another folder")
         jobs = [(path, request.output / f"{path.stem}.png") for path in found]
@@ -146,8 +150,7 @@ def list_jobs(request: UniversalRequest) -> list[tuple[Path | None, Path]]:
     outputs = [output for _, output in jobs]
     outputs += [] if request.save_style is None else [request.save_style]
     check_not_inputs(outputs, inputs)
-    if request.save_style is not None and request.save_style.resolve() == request.output.resolve():
-        raise InputError(f"{request.output}: is named for two outputs; name another file")
+    check_distinct(outputs)
     return jobs
 
 
@@ -157,7 +160,7 @@ def _check_folder(folder: Path, found: list[Path]) -> None:
         other = stems.setdefault(path.stem, path)
         if other != path:
             raise InputError(f"{path} and {other.name} would both be {path.stem}.png; rename one")
-    if folder.exists() and not folder.is_dir():
+    if path_exists(folder) and not is_folder(folder):
         raise InputError(f"{folder}: is a file; name a folder for the pictures")
-    if not folder.parent.is_dir():
-        raise InputError(f"{folder}: there is no folder {folder.parent}; create it first")
+    if not is_folder(folder):
+        check_writable(folder)

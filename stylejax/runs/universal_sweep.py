@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 
+from stylejax.devices.memory import memory_guard
 from stylejax.images.read import read_picture_file
 from stylejax.options import check_bounds
 from stylejax.runs._sweep_folder import check_sweep_folder
@@ -12,6 +13,7 @@ from stylejax.runs._universal_files import prepare_universal, universal_record
 from stylejax.runs.metadata import Record
 from stylejax.runs.one_pass import write_with_record
 from stylejax.runs.pass_sweep import PassMethod, all_combinations, paint_sweep, refuse_unused
+from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.sweep import SweepObserver, SweepSummary
 from stylejax.runs.universal import UniversalPainter
@@ -56,6 +58,7 @@ def _request(request: SweepRequest, options: UniversalSettings) -> UniversalRequ
         options=options,
         weights=request.weights,
         device=request.device,
+        expected=request.expected,
     )
 
 
@@ -77,6 +80,7 @@ def run_universal_sweep(
     check_sweep_folder(request.output, inputs)
     painter = UniversalPainter(prepare_universal(_request(request, grid.lanes[0].options)))
     file = read_picture_file(request.content)
+    check_expected(request.expected, {file.path: file.sha256})
 
     def record(options: UniversalSettings) -> Record:
         painter.prepared = painter.prepared._replace(request=_request(request, options))
@@ -93,5 +97,6 @@ def run_universal_sweep(
     method = PassMethod(
         ("alpha", "style_blend"), lambda options: options.flat, record, picture, write
     )
-    with jax.default_device(painter.prepared.device):
+    device, longest = painter.prepared.device, request.options.picture.size
+    with memory_guard(longest, device), jax.default_device(device):
         return paint_sweep(request, grid, method, observer)

@@ -7,12 +7,13 @@ line is made from them. Numbers only, no JAX.
 import itertools
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from stylejax.errors import InputError
-from stylejax.fields import option
+from stylejax.fields import LARGEST_SEED, option
 from stylejax.options import (
     LossOptions,
     Options,
@@ -40,6 +41,7 @@ class SweptPictureOptions(PictureOptions):
         (PictureOptions.seed,),
         "Seeds of the noise, separated by commas; they need --init noise, uniform or mean.",
         at_least=0,
+        at_most=LARGEST_SEED,
     )
 
 
@@ -176,8 +178,10 @@ def style_axis(names: Sequence[str]) -> Axis:
     """Each style picture alone, as blends."""
     blends = tuple(tuple(float(n == m) for m in range(len(names))) for n in range(len(names)))
     labels = [re.sub(r"[^\w.-]+", "-", name) for name in names]
-    # Two pictures may have one name, in two folders.
-    twice = len(set(labels)) < len(labels)
+    # Two pictures may have one name, in two folders; and file systems there are that do not tell
+    # a from A, or two spellings of one letter with its accent.
+    alike = lambda label: unicodedata.normalize("NFKC", label).casefold()
+    twice = len(set(map(alike, labels))) < len(labels)
     labels = [f"{n}-{label}" if twice else label for n, label in enumerate(labels, start=1)]
     return Axis("style", "style_blend", blends, tuple(labels))
 
@@ -245,5 +249,7 @@ def combination_name(grid: Combinations, lane: Combination) -> str:
         short = label.replace(",", "-")
         if len(short) > LONGEST_LABEL:
             short = f"number-{axis.labels.index(label) + 1}"
+            # Somebody's picture may be called so.
+            short += "-" * (short in axis.labels)
         parts.append(f"{axis.name}-{short}")
     return "_".join(parts) or "picture"

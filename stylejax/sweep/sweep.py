@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 import jax
-import numpy as np
 from jaxtyping import PyTree
 
 from stylejax.devices.hosts import on_host
 from stylejax.devices.memory import Device
 from stylejax.errors import InputError
+from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.color import colors_before
 from stylejax.images.masks import Masks
 from stylejax.options import Options, check_options, flatten_options
@@ -17,10 +17,13 @@ from stylejax.sweep.combinations import VARYING
 from stylejax.sweep.solver import BatchProgress, SweepSolver, memory_room
 from stylejax.transfer.history import History, extend_history, start_history
 from stylejax.transfer.interrupt import interruptible
-from stylejax.transfer.problem import Pictures
+from stylejax.transfer.problem import Pictures, given_pictures
 from stylejax.transfer.pyramid import pyramid_levels
-from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, Result, finished_picture
-from stylejax.types import Image, OtherImage
+from stylejax.transfer.transfer import (
+    SECONDS_BETWEEN_LOOKS,
+    Result,
+    finished_picture,
+)
 from stylejax.weights.read import Weights, read_weights
 
 
@@ -71,18 +74,20 @@ def _solve_batch(
     assert progress is not None
     failed = progress.step.failed
     return [
-        Result(picture, history, bool(bad), stopped)
-        for picture, history, bad in zip(progress.pictures(), histories, failed, strict=False)
+        Result(picture, history, bool(bad), stopped, lane)
+        for picture, history, bad, lane in zip(
+            progress.pictures(), histories, failed, lanes, strict=False
+        )
     ]
 
 
 def style_sweep(
-    content: Image,
-    styles: Sequence[OtherImage],
+    content: PictureLike,
+    styles: PicturesLike,
     options: Sequence[Options],
     *,
     weights: Weights | None = None,
-    init: OtherImage | None = None,
+    init: PictureLike | None = None,
     masks: Masks | None = None,
     devices: Sequence[Device] | None = None,
     callback: Callable[[BatchProgress], object] | None = None,
@@ -93,7 +98,7 @@ def style_sweep(
     compile once. An interrupt (Ctrl-C) ends the sweep with what there is.
 
     Args:
-        content: the content picture, height x width x 3 in [0, 1]; the results have its size.
+        content: the content picture (`as_picture`); the results have its size.
         styles: one or more style pictures, likewise; `loss.style_blend` says which of them a
             combination takes.
         options: of each combination; they may differ in the weights of the loss, in
@@ -110,13 +115,13 @@ def style_sweep(
         begun.
 
     Raises:
-        InputError: an option is out of range or names an unknown layer, options differ in what
-            lanes must have in common, or the masks do not fit.
+        InputError: what is given is no picture, an option is out of range or names an unknown
+            layer, options differ in what lanes must have in common, or the masks do not fit.
     """
-    _check_alike(options, len(styles))
+    content, painted, masks = given_pictures(content, styles, masks)
+    _check_alike(options, len(painted))
     weights = read_weights() if weights is None else weights
     devices = jax.devices()[:1] if devices is None else devices
-    content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
     preserve = options[0].picture.preserve_color
     solver = SweepSolver(
         weights,
@@ -125,7 +130,7 @@ def style_sweep(
         pyramid_levels(options[0], *content.shape[:2]),
         devices,
         lambda image: finished_picture(image, content, preserve),
-        start=None if init is None else np.asarray(init, np.float32),
+        start=None if init is None else as_pixels(init, "init"),
     )
     solver.fit(len(options), len(options), memory_room(devices[0], len(devices)))
     results: list[Result] = []

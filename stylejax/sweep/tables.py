@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.options import Options, OptionValue, flatten_options
+from stylejax.strict_json import json_text
 from stylejax.sweep.combinations import VARYING, Combinations
 from stylejax.types import OtherPixels, Pixels
 
@@ -35,7 +35,7 @@ def make_row(
 
 def results_json(rows: Sequence[Row]) -> str:
     """The rows as a JSON list of objects, one line each."""
-    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
+    return "[\n" + ",\n".join(json_text(row) for row in rows) + "\n]\n"
 
 
 def results_csv(rows: Sequence[Row]) -> str:
@@ -53,6 +53,19 @@ def results_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
+def grid_labels(grid: Combinations) -> tuple[list[str], list[str]]:
+    """What stands beside the rows of a table of all combinations, and above its columns."""
+    *down, across = grid.axes or (None,)
+    above = ["picture"]
+    if across is not None:
+        above = [f"{across.name} {label}" for label in across.labels]
+    beside = []
+    for lane in grid.lanes[:: grid.shape[1]]:
+        parts = [f"{a.name} {v}" for a, v in zip(down, lane.labels, strict=False) if a]
+        beside.append(", ".join(parts) or "sweep")
+    return beside, above
+
+
 def sweep_sheet(grid: Combinations, pictures: Sequence[OtherPixels | None], longest: int) -> Pixels:
     """All pictures of a sweep with the values that made them.
 
@@ -63,12 +76,4 @@ def sweep_sheet(grid: Combinations, pictures: Sequence[OtherPixels | None], long
     """
     rows, columns = grid.shape
     table = [list(pictures[row * columns : (row + 1) * columns]) for row in range(rows)]
-    *down, across = grid.axes or (None,)
-    column_labels = ["picture"]
-    if across is not None:
-        column_labels = [f"{across.name} {label}" for label in across.labels]
-    row_labels = []
-    for lane in grid.lanes[::columns]:
-        parts = [f"{a.name} {v}" for a, v in zip(down, lane.labels, strict=False) if a]
-        row_labels.append(", ".join(parts) or "sweep")
-    return draw_contact_sheet(table, row_labels, column_labels, longest=longest)
+    return draw_contact_sheet(table, *grid_labels(grid), longest=longest)

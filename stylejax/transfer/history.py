@@ -50,6 +50,14 @@ def start_history(state: SolverState) -> History:
     return {**first, **_columns(state)}
 
 
+def is_history_of(history: History, state: SolverState) -> bool:
+    """Whether a history that was read somewhere can be gone on with from a state of these terms."""
+    terms = (name for name, _ in _loss_columns(state.value, state.aux))
+    names = {"iteration", "level", *terms, "gradient_norm", "evaluations"}
+    whole = ("iteration", "level", "evaluations")
+    return history.keys() == names and all(history[name].dtype.kind in "iu" for name in whole)
+
+
 def spent_before(history: History, level: int) -> int:
     """The evaluations spent before a level began."""
     return int(history["evaluations"][history["level"] < level].sum())

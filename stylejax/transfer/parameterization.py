@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from stylejax.images.arrays import PictureLike, as_pixels
 from stylejax.options import Parameterization
 from stylejax.types import Image, Pixels
 
@@ -30,8 +31,8 @@ GRID_WIDTH = 0.04
 GRID_SCALE = 0.05
 """What the grid's frequencies are multiplied by."""
 
-# Half a gray level of 8 bits.
-_CLOSEST = 1.0 / 512.0
+CLOSEST = 1.0 / 512.0
+"""How near to 0 and 1 a start picture may be: half a gray level of 8 bits."""
 
 Latent = Float[Array, "height width 3"]
 Planes = Float[Array, "3 height width"]
@@ -57,7 +58,7 @@ def unbounded(pixels: Pixels) -> np.ndarray:
     Values closer than half a gray level to 0 or 1 are first moved to that distance: at the very
     ends the inverse is infinite and no gradient would ever bring such a pixel back.
     """
-    y = np.clip(pixels.astype(np.float64), _CLOSEST, 1.0 - _CLOSEST) / SOFTNESS
+    y = np.clip(pixels.astype(np.float64), CLOSEST, 1.0 - CLOSEST) / SOFTNESS
     latent = SOFTNESS * (np.log(np.expm1(y)) - np.log1p(-np.exp(y - 1.0 / SOFTNESS)))
     return latent.astype(np.float32)
 
@@ -124,10 +125,14 @@ def image_from_latent(latent: Latent, *, parameterization: Parameterization = "f
 
 
 def latent_from_image(
-    pixels: Pixels, *, parameterization: Parameterization = "fourier"
+    pixels: PictureLike, *, parameterization: Parameterization = "fourier"
 ) -> np.ndarray:
-    """The latent numbers of a picture in [0, 1], to start a solve from; the inverse, as float32."""
-    latent = unbounded(pixels)
+    """The latent numbers of a picture in [0, 1], to start a solve from; the inverse, as float32.
+
+    Raises:
+        InputError: it is no picture.
+    """
+    latent = unbounded(as_pixels(pixels, "pixels"))
     if parameterization == "pixel":
         return latent
     size = latent.shape[:2]

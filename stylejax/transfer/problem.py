@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
-from stylejax.images.masks import Masks
+from stylejax.images.arrays import PictureLike, PicturesLike, as_pictures, as_pixels
+from stylejax.images.masks import Masks, as_masks
 from stylejax.images.scaling import resize
 from stylejax.losses.objective import Objective, make_objective
 from stylejax.losses.targets import Targets
@@ -36,6 +37,20 @@ class Pictures(NamedTuple):
     content: Pixels
     styles: Sequence[OtherPixels]
     masks: Masks | None = None
+
+
+def given_pictures(content: object, styles: object, masks: object) -> Pictures:
+    """What a user gives, as float32 on the host.
+
+    Raises:
+        InputError: it is no picture, or masks do not fit theirs.
+    """
+    pixels = as_pixels(content, "content")
+    painted = [
+        np.asarray(jax.device_get(each), np.float32) for each in as_pictures(styles, "styles")
+    ]
+    shapes = [each.shape for each in painted]
+    return Pictures(pixels, painted, as_masks(masks, pixels.shape, shapes))
 
 
 class Problem(NamedTuple):
@@ -236,17 +251,17 @@ def level_problem(
 
 def make_problem(
     network: Weights | LoadedObjective,
-    content: Pixels,
-    styles: Sequence[OtherPixels],
+    content: PictureLike,
+    styles: PicturesLike,
     options: Options,
-    start: Pixels,
+    start: PictureLike,
     masks: Masks | None = None,
 ) -> Problem:
     """Compute the targets and put together what is to be solved, at the pictures' own size.
 
     Args:
         network: the network's weights, or the objective that was made of them.
-        content: the content picture.
+        content: the content picture, height x width x 3 in [0, 1], or another `as_picture`.
         styles: the style pictures, each of its own size.
         options: of this one solve.
         start: the picture to start from.
@@ -255,4 +270,5 @@ def make_problem(
     Raises:
         InputError: an option is out of range or names an unknown layer, or the masks do not fit.
     """
-    return level_problem(network, Pictures(content, styles, masks), options, start=start)
+    pictures = given_pictures(content, styles, masks)
+    return level_problem(network, pictures, options, start=as_pixels(start, "start"))

@@ -10,6 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from stylejax.images.arrays import PictureLike, as_pixels
 from stylejax.losses.objective import make_objective
 from stylejax.options import (
     NetworkName,
@@ -44,7 +45,7 @@ TV_WEIGHTS: Mapping[Kind, float] = {"content": 5.0, "style": 1.0}
 
 
 def reconstruct(
-    picture: Pixels,
+    picture: PictureLike,
     layers: Sequence[str],
     weights: Weights,
     *,
@@ -58,7 +59,7 @@ def reconstruct(
     """Solve for a picture that some layers cannot tell from the given one.
 
     Args:
-        picture: height x width x 3 in [0, 1]; the result has its size.
+        picture: height x width x 3 in [0, 1], or another `as_picture`; the result has its size.
         layers: in any naming scheme.
         weights: the network's.
         kind: `content` asks for equal feature maps, which is what the layers keep of the picture;
@@ -72,8 +73,10 @@ def reconstruct(
             true, the solve ends there. So it does at an interrupt (Ctrl-C).
 
     Raises:
-        InputError: a layer is unknown or named twice, or there is none.
+        InputError: what is given is no picture; a layer is unknown or named twice, or there is
+            none.
     """
+    picture = as_pixels(picture, "picture")
     solve = SolverOptions(iterations=iterations, levels=1, parameterization=parameterization)
     options = Options(picture=PictureOptions(init="noise", seed=seed), solve=solve)
     tv_weight = TV_WEIGHTS[kind] if tv_weight is None else tv_weight

@@ -7,7 +7,7 @@ import numpy as np
 from stylejax.errors import InputError
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import STARTS, Options
-from stylejax.transfer.parameterization import without_grid
+from stylejax.transfer.parameterization import CLOSEST, without_grid
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import IMAGENET_MEAN
 
@@ -16,6 +16,25 @@ NOISE_AMPLITUDE = 0.1
 MEAN_DEVIATION = np.float32(0.001 / 255.0)
 """Standard deviation of the noise around the mean color that `init="mean"` starts from."""
 
+SATURATED_SHARE = 0.05
+"""From this share of a picture's values at 0 or 1 on, it is drawn in to start from."""
+DRAWN_IN = 0.15
+"""How far from 0 and 1 a start that is drawn in stays."""
+
+
+def drawn_in(pixels: Pixels) -> Pixels:
+    """A start without pure white and black, where it has much of them; else the very same.
+
+    At its ends the map to [0, 1] (`parameterization.bounded`) has a tenth of its slope. So a
+    drawing's gradient is small almost everywhere, the first step is ten times too long, and what it
+    throws beyond an end, where there is no slope at all, never comes back: bars and specks that
+    glow (docs/pictures.md). Most photographs have too little of them for that.
+    """
+    saturated = (pixels <= CLOSEST) | (pixels >= 1.0 - CLOSEST)
+    if np.mean(saturated) < SATURATED_SHARE:
+        return pixels
+    return np.clip(pixels, np.float32(DRAWN_IN), np.float32(1.0 - DRAWN_IN))
+
 
 def start_picture(
     options: Options,
@@ -23,11 +42,17 @@ def start_picture(
     styles: Sequence[OtherPixels],
     given: OtherPixels | None = None,
 ) -> Pixels:
-    """The picture that the solve starts from; `given` is the one that a file name stood for."""
+    """The picture that the solve starts from; `given` is the one that a file name stood for.
+
+    Pictures are `drawn_in`, unless the content picture is to be styled by itself: it is there
+    already.
+    """
     height, width = content.shape[:2]
+    identical = any(np.array_equal(content, style) for style in styles)
+    usable = (lambda picture: picture) if identical else drawn_in
     if given is not None:
         fits = given.shape == content.shape
-        return given if fits else cover_and_crop(given, height, width)
+        return usable(given if fits else cover_and_crop(given, height, width))
     init, random = options.picture.init, np.random.default_rng(options.picture.seed)
     if init in ("noise", "uniform"):
         noise = random.random(content.shape, np.float32)
@@ -40,9 +65,9 @@ def start_picture(
         return np.asarray(IMAGENET_MEAN, np.float32) + MEAN_DEVIATION * noise
     if init == "style":
         heaviest = int(np.argmax(options.loss.style_blend or (1.0,)))
-        return cover_and_crop(styles[heaviest], height, width)
+        return usable(cover_and_crop(styles[heaviest], height, width))
     if init == "content":
-        return content
+        return usable(content)
     if init == "universal":
         raise InputError("init 'universal': make that picture with universal_transfer and pass it")
     raise InputError(f"init {init!r} is none of {', '.join(STARTS)}: pass the picture itself")

@@ -1,24 +1,31 @@
 """One style transfer on arrays, in one call. Nothing here touches a file or the terminal."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from stylejax.errors import InputError
+from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.color import colors_after, colors_before
+from stylejax.images.encoding import encode_png
 from stylejax.images.masks import Masks
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import Options, check_options
 from stylejax.sizes import PreserveColor
 from stylejax.solvers.steps import chunks_of_about
+from stylejax.transfer._result_html import result_html
 from stylejax.transfer.history import History
 from stylejax.transfer.interrupt import interruptible
 from stylejax.transfer.levels import Progress, solve_levels
 from stylejax.transfer.presets import network_options
-from stylejax.transfer.problem import Pictures, Problem, level_problem, load_objective
+from stylejax.transfer.problem import (
+    Pictures,
+    Problem,
+    given_pictures,
+    level_problem,
+    load_objective,
+)
 from stylejax.transfer.pyramid import pyramid_levels
-from stylejax.types import Image, OtherImage, OtherPixels, Pixels
+from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
 
 Callback = Callable[[Progress], object]
@@ -29,16 +36,27 @@ SECONDS_BETWEEN_LOOKS = 0.7
 
 
 class Result(NamedTuple):
-    """A solved picture, how it came about, and how it ended.
+    """A solved picture, how it came about, and how it ended; a notebook shows all three.
 
     Where `failed`, the loss became non-finite and `image` is the last good picture; where
     `stopped`, a callback or an interrupt ended the solve early and `image` is the picture so far.
+    `options` are those that it was solved with, None where they are not known.
     """
 
     image: Pixels
     history: History
     failed: bool
     stopped: bool = False
+    options: Options | None = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the picture, the loss as a curve, and the settings."""
+        ending = "failed" if self.failed else "stopped" if self.stopped else "finished"
+        return result_html(self.image, self.history, ending, self.options)
+
+    def _repr_png_(self) -> bytes:
+        """The picture alone, for what shows no HTML."""
+        return encode_png(self.image)
 
 
 def finished_picture(image: OtherPixels, content: Pixels, preserve: PreserveColor) -> Pixels:
@@ -47,7 +65,10 @@ def finished_picture(image: OtherPixels, content: Pixels, preserve: PreserveColo
 
 
 def solved_result(
-    steps: Iterator[Progress], callback: Callback | None = None, every: int = 1
+    steps: Iterator[Progress],
+    callback: Callback | None = None,
+    every: int = 1,
+    options: Options | None = None,
 ) -> Result:
     """Run through a solve to its end, or to where the callback or an interrupt asks for one."""
     progress, stopped = None, False
@@ -59,7 +80,8 @@ def solved_result(
                 stopped = not progress.done
                 break
         assert progress is not None
-        return Result(progress.picture(), progress.history, bool(progress.step.failed), stopped)
+        failed = bool(progress.step.failed)
+        return Result(progress.picture(), progress.history, failed, stopped, options)
 
 
 def _transfer_steps(
@@ -83,12 +105,12 @@ def _transfer_steps(
 
 
 def style_transfer(
-    content: Image,
-    styles: Sequence[OtherImage],
+    content: PictureLike,
+    styles: PicturesLike,
     *,
     weights: Weights | None = None,
     options: Options | None = None,
-    init: OtherImage | None = None,
+    init: PictureLike | None = None,
     masks: Masks | None = None,
     callback: Callback | None = None,
     every: int = 1,
@@ -98,7 +120,8 @@ def style_transfer(
     An interrupt (Ctrl-C, a notebook's stop button) ends the solve with the picture so far.
 
     Args:
-        content: the content picture, height x width x 3 in [0, 1]; the result has its size.
+        content: the content picture, height x width x 3 in [0, 1], or uint8, uint16 or a Pillow
+            picture (`as_picture`); the result has its size.
         styles: one or more style pictures of any size, likewise.
         weights: the network's weights; the bundled ones unless given.
         options: everything else, the network's defaults unless given; `picture.size` is not
@@ -111,17 +134,21 @@ def style_transfer(
         every: call it after every so many iterations only.
 
     Raises:
-        InputError: an option is out of range or names an unknown layer, or the masks do not fit.
+        InputError: what is given is no picture, an option is out of range or names an unknown
+            layer, or the masks do not fit.
     """
     if every < 1:
         raise InputError(f"every is {every}: give 1 or more")
     weights = read_weights() if weights is None else weights
     options = network_options(weights.architecture.network) if options is None else options
-    content, *painted = (np.asarray(picture, np.float32) for picture in (content, *styles))
-    check_options(options, len(painted))
-    colored = colors_before(options.picture.preserve_color, content, painted)
-    start = None if init is None else np.asarray(init, np.float32)
+    pictures = given_pictures(content, styles, masks)
+    content = pictures.content
+    check_options(options, len(pictures.styles))
+    colored = colors_before(options.picture.preserve_color, content, pictures.styles)
+    start = None if init is None else as_pixels(init, "init")
     # Without a callback chunks may be as long as they like.
     at = every if callback is not None else 0
-    steps = _transfer_steps(weights, options, Pictures(*colored, masks), content, start, at)
-    return solved_result(steps, callback, every)
+    steps = _transfer_steps(
+        weights, options, Pictures(*colored, pictures.masks), content, start, at
+    )
+    return solved_result(steps, callback, every, options)

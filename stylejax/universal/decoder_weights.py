@@ -4,8 +4,8 @@ A safetensors file with the float16 parameters of each block, the channel deviat
 and, in the metadata, the sha256 of the encoder whose features the decoders were trained on.
 """
 
-import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +16,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.types import Variables
+from stylejax.types import PathLike, Variables
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS
-from stylejax.weights.read import bundled_folder, read_tensors
+from stylejax.weights.read import bundled_folder, read_tensor_file
 from stylejax.weights.write import tensor_bytes
 
 FORMAT = "stylejax-decoders-1"
@@ -52,7 +52,17 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def read_decoders(path: Path | None = None, *, encoder: str | None = None) -> Decoders:
+def _steps(path: Path, metadata: Mapping[str, str]) -> int:
+    """How long decoders were trained, 0 where their file does not say."""
+    try:
+        return int(metadata.get("steps", "0"))
+    except ValueError as error:
+        raise InputError(
+            f"decoders {path}: its metadata are damaged; get the file again"
+        ) from error
+
+
+def read_decoders(path: PathLike | None = None, *, encoder: str | None = None) -> Decoders:
     """Read a weight file, the bundled one unless `path` names another.
 
     Args:
@@ -62,8 +72,8 @@ def read_decoders(path: Path | None = None, *, encoder: str | None = None) -> De
     Raises:
         InputError: the file is missing, damaged, not of decoders, or of another encoder.
     """
-    path = bundled_folder() / BUNDLED if path is None else path
-    tensors, metadata = read_tensors(path)
+    path = bundled_folder() / BUNDLED if path is None else Path(path)
+    tensors, metadata, sha256 = read_tensor_file(path, "decoders ")
     if metadata.get("format") != FORMAT:
         raise InputError(f"decoders {path}: not a file of decoders; name another, or none")
     trained_on = metadata.get("encoder", "")
@@ -87,13 +97,13 @@ def read_decoders(path: Path | None = None, *, encoder: str | None = None) -> De
         {level: {"params": unflatten_dict(flat)} for level, flat in parameters.items()},
         deviations,
         trained_on,
-        int(metadata.get("steps", 0)),
+        _steps(path, metadata),
         path.name,
-        hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256,
     )
 
 
-def write_decoders(path: Path, decoders: Decoders) -> None:
+def write_decoders(path: PathLike, decoders: Decoders) -> None:
     """Write a weight file: parameters in float16, deviations in float32.
 
     Raises:
@@ -112,4 +122,4 @@ def write_decoders(path: Path, decoders: Decoders) -> None:
         "format": FORMAT,
         "steps": json.dumps(decoders.steps),
     }
-    replace_file(path, tensor_bytes(tensors, metadata))
+    replace_file(Path(path), tensor_bytes(tensors, metadata))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stylejax.errors import InputError
-from stylejax.fields import option
+from stylejax.fields import LARGEST_SEED, option
 from stylejax.options import (
     OptionValue,
     check_bounds,
@@ -70,9 +70,11 @@ class UniversalOptions:
 class UniversalPictureOptions(SizeOptions):
     """Size and colors of the result, and how it is written."""
 
-    seed: int = option(0, "Seed of the noise that a texture is made from.", at_least=0)
+    seed: int = option(
+        0, "Seed of the noise that a texture is made from.", at_least=0, at_most=LARGEST_SEED
+    )
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
-    quality: int = option(95, "Quality of JPEG and WebP files.", at_least=1, at_most=100)
+    quality: int = option(95, "Quality of JPEG, WebP and AVIF files.", at_least=1, at_most=100)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class UniversalSettings:
         return flat_values(self.transfer, self.picture)
 
 
-def settings_from_flat(values: Mapping[str, OptionValue]) -> UniversalSettings:
+def settings_from_flat(values: Mapping[str, object]) -> UniversalSettings:
     """The inverse of `UniversalSettings.flat`; options that `values` lacks keep their defaults.
 
     Raises:

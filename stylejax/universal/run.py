@@ -15,7 +15,8 @@ from jaxtyping import Array, Float
 from PIL import Image
 
 from stylejax.errors import InputError
-from stylejax.images.masks import Mask, Masks, check_masks, layer_mask
+from stylejax.images.arrays import PictureLike, PicturesLike, as_list, as_pixels
+from stylejax.images.masks import Mask, Masks, as_mask, as_masks, layer_mask
 from stylejax.networks.layers import layer_table
 from stylejax.types import OtherPixels, Pixels
 from stylejax.universal.chain import Controls, Networks, Structure, Style, picture_style, restyled
@@ -102,19 +103,32 @@ def _shares(shape: Sequence[int], masks: Sequence[Mask], blend: Sequence[float])
 
 
 def style_statistics(
-    picture: OtherPixels, *, weights: Weights, mask: Mask | None = None
+    picture: PictureLike, *, weights: Weights, mask: Mask | None = None
 ) -> dict[str, Statistics]:
     """The statistics of a style picture at each level, to be used or kept in its place.
 
     Args:
-        picture: height x width x 3 in [0, 1], at the size whose strokes are wanted.
+        picture: height x width x 3 in [0, 1], or another `as_picture`, at the size whose strokes
+            are wanted.
         weights: the encoder's.
         mask: height x width, the region that counts.
+
+    Raises:
+        InputError: what is given is no picture, or no mask of it.
     """
-    masks = () if mask is None else (mask,)
+    picture = as_pixels(picture, "picture")
+    masks = () if mask is None else (as_mask(mask, "mask", picture.shape),)
     regions = {level: maps[0] for level, maps in _regions(picture.shape, masks).items()}
     found = _picture_style(weights.variables, _padded(picture), regions)
     return {level: jax.tree.map(np.asarray, found[level]) for level in LEVEL_NAMES}
+
+
+def _given_styles(styles: object) -> list[OtherPixels | Style]:
+    """Style pictures as float32 on the host, statistics as they are."""
+    return [
+        cast(Style, each) if isinstance(each, Mapping) else as_pixels(each, f"styles[{index}]")
+        for index, each in enumerate(as_list(styles, "styles"))
+    ]
 
 
 def _check(
@@ -125,15 +139,12 @@ def _check(
     masks: Masks | None,
 ) -> None:
     check_universal_options(options)
-    if not styles:
-        raise InputError("no style: name a painting, or a file of --save-style")
     if weights.sha256 != decoders.encoder:
         raise InputError(
             f"weights {weights.name}: the decoders rest on the encoder with sha256 "
             f"{decoders.encoder[:16]}..., this has {weights.sha256[:16]}...; leave --weights out"
         )
     if masks is not None:
-        check_masks(masks, len(styles))
         if options.style_mixture == "barycenter":
             raise InputError("--style-mixture barycenter: with masks each style has its own place")
         if masks.styles and any(isinstance(style, Mapping) for style in styles):
@@ -170,8 +181,8 @@ def _plan(
 
 
 def universal_transfer(
-    content: Pixels,
-    styles: Sequence[OtherPixels | Style],
+    content: PictureLike,
+    styles: PicturesLike | Sequence[PictureLike | Style] | Style,
     *,
     weights: Weights,
     decoders: Decoders,
@@ -183,7 +194,7 @@ def universal_transfer(
     """The content picture with the statistics of the style pictures, in one pass.
 
     Args:
-        content: height x width x 3 in [0, 1], of any size.
+        content: height x width x 3 in [0, 1], or another `as_picture`, of any size.
         styles: pictures (already at the size that `style_scale` asks for), or `style_statistics`.
         weights: of the encoder.
         decoders: of the same encoder.
@@ -196,9 +207,12 @@ def universal_transfer(
         height x width x 3 in [0, 1], of the content's size; the same for the same input.
 
     Raises:
-        InputError: an option is out of range, a count is wrong, or the decoders are of another
-            encoder.
+        InputError: what is given is no picture, an option is out of range, a count is wrong, or the
+            decoders are of another encoder.
     """
+    content, styles = as_pixels(content, "content"), _given_styles(styles)
+    shapes = [None if isinstance(style, Mapping) else style.shape for style in styles]
+    masks = as_masks(masks, content.shape, shapes)
     _check(styles, weights, decoders, options, masks)
     blend = blend_weights(options, len(styles))
     given = Masks((), ()) if masks is None else masks
@@ -220,7 +234,7 @@ def universal_transfer(
 
 
 def synthesize_texture(
-    styles: Sequence[OtherPixels | Style],
+    styles: PicturesLike | Sequence[PictureLike | Style] | Style,
     *,
     height: int,
     width: int,
@@ -250,7 +264,7 @@ def synthesize_texture(
     noise = np.random.default_rng(seed).random((height, width, 3), np.float32)
     kept = [
         style if isinstance(style, Mapping) else style_statistics(style, weights=weights)
-        for style in styles
+        for style in _given_styles(styles)
     ]
     for _ in range(passes):
         noise = universal_transfer(

@@ -12,16 +12,17 @@ import numpy as np
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
+from stylejax.types import PathLike
 from stylejax.universal.decoders import CHANNELS
 from stylejax.universal.options import LEVEL_NAMES
 from stylejax.universal.transforms import Statistics
-from stylejax.weights.read import read_tensors
+from stylejax.weights.read import read_tensor_file
 from stylejax.weights.write import tensor_bytes
 
 FORMAT = "stylejax-style-1"
 
 
-def write_style(path: Path, style: Mapping[str, Statistics], *, encoder: str) -> None:
+def write_style(path: PathLike, style: Mapping[str, Statistics], *, encoder: str) -> None:
     """Keep the statistics of one style; `encoder` is the sha256 of the weights they are of.
 
     Raises:
@@ -32,16 +33,17 @@ def write_style(path: Path, style: Mapping[str, Statistics], *, encoder: str) ->
         for level in LEVEL_NAMES
         for name, value in style[level]._asdict().items()
     }
-    replace_file(path, tensor_bytes(tensors, {"encoder": encoder, "format": FORMAT}))
+    replace_file(Path(path), tensor_bytes(tensors, {"encoder": encoder, "format": FORMAT}))
 
 
-def read_style(path: Path, *, encoder: str) -> dict[str, Statistics]:
+def read_style(path: PathLike, *, encoder: str) -> dict[str, Statistics]:
     """The statistics that `write_style` kept.
 
     Raises:
         InputError: the file is missing, damaged, no style, or of another encoder.
     """
-    tensors, metadata = read_tensors(path)
+    path = Path(path)
+    tensors, metadata, _ = read_tensor_file(path, "style ")
     if metadata.get("format") != FORMAT:
         raise InputError(f"style {path}: not a file of style statistics; name one, or a picture")
     made_of = metadata.get("encoder", "")

@@ -18,7 +18,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from stylejax.errors import InputError
-from stylejax.images.files import check_writable, replace_file
+from stylejax.images.files import check_not_inputs, check_writable, replace_file
+from stylejax.images.paths import is_folder, is_special, path_exists
 from stylejax.options import NetworkName
 from stylejax.weights.formats.keras import HDF5_START, read_keras
 from stylejax.weights.formats.state_dict import keras_state_dict, standard_state_dict
@@ -217,9 +218,11 @@ def read_weight_file(
         InputError: the file is missing, damaged, of an unknown form, not one of the known networks,
             or wants to run code; the message names the file and the first key at fault.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"weights {path}: {what}; name a weight file")
+    if not path_exists(path):
+        raise InputError(f"weights {path}: no such file; name a weight file")
+    if is_folder(path) or is_special(path):
+        what = "a folder" if is_folder(path) else "a pipe or a device"
+        raise InputError(f"weights {path}: is {what}; name a weight file")
     try:
         return _read(path, source or path.name, published)
     except (InputError, OSError) as error:
@@ -247,8 +250,7 @@ def convert_weights(path: Path, output: Path) -> WeightFile:
         InputError: the file cannot be used, or the output not written; nothing is left then.
     """
     check_writable(output)
-    if output.exists() and path.exists() and output.samefile(path):
-        raise InputError(f"{output}: is the file to convert; name another output")
+    check_not_inputs([output], [path])
     file = read_weight_file(path)
     if file.own:
         raise InputError(f"weights {path}: is in stylejax's form already; give it to --weights")

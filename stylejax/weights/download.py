@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import queue
+import sys
 import threading
 import time
 import urllib.error
@@ -88,25 +89,42 @@ def check_reachable(url: str) -> None:
             raise InputError(f"{urlsplit(url).netloc}: {_reason(answer)}")
 
 
-def _save(response: Any, path: Path, progress: Progress) -> None:
+def check_length(length: int, most: int) -> None:
+    """Refuse a file that is longer than the published one.
+
+    Raises:
+        InputError: says both lengths.
+    """
+    if length > most:
+        raise InputError(f"{length:,} bytes and more, but the published file has {most:,} at most")
+
+
+def _save(response: Any, path: Path, progress: Progress, most: int) -> None:
     total = response.headers.get("Content-Length")
     expected = None if total is None else int(total)
+    check_length(expected or 0, most)
     done = 0
     with path.open("wb") as file:
         while chunk := response.read(_CHUNK):
-            file.write(chunk)
             done += len(chunk)
+            check_length(done, most)
+            file.write(chunk)
             progress(done, expected)
     if expected is not None and done != expected:
         raise InputError(f"ended after {done} of {expected} bytes")
 
 
 def download_file(
-    urls: Sequence[str], path: Path, check: Callable[[Path], None], progress: Progress
+    urls: Sequence[str],
+    path: Path,
+    check: Callable[[Path], None],
+    progress: Progress,
+    most: int = sys.maxsize,
 ) -> str:
     """Save a file from the first address that has it and passes `check`; returns the address.
 
-    `check` raises InputError for a file that is not the right one: then the next address is tried.
+    `check` raises InputError for a file that is not the right one: then the next address is tried,
+    as after one of more than `most` bytes, of which no more are saved.
 
     Raises:
         InputError: none has it; the message has the reason of each. Nothing is left at `path`.
@@ -120,10 +138,10 @@ def download_file(
                 continue
             try:
                 with answer:
-                    _save(answer, path, progress)
+                    _save(answer, path, progress, most)
                 check(path)
                 return url
-            except (InputError, OSError, http.client.HTTPException) as error:
+            except (ValueError, OSError, http.client.HTTPException) as error:
                 path.unlink(missing_ok=True)
                 reasons.append(f"{host}: {_reason(error)}")
     raise InputError("; ".join(dict.fromkeys(reasons)))

@@ -17,7 +17,12 @@ from stylejax.weights.convert import (
     read_weight_file,
     weight_file_bytes,
 )
-from stylejax.weights.download import Progress, check_reachable, download_file
+from stylejax.weights.download import (
+    Progress,
+    check_length,
+    check_reachable,
+    download_file,
+)
 from stylejax.weights.formats.keras import check_hdf5
 from stylejax.weights.zoo import Published, cached_path, published_weights
 
@@ -29,8 +34,11 @@ class Fetched(NamedTuple):
     already_here: bool
 
 
-def _hub_progress(progress: Progress) -> type[Any]:
-    """The class of progress bar that huggingface_hub wants, which calls `progress` instead."""
+def _hub_progress(progress: Progress, most: int) -> type[Any]:
+    """The class of progress bar that huggingface_hub wants, which calls `progress` instead.
+
+    It ends the download of more than `most` bytes.
+    """
     from huggingface_hub.utils import tqdm
 
     class Bar(tqdm):
@@ -41,6 +49,7 @@ def _hub_progress(progress: Progress) -> type[Any]:
 
         def update(self, n: Any = 1) -> None:
             self.seen += int(n or 0)
+            check_length(self.seen, most)
             progress(self.seen, self.whole)
 
     return Bar
@@ -61,13 +70,14 @@ def _from_hub(published: Published, folder: Path, progress: Progress) -> tuple[P
     if revision is None:
         raise InputError(f"{published.repository} has no revision {published.revision}")
     (info,) = api.get_paths_info(published.repository, [file], revision=revision)
+    check_length(int(getattr(info, "size", None) or 0), published.most_bytes)
     path = hf_hub_download(
         published.repository,
         file,
         revision=revision,
         local_dir=folder,
         endpoint=endpoint,
-        tqdm_class=_hub_progress(progress),
+        tqdm_class=_hub_progress(progress, published.most_bytes),
     )
     promised = getattr(getattr(info, "lfs", None), "sha256", None)
     if promised not in (None, checksums(Path(path)).sha256):
@@ -79,7 +89,7 @@ def _from_addresses(published: Published, folder: Path, progress: Progress) -> t
     file = published.file
     path = folder / file.name
     check = lambda path: check_name(file.name, checksums(path))
-    return path, download_file(file.urls, path, check, progress)
+    return path, download_file(file.urls, path, check, progress, published.most_bytes)
 
 
 def _get(published: Published, folder: Path, progress: Progress) -> WeightFile:

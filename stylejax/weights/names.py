@@ -78,8 +78,10 @@ def checked_tensors(
             raise InputError(f"key {key!r} is missing: not a whole {network}")
         if tensors[key].shape != shape:
             raise InputError(f"key {key!r} has shape {tensors[key].shape}, expected {shape}")
+        if tensors[key].dtype.kind not in "fiub":
+            raise InputError(f"key {key!r} holds {tensors[key].dtype}, no real numbers")
         with np.errstate(over="ignore"):
-            checked[key] = np.asarray(tensors[key], np.float32)
+            checked[key] = np.asarray(tensors[key], np.float32, order="C")
         if not np.isfinite(checked[key]).all():
             raise InputError(f"key {key!r} holds numbers that are not finite: get the file again")
         if key.endswith("running_var") and (checked[key] < 0).any():

@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import load as load_tensors
 
 from stylejax.errors import InputError
+from stylejax.images.paths import is_folder, is_special, path_exists, real_path
 from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
-from stylejax.types import Variables
+from stylejax.types import PathLike, Variables
 from stylejax.weights.names import variables_from_state_dict
 
 MANIFEST = "manifest.json"
+_LENGTH, _LARGEST_HEADER = 8, 10**8
+"""Of a safetensors file: the bytes that say how long its header is, and the most that it may be."""
 # Of red, green and blue of ImageNet's pictures in [0, 1], as torchvision's networks know them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STANDARD_DEVIATION = (0.229, 0.224, 0.225)
@@ -65,7 +68,7 @@ def bundled_folder() -> Path:
 
 def manifest() -> dict[str, Any]:
     """The manifest of the bundled weights: `default`, and `files` by name."""
-    return json.loads((bundled_folder() / MANIFEST).read_text())
+    return json.loads((bundled_folder() / MANIFEST).read_text(encoding="utf-8"))
 
 
 def default_weights() -> Path:
@@ -73,22 +76,26 @@ def default_weights() -> Path:
     return bundled_folder() / manifest()["default"]
 
 
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"weights {path}: no such file; name a .safetensors file")
-    if path.is_dir():
-        raise InputError(f"weights {path}: is a folder; name a .safetensors file")
+def _check_file(path: Path, what: str = "weights ") -> None:
+    if not path_exists(path):
+        raise InputError(f"{what}{path}: no such file; name a .safetensors file")
+    if is_folder(path):
+        raise InputError(f"{what}{path}: is a folder; name a .safetensors file")
+    if is_special(path):
+        raise InputError(f"{what}{path}: is a pipe or a device; save it to a file first")
 
 
 @contextlib.contextmanager
-def _whole_file_errors(path: Path) -> Iterator[None]:
+def _whole_file_errors(path: Path, what: str = "weights ") -> Iterator[None]:
     """Turn whatever a damaged file raises in the body into one line."""
     try:
         yield
-    except (SafetensorError, OSError, AttributeError, TypeError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+    except InputError:
+        raise
+    except Exception as error:  # safetensors and json have several of their own each.
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"weights {path}: not a whole safetensors file ({reason}); get it again, "
+            f"{what}{path}: not a whole safetensors file ({reason}); get it again, "
             "or run `stylejax weights convert` on it if it is torch's or Keras's"
         ) from error
 
@@ -104,18 +111,49 @@ def read_names(path: Path) -> tuple[list[str], dict[str, str]]:
         return list(file.keys()), file.metadata() or {}
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
-    """Tensors, metadata and sha256 of a safetensors file, which is read once."""
-    _check_file(path)
-    with _whole_file_errors(path):
-        content = path.read_bytes()
+def _content(path: Path) -> bytes:
+    """All bytes of what begins as a safetensors file does; of anything else few are read."""
+    with path.open("rb") as file:
+        start = file.read(_LENGTH)
+        if int.from_bytes(start, "little") > _LARGEST_HEADER:
+            raise ValueError("it does not begin with the length of a header")
+        return start + file.read()
+
+
+def read_tensor_file(
+    path: Path, what: str = "weights "
+) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
+    """Tensors, metadata and sha256 of a safetensors file, which is read once and verified.
+
+    A file that ships with the project must be the one that the manifest knows, and the numbers of
+    any other those whose `data_sha256` stands in its metadata, where there is one.
+
+    Args:
+        path: the file.
+        what: how messages call it, before its path.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    _check_file(path, what)
+    with _whole_file_errors(path, what):
+        content = _content(path)
         tensors = load_tensors(content)
         # Behind the header's length, which the library has checked, stands the header, as JSON.
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+        header = json.loads(content[_LENGTH:end])
         metadata = header.pop("__metadata__", {})
-    # In the file's order: the library's is another one in each run.
-    tensors = {name: tensors[name] for name in header}
-    return tensors, metadata, hashlib.sha256(content).hexdigest()
+        # In the file's order: the library's is another one in each run.
+        tensors = {name: tensors[name] for name in header}
+        data = hashlib.sha256(memoryview(content)[end:]).hexdigest()
+    if metadata.get("data_sha256", data) != data:
+        raise InputError(
+            f"{what}{path}: the numbers are not those that were written (their sha256 is "
+            f"{data[:16]}..., not {metadata['data_sha256'][:16]}...): damaged, get it again"
+        )
+    sha256 = hashlib.sha256(content).hexdigest()
+    _check_bundled(path, what, sha256)
+    return tensors, metadata, sha256
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -124,7 +162,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    tensors, metadata, _ = _read_tensors(path)
+    tensors, metadata, _ = read_tensor_file(path)
     return tensors, metadata
 
 
@@ -177,18 +215,24 @@ def _architecture(path: Path, network: NetworkName, metadata: dict[str, str]) ->
     return type(standard)(**widths)
 
 
-def _verify(path: Path, sha256: str) -> bool:
-    """Check a bundled file against the manifest; returns whether its numbers are trained ones."""
-    files, resolved = manifest()["files"], path.resolve()
-    bundled = resolved.parent == bundled_folder().resolve()
-    entry = files.get(resolved.name) if bundled else None
+def _check_bundled(path: Path, what: str, sha256: str) -> None:
+    """Check a bundled file against the manifest."""
+    resolved = real_path(path)
+    if resolved.parent != real_path(bundled_folder()):
+        return
+    entry = (manifest()["files"] | manifest()["learned"]).get(resolved.name)
     if entry is not None and entry["sha256"] != sha256:
         raise InputError(
-            f"weights {path}: sha256 is {sha256[:16]}..., the manifest says "
+            f"{what}{path}: sha256 is {sha256[:16]}..., the manifest says "
             f"{entry['sha256'][:16]}...; the file is damaged, install stylejax again"
         )
+
+
+def _is_trained(sha256: str) -> bool:
+    """Whether a file's numbers are trained ones, for all that the manifest says."""
     # A copy elsewhere, under whatever name, is still the same file.
-    return all(known["trained"] for known in files.values() if known["sha256"] == sha256)
+    files = manifest()["files"].values()
+    return all(known["trained"] for known in files if known["sha256"] == sha256)
 
 
 def read_network(path: Path) -> NetworkName:
@@ -200,7 +244,7 @@ def read_network(path: Path) -> NetworkName:
     return _network(path, *read_names(path))
 
 
-def read_weights(path: Path | None = None, *, network: NetworkName | None = None) -> Weights:
+def read_weights(path: PathLike | None = None, *, network: NetworkName | None = None) -> Weights:
     """Read a weight file, the bundled one unless `path` names another.
 
     Args:
@@ -216,9 +260,8 @@ def read_weights(path: Path | None = None, *, network: NetworkName | None = None
             f"no {network} weights are bundled: name a file with --weights (made by "
             "`stylejax weights convert` or `stylejax weights fetch`)"
         )
-    path = default_weights() if path is None else path
-    tensors, metadata, sha256 = _read_tensors(path)
-    trained = _verify(path, sha256)
+    path = default_weights() if path is None else Path(path)
+    tensors, metadata, sha256 = read_tensor_file(path)
     held = _network(path, tensors, metadata)
     if network not in (None, held):
         raise InputError(
@@ -242,5 +285,5 @@ def read_weights(path: Path | None = None, *, network: NetworkName | None = None
         epsilon=float(_metadata_entry(path, metadata, "epsilon", 1e-5)),
         name=path.name,
         sha256=sha256,
-        trained=trained,
+        trained=_is_trained(sha256),
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import platformdirs
 
 from stylejax.errors import InputError
+from stylejax.images.paths import path_exists
 from stylejax.options import NetworkName
 from stylejax.weights.read import (
     IMAGENET_MEAN,
@@ -42,13 +43,15 @@ _AMDEGROOT = Preprocessing((0.48235, 0.45882, 0.40784), (1 / 255,) * 3)
 class PublishedFile(NamedTuple):
     """A file: the places it can be had from, best first, and its checksum.
 
-    `sha256` is as many of the leading digits as are known; Keras gives `md5` instead.
+    `sha256` is as many of the leading digits as are known; Keras gives `md5` instead. `size` is the
+    length in bytes, 0 where it is not known.
     """
 
     name: str
     urls: tuple[str, ...] = ()
     sha256: str = ""
     md5: str = ""
+    size: int = 0
 
     def is_it(self, sha256: str, md5: str) -> bool:
         """Whether a file with these checksums is this one."""
@@ -75,11 +78,30 @@ class Published(NamedTuple):
     others: tuple[PublishedFile, ...] = ()
 
     @property
+    def most_bytes(self) -> int:
+        """The length of the file, or as much as it can be where it is not known to the byte."""
+        return self.file.size or (self.megabytes + 1) * 10**6
+
+    @property
     def page(self) -> str:
         """An address at which a person finds the file."""
         if self.repository:
             return f"https://huggingface.co/{self.repository} ({self.file.name})"
         return self.file.urls[0]
+
+
+_PINNED = {
+    "a639ec97": ("a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395", 32_342_954),
+    "397923af": ("397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", 553_433_881),
+    "6c64b313": ("6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a", 553_507_836),
+    "dcbb9e9d": ("dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44", 574_673_361),
+    "c79401a0": ("c79401a0cf3cb42714e4182f5868c7a6f4f4534f5df9e956e2bb2098de41cbb6", 574_769_405),
+}
+"""Of torchvision's files by the digits in their names: all of the sha256, and the length in bytes.
+
+As people who pin these files have published them, in several places that agree. Of the others the
+digits in the name are known, or Keras's MD5; the hub says itself what its files must be.
+"""
 
 
 def _torchvision(
@@ -94,7 +116,8 @@ def _torchvision(
     )
     digits = file.removesuffix(".pth").rsplit("-", 1)[1]
     preprocessing = _AMDEGROOT if "amdegroot" in file else IMAGENET
-    published = PublishedFile(file, urls, sha256=digits)
+    sha256, size = _PINNED.get(digits, (digits, 0))
+    published = PublishedFile(file, urls, sha256=sha256, size=size)
     return Published(name, network, published, megabytes, preprocessing, license)
 
 
@@ -208,7 +231,7 @@ def weights_rows() -> Iterator[tuple[str, str, str, str, str]]:
         network = file.split("-")[0]
         yield file.removesuffix(".safetensors"), network, "bundled", size, entry["licence"]
     for name, published in PUBLISHED.items():
-        here = "fetched" if cached_path(name).exists() else "not here"
+        here = "fetched" if path_exists(cached_path(name)) else "not here"
         yield name, published.network, here, f"{published.megabytes} MB", published.license
 
 
@@ -239,7 +262,7 @@ def find_weights(given: Path | None) -> Path | None:
             return None
         given = Path(variable)
     name = str(given)
-    if given.exists():
+    if path_exists(given):
         return given
     bundled = f"{name}.safetensors"
     if bundled in manifest()["files"]:
@@ -248,6 +271,6 @@ def find_weights(given: Path | None) -> Path | None:
         if given.suffix or given.parent != Path():
             return given
         published_weights(name)
-    if not cached_path(name).exists():
+    if not path_exists(cached_path(name)):
         raise InputError(f"weights {name} are not here yet: run `stylejax weights fetch {name}`")
     return cached_path(name)

@@ -8,6 +8,7 @@ import pytest
 from problems import random_weights
 
 from stylejax.devices import memory as device
+from stylejax.devices.containers import memory_limits
 from stylejax.devices.memory import (
     available_memory,
     check_memory,
@@ -47,6 +48,69 @@ def test_a_run_that_does_not_fit_is_told_what_fits():
     assert 1900 < fits < 2100
     check_memory(estimated_memory(fits, fits, layers, 23, DENSENET121), needed // 4, fits, fixed)
     check_memory(needed, needed, 4096)
+
+
+def test_no_size_is_named_that_is_too_small():
+    with pytest.raises(InputError, match="no size would fit") as caught:
+        check_memory(10**9, 10**5, 512, 1e8)
+    assert "--size 0" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [
+        ("Out of memory while trying to allocate 4.00TiB.", "no size would fit"),
+        ("Out of memory allocating 4096 bytes.", "--size 352 would fit"),
+        ("no number", "--size 352 would fit"),
+    ],
+)
+def test_memory_that_runs_out_is_one_line_with_the_size_that_fits(monkeypatch, said, size):
+    monkeypatch.setattr(device, "available_memory", lambda device: 10**9)
+    with (
+        pytest.raises(InputError, match=size) as caught,
+        device.memory_guard(512, jax.devices()[0]),
+    ):
+        raise jax.errors.JaxRuntimeError(f"RESOURCE_EXHAUSTED: {said}")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(jax.errors.JaxRuntimeError), device.memory_guard(512, jax.devices()[0]):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+
+@pytest.mark.parametrize(
+    ("lines", "files"),
+    [
+        (
+            "0::/a/b\n",
+            {
+                "a/b/memory.max": "max",
+                "a/memory.max": "1000",
+                "a/memory.current": "700",
+                "a/memory.stat": "anon 500\ninactive_file 200\n",
+            },
+        ),
+        (
+            "12:cpu:/x\n9:memory:/docker/x\n",
+            {
+                "memory/memory.limit_in_bytes": "1000",
+                "memory/memory.usage_in_bytes": "700",
+                "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 200\n",
+            },
+        ),
+    ],
+)
+def test_the_limits_of_a_container_are_those_of_its_groups(tmp_path, monkeypatch, lines, files):
+    for name, text in {"proc/self/cgroup": lines}.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    for name, text in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert list(memory_limits(tmp_path)) == [(1000, 500)]
+    monkeypatch.setattr(device, "memory_limits", lambda: memory_limits(tmp_path))
+    assert available_memory(jax.devices()[0]) == 500
+    assert device.total_memory(jax.devices()[0]) == 1000
+    assert list(memory_limits(tmp_path / "nothing")) == []
 
 
 def test_the_estimate_grows_with_depth_size_and_history():

@@ -135,7 +135,7 @@ def test_gray_tiff_of_12_bits_and_with_white_as_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_16_bit_color_tiff_is_read_at_8_bits(tmp_path: Path, channels: int) -> None:
+def test_16_bit_color_tiff(tmp_path: Path, channels: int) -> None:
     samples = noise(channels=channels).astype(np.uint16) * 257
     extra = ["unassalpha"] * (channels - 3)
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", extrasamples=extra)
@@ -163,8 +163,8 @@ def test_float_tiff_out_of_range(tmp_path: Path, value: float) -> None:
 
 def test_integer_tiff_out_of_range(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, np.full((18, 24), 70000, np.int32))
-    assert "samples outside [0, 65535]" in refused(lambda: read_picture(path), path)
+    tifffile.imwrite(path, np.full((18, 24), -1, np.int16))
+    assert "samples outside [0, 32767]" in refused(lambda: read_picture(path), path)
 
 
 # Reading: orientation.

@@ -4,7 +4,7 @@ from picture_files import (
     noise,
 )
 
-from stylejax.images.scaling import fitted_size, resize
+from stylejax.images.scaling import cover_and_crop, fitted_size, resize
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,19 @@ def test_resize_is_the_same_for_alpha_and_each_channel() -> None:
     resized = resize(pixels, 11, 13)
     for channel in range(3):
         np.testing.assert_array_equal(resize(pixels[..., channel], 11, 13), resized[..., channel])
+
+
+def test_a_ribbon_is_cropped_before_it_is_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    ribbon = np.linspace(0, 1, 3000, dtype=np.float32)[None, :, None].repeat(16, 0).repeat(3, 2)
+    scaled = []
+    monkeypatch.setattr(
+        "stylejax.images.scaling.resize",
+        lambda pixels, *size: scaled.append(size) or resize(pixels, *size),
+    )
+    for pixels in (ribbon, ribbon[..., 0], ribbon.swapaxes(0, 1)):
+        square = cover_and_crop(pixels, 64, 64)
+        assert square.shape[:2] == (64, 64) and scaled.pop() == (64, 64)
+        np.testing.assert_allclose(square.mean(), 0.5, atol=0.001)
+    # What is less of a ribbon is scaled first, as it was.
+    cover_and_crop(ribbon[:, :40], 64, 64)
+    assert scaled == [(64, 160)]

@@ -14,11 +14,12 @@ from picture_files import (
 )
 from PIL import Image, ImageCms, JpegImagePlugin
 
+from stylejax.errors import InputError
 from stylejax.images._srgb import srgb_profile
 from stylejax.images.read import read_description, read_picture
 from stylejax.images.write import WRITE_FORMATS, check_output, write_picture
 
-ALL_EXTENSIONS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
+ALL_EXTENSIONS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"]
 DESCRIPTION = '{"content": "a \\"quoted\\" name.jpg", "seeds": [' + "12345, " * 500 + "0]}"
 
 
@@ -211,10 +212,11 @@ def test_check_output_accepts(tmp_path: Path, extension: str, bits: int) -> None
 @pytest.mark.parametrize(
     "name, bits, hint",
     [
-        ("a.bmp", 8, ".png .jpg .jpeg .webp .tif .tiff"),
-        ("a", 8, ".png .jpg .jpeg .webp .tif .tiff"),
+        ("a.bmp", 8, ".png .jpg .jpeg .webp .tif .tiff .avif"),
+        ("a", 8, ".png .jpg .jpeg .webp .tif .tiff .avif"),
         ("a.jpg", 16, ".png or .tiff"),
         ("a.webp", 16, ".png or .tiff"),
+        ("a.avif", 16, ".png or .tiff"),
         ("a.png", 12, "8 or 16"),
         ("missing/a.png", 8, "there is no folder"),
         ("file.png/a.png", 8, "there is no folder"),
@@ -237,3 +239,35 @@ def test_check_output_refuses_a_folder_without_permission(
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     path = tmp_path / "a.png"
     assert "no permission" in refused(lambda: check_output(path, 8), path)
+
+
+def stored(path: Path) -> np.ndarray:
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
+def test_writes_what_is_given_in_any_form(tmp_path: Path) -> None:
+    path, samples = tmp_path / "a.png", noise()
+    floats = samples.astype(np.float32) / 255
+    for given in (samples, samples.astype(np.uint16) * 257, floats, Image.fromarray(samples)):
+        write_picture(str(path), given)
+        np.testing.assert_array_equal(stored(path), samples)
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
+    write_picture(path, deep, bits=16)
+    np.testing.assert_array_equal(decode_png16(path.read_bytes()), deep)
+    # A Pillow picture brings its alpha along, and the colors under it.
+    layers = noise(channels=4)
+    write_picture(path, Image.fromarray(layers))
+    np.testing.assert_array_equal(stored(path), layers)
+    write_picture(path, samples, layers[..., 3])
+    np.testing.assert_array_equal(stored(path)[..., 3], layers[..., 3])
+
+
+@pytest.mark.parametrize("scale, hint", [(255, "divide by 255"), (np.nan, "not finite")])
+def test_does_not_write_what_is_no_picture(tmp_path: Path, scale: float, hint: str) -> None:
+    pixels = noise().astype(np.float32) / 255
+    with pytest.raises(InputError, match=f"pixels: .*{hint}"):
+        write_picture(tmp_path / "a.png", pixels * scale)
+    with pytest.raises(InputError, match="alpha: 9 x 30 for a picture of 20 x 30"):
+        write_picture(tmp_path / "a.png", pixels, pixels[:9, :, 0])
+    assert not os.listdir(tmp_path)

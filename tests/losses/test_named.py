@@ -30,6 +30,7 @@ def test_a_function_is_itself_and_a_name_stands_for_one():
 
 
 def test_an_unknown_name_is_one_line():
-    message = r"^style_loss is 'Gram': give one of gram, covariance, wasserstein, or a function$"
+    message = r"^style_loss is 'Gram': give one of gram, covariance, wasserstein, or a function; "
+    message += r"did you mean gram\?$"
     with pytest.raises(InputError, match=message):
         named_or_given("style_loss", "Gram", STYLE_LOSSES)

@@ -51,7 +51,7 @@ def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys, monk
         (200.0, 0.0),
         (200.0, 1e3),
     ]
-    names = {"contact-sheet.png", "results.csv", "results.json"}
+    names = {"contact-sheet.png", "index.html", "results.csv", "results.json"}
     assert {path.name for path in folder.iterdir()} == names | {row["picture"] for row in rows}
     for row in rows:
         terms = row["content"] + row["style"] + row["total_variation"]
@@ -67,6 +67,9 @@ def test_every_combination_its_tables_and_its_sheet(pair, tmp_path, capsys, monk
     assert rough[1] < rough[0] and rough[3] < rough[2]
     sheet = read_picture(folder / "contact-sheet.png").pixels
     assert sheet.shape[0] > 2 * 48 and sheet.shape[1] > 2 * 64
+    page = (folder / "index.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 1 + len(rows)
+    assert all(json.dumps(row) in page for row in rows)
 
 
 def test_a_lane_is_what_a_single_run_makes(pair, tmp_path):

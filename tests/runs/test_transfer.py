@@ -12,11 +12,13 @@ from stylejax.errors import InputError
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.runs import checkpoint, metadata
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import read_record
+from stylejax.runs.observer import Observer
 from stylejax.runs.prepare import snapshot_path
 from stylejax.runs.request import Request
-from stylejax.runs.transfer import Observer, run_transfer
+from stylejax.runs.transfer import run_transfer
 
 # The stem alone compiles in a second; the whole network is run by test_cli's end-to-end tests,
 # which have the same small programs besides.
@@ -161,6 +163,35 @@ def test_resuming_needs_the_checkpoint_of_the_same_run(request_):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputError, match="not a whole checkpoint"):
         run_transfer(replace(request_, resume=True))
+
+
+def test_a_run_goes_on_after_an_upgrade_and_under_a_new_name(request_, tmp_path, monkeypatch):
+    run_transfer(replace(request_, output=tmp_path / "whole.png"))
+    run_transfer(replace(request_, save_every=2), stop_after(2))
+    renamed = request_.content.rename(tmp_path / "renamed.png")
+    versions = metadata._versions() | {"jax": "99.0"}
+    monkeypatch.setattr(metadata, "_versions", lambda: versions)
+    said = []
+    resumed = replace(request_, content=renamed, resume=True, save_every=2)
+    assert not run_transfer(resumed, Observer(warn=said.append)).stopped
+    assert len(said) == 1 and "now 99.0" in said[0] and "bytes may differ" in said[0]
+    whole, parts = (read_picture(tmp_path / name).pixels for name in ("whole.png", "out.png"))
+    np.testing.assert_array_equal(whole, parts)
+    assert read_record(request_.output)["content"]["name"] == "renamed.png"
+
+
+def test_a_full_disk_ends_no_run_that_can_still_write_its_picture(request_, monkeypatch):
+    run_transfer(request_)
+    whole, said = request_.output.read_bytes(), []
+
+    def full(path, content):
+        raise InputError(f"{path}: cannot be written (No space left on device); elsewhere")
+
+    monkeypatch.setattr(checkpoint, "replace_file", full)
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    run_transfer(replace(request_, save_every=2), Observer(warn=said.append))
+    assert request_.output.read_bytes() == whole
+    assert len(said) == 1 and "checkpoint.npz: cannot be written" in said[0]
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_good_picture(request_):

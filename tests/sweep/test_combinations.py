@@ -3,12 +3,15 @@ import pytest
 from stylejax.errors import InputError
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.sweep.combinations import (
+    Combination,
+    Combinations,
     SweptLossOptions,
     SweptOptions,
     SweptPictureOptions,
     as_lists,
     combination_name,
     make_combinations,
+    style_axis,
 )
 
 RANGE = tuple(map(float, range(10_000)))
@@ -107,3 +110,15 @@ def test_more_combinations_when_they_are_meant():
     with pytest.raises(InputError, match="1099 combinations"):
         grid_of(style_weight=weights)
     assert len(grid_of(style_weight=weights, most=2000).lanes) == 1099
+
+
+def test_names_that_differ_by_case_or_spelling_alone_are_numbered():
+    assert style_axis(["Wave", "wave"]).labels == ("1-Wave", "2-wave")
+    assert style_axis(["\u1112\u1161\u11ab", "\ud55c"]).labels[0].startswith("1-")
+    assert style_axis(["wave", "sun"]).labels == ("wave", "sun")
+    # A long name is known by its number, which may be another picture's name.
+    axis = style_axis(["x" * 50, "number-1"])
+    lanes = tuple(Combination(Options(), (label,)) for label in axis.labels)
+    grid = Combinations((axis,), lanes)
+    names = [combination_name(grid, lane) for lane in lanes]
+    assert len({name.casefold() for name in names}) == 2

@@ -155,3 +155,26 @@ def test_a_connection_that_breaks(server, tmp_path):
     server.answers["/file"] = broken
     assert "ended after 1000" in refusal([f"{server.url}/file"], tmp_path / "file", accept)
     assert threading.active_count() < 50
+
+
+def test_no_more_is_saved_than_the_file_has(server, tmp_path):
+    def endless(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(CONTENT)
+
+    server.answers |= {"/endless": endless, "/long": CONTENT}
+    seen = []
+    for path in ("endless", "long"):
+        with pytest.raises(InputError, match="but the published file has 500,000 at most"):
+            download_file(
+                [f"{server.url}/{path}"],
+                tmp_path / "file",
+                accept,
+                lambda done, total: seen.append(done),
+                500_000,
+            )
+        assert not (tmp_path / "file").exists()
+    assert max(seen) <= 500_000

@@ -354,6 +354,16 @@ def test_a_layer_too_large_is_not_read(tmp_path):
     assert "has 4294967296 numbers" in complaint(path)
 
 
+def test_no_more_numbers_are_read_than_a_network_has(tmp_path, monkeypatch):
+    monkeypatch.setattr("stylejax.weights.formats.keras._MOST_NUMBERS", 100)
+    path = small_file(tmp_path / "a.h5", {"conv1_conv": []})
+    with h5py.File(path, "r+") as file:
+        group: Any = file["conv1_conv"]
+        group.attrs["weight_names"] = ["w0"] * 11
+        group.create_dataset("w0", (10,), "f4")
+    assert "more than any of these networks has" in complaint(path)
+
+
 def test_without_h5py_it_is_said_how_to_get_it(densenet_files, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(InputError, match=r"stylejax\[convert\]"):

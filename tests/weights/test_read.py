@@ -14,6 +14,7 @@ from stylejax.networks.layers import Architecture
 from stylejax.weights import read as weights
 from stylejax.weights.names import variables_from_state_dict
 from stylejax.weights.read import default_weights, manifest, read_network, read_weights
+from stylejax.weights.write import tensor_bytes
 
 NARROW = Architecture(stem_channels=8, growth_rate=4)
 METADATA = {"stem_channels": "8", "growth_rate": "4"}
@@ -275,3 +276,36 @@ def test_another_network_than_asked_for(tmp_path):
     with pytest.raises(InputError, match="no vgg19 weights are bundled: name a file"):
         read_weights(network="vgg19")
     assert read_weights(network="densenet121").name == default_weights().name
+
+
+def test_one_flipped_bit_is_found_wherever_the_numbers_say_their_checksum(tmp_path, tensors):
+    path = tmp_path / "own.safetensors"
+    whole = tensor_bytes(tensors, METADATA)
+    path.write_bytes(whole)
+    read_weights(path)
+    for place in (-1, -len(whole) // 2, -len(whole) // 4):
+        changed = bytearray(whole)
+        changed[place] ^= 8
+        path.write_bytes(changed)
+        assert "the numbers are not those that were written" in complaint(path)
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(default_weights(), copy)
+    change_last_byte(copy)
+    assert "the numbers are not those that were written" in complaint(copy)
+
+
+def test_the_learned_files_that_ship_are_verified_by_the_manifest(copied_folder):
+    for name in manifest()["learned"]:
+        path = copied_folder / name
+        assert weights.read_tensor_file(path, "")[2] == manifest()["learned"][name]["sha256"]
+        change_last_byte(path)
+        with pytest.raises(InputError, match="the manifest says"):
+            weights.read_tensor_file(path, "")
+
+
+def test_what_is_huge_and_no_weights_is_not_read(tmp_path):
+    path = tmp_path / "huge.safetensors"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError):
+        read_weights(path)

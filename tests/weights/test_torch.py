@@ -4,6 +4,7 @@ import pickle
 import re
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from containers import CONTAINERS, write_torch_stream, write_torch_tar, write_torch_zip
 
+from campaigns.inputs_weights import many_views
 from stylejax.errors import InputError
 from stylejax.weights.convert import recognized_form
 from stylejax.weights.formats.torch import read_torch
@@ -294,3 +296,38 @@ def test_a_tar_without_a_part(tmp_path):
     with tarfile.open(tmp_path / "weights", "w:") as archive:
         archive.addfile(tarfile.TarInfo("sys_info"))
     assert "not a whole torch file" in complaint(tmp_path / "weights", "tar")
+
+
+def test_many_views_of_one_storage_take_no_more_memory_than_it(tmp_path):
+    path = tmp_path / "views.pth"
+    path.write_bytes(many_views(keys=200, side=200))
+    tracemalloc.start()
+    try:
+        read = read_torch(path, "zip")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(read) == 200 and read["features.7.weight"].shape == (200, 200)
+    # Copied, they would be 200 times the storage.
+    assert peak < 10 * path.stat().st_size
+
+
+def test_parts_that_are_larger_than_the_file_or_sparse(tmp_path, monkeypatch):
+    path = write_torch_zip(tmp_path / "weights", {"a": numbers(8)})
+    members = [f"part {n}" for n in range(9)]
+    monkeypatch.setattr(
+        zipfile.ZipFile,
+        "infolist",
+        lambda self: [overlapping(self.filelist[0], name, path) for name in members],
+    )
+    assert "larger than the file" in complaint(path, "zip")
+    monkeypatch.undo()
+    path = write_torch_tar(tmp_path / "weights", {"a": numbers(2)})
+    monkeypatch.setattr(tarfile.TarInfo, "issparse", lambda self: True)
+    assert "sparse" in complaint(path, "tar")
+
+
+def overlapping(member, name, path):
+    other = zipfile.ZipInfo(name)
+    other.file_size, other.compress_type = path.stat().st_size // 2, member.compress_type
+    return other

@@ -33,12 +33,18 @@ def test_every_entry_can_be_fetched_and_told_from_others():
         for url in entry.file.urls:
             assert urlsplit(url).scheme == "https" and url.endswith(f"/{entry.file.name}")
         for file in (entry.file, *entry.others):
-            assert re.fullmatch(r"([0-9a-f]{8})?", file.sha256)
+            assert re.fullmatch(r"([0-9a-f]{8}|[0-9a-f]{64})?", file.sha256)
+            assert file.size <= entry.most_bytes < 1.1e6 * entry.megabytes + 2e6
             assert re.fullmatch(r"([0-9a-f]{32})?", file.md5)
             checksums += [value for value in (file.sha256, file.md5) if value]
         if not entry.repository:
             assert len(entry.file.urls) == 2 and entry.file.sha256 + entry.file.md5
     assert len(checksums) == len(set(checksums)) == 12
+    # What is pinned by all of its digits begins with those in the name of the file.
+    pinned = [entry.file for entry in PUBLISHED.values() if len(entry.file.sha256) == 64]
+    assert len(pinned) == 5
+    for file in pinned:
+        assert file.name.endswith(f"-{file.sha256[:8]}.pth") and file.size > 30e6
 
 
 def test_well_known_files_and_repositories_are_listed():

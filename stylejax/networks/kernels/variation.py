@@ -7,14 +7,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.types import Image, Scalar
+from stylejax.types import Image, OtherImage, Scalar
 
 Planes = Float[Array, "3 _ _"]
 
 
+def with_neighbors(image: Image) -> OtherImage:
+    """The picture; where it is one row or column, that twice: a mean over no neighbor is 0 / 0."""
+    for axis in (0, 1):
+        if image.shape[axis] == 1:
+            image = jnp.repeat(image, 2, axis)
+    return image
+
+
 def _planes(image: Image) -> Planes:
     # With the channels first a CPU's vector units have whole rows to work on, not three numbers.
-    return jnp.moveaxis(image, -1, 0)
+    return jnp.moveaxis(with_neighbors(image), -1, 0)
 
 
 @jax.custom_vjp
@@ -74,7 +82,7 @@ def fast_total_variation_power(image: Image, exponent: float | Scalar = 1.25) ->
 
 def fast_total_variation_power_sum(image: Image) -> Scalar:
     """Sum over pixels and channels of (vertical^2 + horizontal^2)^1.25, of values in [0, 255]."""
-    return image[1:, 1:].size * 255.0**2.5 * fast_total_variation_power(image)
+    return with_neighbors(image)[1:, 1:].size * 255.0**2.5 * fast_total_variation_power(image)
 
 
 def fast_total_variation_squared_sum(image: Image) -> Scalar:

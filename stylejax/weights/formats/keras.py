@@ -24,8 +24,9 @@ _ROOTS = {
     "layers": "Keras 3 weights",
     "_layer_checkpoint_dependencies": "tf.keras 2.13 weights",
 }
-_LARGEST_ARRAY = 2**28
-"""Numbers; VGG's largest has 103 million. More would only be a way to fill the memory."""
+_MOST_NUMBERS = 2**28
+"""VGG-19 has 144 million. More would only be a way to fill the memory: arrays may be compressed, or
+named again and again."""
 
 
 class KerasLayer(NamedTuple):
@@ -49,14 +50,30 @@ def check_hdf5() -> None:
         ) from error
 
 
-def _array(group: Any, name: str) -> np.ndarray:
+class _Arrays:
+    """Reads arrays, and no more numbers in all than a network has."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_NUMBERS
+
+    def read(self, group: Any, name: str) -> np.ndarray:
+        """The array of that name, out of this very file."""
+        dataset = _dataset(group, name)
+        self.left -= dataset.size
+        if self.left < 0:
+            raise InputError(
+                f"{name!r} has {dataset.size} numbers, with which there are more than any of these "
+                "networks has"
+            )
+        return dataset[()]
+
+
+def _dataset(group: Any, name: str) -> Any:
     dataset = group[name]
     # HDF5 can point to other files: none but this one is read.
     if dataset.file != group.file or dataset.external or dataset.is_virtual:
         raise InputError(f"{name!r} lies in another file: refused")
-    if dataset.size > _LARGEST_ARRAY:
-        raise InputError(f"{name!r} has {dataset.size} numbers: no layer of these networks has")
-    return dataset[()]
+    return dataset
 
 
 def _names(group: Any, attribute: str) -> list[str]:
@@ -68,8 +85,9 @@ def _names(group: Any, attribute: str) -> list[str]:
 
 def _legacy_layers(root: Any) -> Iterator[KerasLayer]:
     # The attributes, not the groups: a layer called conv1/conv lies in a group conv1 which is none.
+    stored = _Arrays()
     for name in _names(root, "layer_names"):
-        arrays = [_array(root[name], weight) for weight in _names(root[name], "weight_names")]
+        arrays = [stored.read(root[name], weight) for weight in _names(root[name], "weight_names")]
         if arrays:
             yield KerasLayer(name, arrays)
 
@@ -82,11 +100,12 @@ def _numbered(name: str) -> tuple[str, int]:
 
 
 def _present_layers(root: Any) -> Iterator[KerasLayer]:
+    arrays = _Arrays()
     for name in sorted(root, key=_numbered):
         stored = root[name].get("vars")
         if stored is not None and len(stored):
-            arrays = [_array(stored, number) for number in sorted(stored, key=int)]
-            yield KerasLayer(stored.attrs.get("name"), arrays)
+            given = [arrays.read(stored, number) for number in sorted(stored, key=int)]
+            yield KerasLayer(stored.attrs.get("name"), given)
 
 
 def _read(file: Path | io.BytesIO) -> tuple[str, list[KerasLayer]]:

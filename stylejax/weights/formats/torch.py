@@ -138,7 +138,11 @@ def _natural(value: Any) -> int:
 
 
 def _array(key: str, tensor: Any, storages: Mapping[str, np.ndarray]) -> np.ndarray:
-    """A tensor's numbers, once it is certain that they lie within its storage."""
+    """A tensor's numbers, once it is certain that they lie within its storage.
+
+    A view and no copy: many tensors of one storage take no more memory than it does, and what of
+    them is asked for is known to whoever knows the network.
+    """
     if not isinstance(tensor, _Tensor) or not isinstance(tensor.storage, _Storage):
         raise InputError(f"key {key!r} is no tensor: only a plain state dict of tensors is read")
     storage = tensor.storage
@@ -152,8 +156,7 @@ def _array(key: str, tensor: Any, storages: Mapping[str, np.ndarray]) -> np.ndar
     if _natural(tensor.offset) + steps >= data.size or math.prod(shape) > data.size:
         raise InputError(f"key {key!r} reaches past its storage: damaged, get the file again")
     in_bytes = tuple(step * data.itemsize for step in strides)
-    view = np.lib.stride_tricks.as_strided(data[tensor.offset :], shape, in_bytes, writeable=False)
-    return np.ascontiguousarray(view).reshape(shape)
+    return np.lib.stride_tricks.as_strided(data[tensor.offset :], shape, in_bytes, writeable=False)
 
 
 def _arrays(state: Any, storages: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -192,6 +195,10 @@ def _check_system(info: Any) -> None:
 def _read_zip(path: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as archive:
         members = {member.filename: member for member in archive.infolist()}
+        # Members may lie over each other: then they hold more than the file does.
+        stored = [each for each in members.values() if each.compress_type == zipfile.ZIP_STORED]
+        if sum(member.file_size for member in stored) > path.stat().st_size:
+            raise InputError("its parts are larger than the file: damaged, get the file again")
         (pickled,) = [name for name in members if name.split("/", 1)[-1] == "data.pkl"]
         # The folder in the archive is called as the file was when it was saved.
         prefix = pickled.removesuffix("data.pkl")
@@ -240,6 +247,9 @@ def _read_tar(path: Path) -> dict[str, np.ndarray]:
     with tarfile.open(path, "r:") as archive:
         parts = {}
         for name in ("sys_info", "storages", "tensors", "pickle"):
+            # A sparse member may be as long as its header says, whatever the file's length.
+            if archive.getmember(name).issparse():
+                raise InputError(f"{name} is sparse: not as torch writes it")
             member = archive.extractfile(name)
             assert member is not None
             parts[name] = io.BytesIO(member.read())

@@ -1,0 +1,45 @@
+"""How a command ends where Ctrl-C is pressed: what is kept, and what is said of it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from stylejax.cli.commands import Command, Sweep, Train, Transfer
+from stylejax.devices.hosts import as_first_process_says
+from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.observer import Interrupted
+from stylejax.runs.sweep import sweep_checkpoint_path
+
+
+def interruptible_stage(
+    stop: Callable[[], bool], show: Callable[[str], None] = lambda text: None
+) -> Callable[[str], None]:
+    """Show what is done next, unless Ctrl-C has been pressed: compiling takes long."""
+
+    def stage(text: str) -> None:
+        show(text)
+        if as_first_process_says(stop())[0]:
+            raise Interrupted
+
+    return stage
+
+
+def _checkpoint(command: Command | None) -> Path | None:
+    """Where a command keeps what it could go on from, if it does."""
+    match command:
+        case Transfer(output=output):
+            return checkpoint_path(output)
+        case Sweep(output=output):
+            return sweep_checkpoint_path(output)
+        case Train(action=action):
+            return action.checkpoint
+    return None
+
+
+def at_once(command: Command | None) -> str:
+    """What is said where Ctrl-C ends the program in the midst of its work."""
+    checkpoint = _checkpoint(command)
+    # Not guarded: what is wrong with the name has been said before.
+    if checkpoint is None or not os.path.exists(checkpoint):
+        return "interrupted at once"
+    return "interrupted at once; --resume goes on from the last checkpoint"
