@@ -13,7 +13,9 @@ from stylejax.cli.pass_commands import (
     TerminalOptions,
     Train,
     TrainStyle,
+    TrainUpscale,
     Universal,
+    Upscale,
 )
 from stylejax.fields import option, required
 from stylejax.images.samples import sample_picture
@@ -199,6 +201,7 @@ Command = (
     Transfer
     | Universal
     | Apply
+    | Upscale
     | Styles
     | Sweep
     | Demo
@@ -213,6 +216,7 @@ COMMANDS: dict[str, type[Command]] = {
     "transfer": Transfer,
     "universal": Universal,
     "apply": Apply,
+    "upscale": Upscale,
     "styles": Styles,
     "sweep": Sweep,
     "demo": Demo,
@@ -228,5 +232,5 @@ WEIGHTS_COMMANDS = {
     "convert": ConvertWeights,
     "verify": VerifyWeights,
 }
-TRAIN_COMMANDS = {"style": TrainStyle}
+TRAIN_COMMANDS = {"style": TrainStyle, "upscale": TrainUpscale}
 """The words of the command line, and what they stand for."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal
+from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal, Upscale
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions
 from stylejax.networks.layers import ARCHITECTURES
 from stylejax.options import LossOptions, NetworkName, Options, PictureOptions, SolverOptions
@@ -14,7 +14,9 @@ from stylejax.runs.metadata import (
     options_like,
     read_record,
     universal_like,
+    upscale_like,
 )
+from stylejax.superresolution.options import UpscaleOptions, UpscalePictureOptions
 from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions, as_lists
 from stylejax.transfer.presets import PRESETS, network_options, preset_options
 from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
@@ -43,7 +45,11 @@ def defaults_for(arguments: Sequence[str]) -> Defaults:
     them.
     """
     like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
-    one_pass = {"universal": _universal_defaults, "apply": _apply_defaults}
+    one_pass = {
+        "universal": _universal_defaults,
+        "apply": _apply_defaults,
+        "upscale": _upscale_defaults,
+    }
     if arguments and arguments[0] in one_pass:
         return {} if like is None else one_pass[arguments[0]](Path(like))
     weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
@@ -94,6 +100,17 @@ def _apply_defaults(like: Path) -> Defaults:
         Apply: {"photos": (Path(record["content"]["name"]),)},
         ApplyOptions: vars(settings.paint),
         ApplyPictureOptions: vars(settings.picture),
+    }
+
+
+def _upscale_defaults(like: Path) -> Defaults:
+    """Those of enlarging, likewise."""
+    record = read_record(like)
+    settings = upscale_like(like, record)
+    return {
+        Upscale: {"photos": (Path(record["content"]["name"]),)},
+        UpscaleOptions: vars(settings.upscale),
+        UpscalePictureOptions: vars(settings.picture),
     }
 
 

@@ -29,6 +29,7 @@ from stylejax.cli.commands import (
     Train,
     Transfer,
     Universal,
+    Upscale,
     VerifyWeights,
     WeightFiles,
 )
@@ -47,6 +48,7 @@ from stylejax.cli.one_pass import (
     run_apply_command,
     run_train,
     run_universal_command,
+    run_upscale_command,
     use_compile_cache,
 )
 from stylejax.cli.parse import parse_command
@@ -229,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Transfer: _transfer,
             Universal: run_universal_command,
             Apply: run_apply_command,
+            Upscale: run_upscale_command,
             Styles: list_styles,
             Train: run_train,
             Sweep: _sweep,

@@ -12,13 +12,23 @@ import platformdirs
 import psutil
 
 from stylejax.cli.display import complain, figure_display, print_table, print_text
-from stylejax.cli.pass_commands import Apply, Styles, Train, Universal
-from stylejax.cli.summaries import apply_json, apply_lines, universal_json, universal_lines
+from stylejax.cli.pass_commands import Apply, Styles, Train, Universal, Upscale
+from stylejax.cli.summaries import (
+    apply_json,
+    apply_lines,
+    universal_json,
+    universal_lines,
+    upscale_json,
+    upscale_lines,
+)
 from stylejax.runs.apply import run_apply
+from stylejax.runs.enlarger_request import EnlargerRequest
+from stylejax.runs.enlarger_training import train_enlarger
 from stylejax.runs.one_pass import Observer
 from stylejax.runs.painters import style_rows
 from stylejax.runs.style_training import train_styles
 from stylejax.runs.universal import run_universal
+from stylejax.runs.upscale import run_upscale
 
 INTERRUPTED = 130
 
@@ -42,7 +52,7 @@ def use_compile_cache() -> None:
 
 
 def _paint(
-    command: Universal | Apply,
+    command: Universal | Apply | Upscale,
     work: Callable[..., SummaryOf],
     lines: Callable[[SummaryOf], Iterable[str]],
     one_line: Callable[[SummaryOf], str],
@@ -77,6 +87,11 @@ def run_apply_command(command: Apply) -> int:
     return _paint(command, run_apply, apply_lines, apply_json)
 
 
+def run_upscale_command(command: Upscale) -> int:
+    """Enlarging pictures; returns the exit code."""
+    return _paint(command, run_upscale, upscale_lines, upscale_json)
+
+
 def list_styles(command: Styles) -> int:
     """Print the learned styles; returns the exit code."""
     header = ("name", "painting", "painter", "year", "license")
@@ -92,7 +107,11 @@ def run_train(command: Train) -> int:
     # The deadline counts from the start of the program.
     running = time.time() - psutil.Process().create_time()
     tell = (lambda line: None) if run.quiet else complain
-    ending = train_styles(request, time.monotonic() - running, tell)
+    started = time.monotonic() - running
+    if isinstance(request, EnlargerRequest):
+        ending = train_enlarger(request, started, tell)
+    else:
+        ending = train_styles(request, started, tell)
     if run.json:
         print_text(json.dumps(ending.report))
     elif not run.quiet:

@@ -7,6 +7,7 @@ from stylejax.runs.apply import ApplySummary
 from stylejax.runs.sweep import SweepSummary
 from stylejax.runs.transfer import Summary
 from stylejax.runs.universal import UniversalSummary
+from stylejax.runs.upscale import UpscaleSummary
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -43,7 +44,7 @@ def summary_json(summary: Summary) -> str:
     )
 
 
-def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
+def _pictures(summary: UniversalSummary | ApplySummary | UpscaleSummary) -> Iterator[str]:
     yield f"{summary.output}"
     if summary.output.is_dir():
         failed = f", {len(summary.failed)} failed" if summary.failed else ""
@@ -51,7 +52,9 @@ def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
     yield f"  seconds  {summary.seconds:.1f}"
 
 
-def _pictures_json(summary: UniversalSummary | ApplySummary, **made_with: str) -> str:
+def _pictures_json(
+    summary: UniversalSummary | ApplySummary | UpscaleSummary, **made_with: str
+) -> str:
     return json.dumps(
         {
             "output": str(summary.output),
@@ -76,6 +79,19 @@ def apply_lines(summary: ApplySummary) -> Iterator[str]:
 def apply_json(summary: ApplySummary) -> str:
     """How a run of painting in learned styles ended, for a program: one line."""
     return _pictures_json(summary, network=summary.styles.path.name)
+
+
+def upscale_lines(summary: UpscaleSummary) -> Iterator[str]:
+    """How a run of enlarging ended, for a reader."""
+    yield from _pictures(summary)
+    yield f"  factor   {summary.network.enlarger.factor}"
+    yield f"  network  {summary.network.name} (sha256 {summary.network.sha256[:12]})"
+    yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
+
+
+def upscale_json(summary: UpscaleSummary) -> str:
+    """How a run of enlarging ended, for a program: one line."""
+    return _pictures_json(summary, network=summary.network.name)
 
 
 def universal_lines(summary: UniversalSummary) -> Iterator[str]:

@@ -23,7 +23,7 @@ from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import resize
 from stylejax.options import normalized_shares
-from stylejax.runs.apply_request import ApplyRequest, check_apply_request, list_pictures
+from stylejax.runs.apply_request import ApplyRequest, check_apply_request
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.painters import ChosenStyles, choose_styles
@@ -183,7 +183,7 @@ def run_apply(
     """
     began = time.monotonic()
     check_apply_request(request)
-    jobs = list_pictures(request)
+    jobs = request.jobs
     painter = StylePainter(request)
     with jax.default_device(painter.device):
         painted = paint_all(jobs, painter.paint, observer, is_single=request.is_single)

@@ -22,6 +22,8 @@ from stylejax.options import (
     flatten_options,
     options_from_flat,
 )
+from stylejax.superresolution.options import UpscaleSettings
+from stylejax.superresolution.options import settings_from_flat as upscale_settings_from_flat
 from stylejax.sweep.combinations import OptionsOf
 from stylejax.universal.decoder_weights import Decoders
 from stylejax.universal.options import UniversalSettings, settings_from_flat
@@ -29,7 +31,7 @@ from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
 Record = dict[str, Any]
-TRANSFER, UNIVERSAL, APPLY = "transfer", "universal", "apply"
+TRANSFER, UNIVERSAL, APPLY, UPSCALE = "transfer", "universal", "apply", "upscale"
 """The methods that a record knows."""
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy", "pillow")
@@ -138,6 +140,24 @@ def make_apply_record(
     }
 
 
+def make_upscale_record(
+    options: Mapping[str, OptionValue],
+    content: Mapping[str, str],
+    enlarger: Mapping[str, str],
+    device_kind: str,
+) -> Record:
+    """The record of an enlarged picture; `enlarger` is its network's weight file."""
+    return {
+        "stylejax": VERSION,
+        "method": UPSCALE,
+        "content": dict(content),
+        "enlarger": dict(enlarger),
+        "options": dict(options),
+        "versions": _versions(),
+        "device": device_kind,
+    }
+
+
 def method_of(settings: Record) -> str:
     """By which method a picture was made: `transfer` where its record does not say."""
     return settings.get("method", TRANSFER)
@@ -195,6 +215,15 @@ def apply_like(path: Path, settings: Record) -> ApplySettings:
         InputError: it was made by another method, or the options are of another version.
     """
     return _repeated(path, settings, APPLY, apply_settings_from_flat)
+
+
+def upscale_like(path: Path, settings: Record) -> UpscaleSettings:
+    """The options that a picture was enlarged with.
+
+    Raises:
+        InputError: it was made by another method, or the options are of another version.
+    """
+    return _repeated(path, settings, UPSCALE, upscale_settings_from_flat)
 
 
 def _repeated(

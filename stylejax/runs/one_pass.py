@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import psutil
+
 from stylejax.devices.memory import Device, available_memory, total_memory
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyPictureOptions
-from stylejax.images.write import write_picture
+from stylejax.images.write import WRITE_FORMATS, write_picture
 from stylejax.runs.metadata import Record
+from stylejax.superresolution.options import UpscalePictureOptions
 from stylejax.types import Alpha, Pixels
 from stylejax.universal.options import UniversalPictureOptions
 
@@ -19,6 +22,10 @@ Photo = TypeVar("Photo", bound=Path | None)
 
 _SHARE_OF_MEMORY = 0.6
 _STRIP_ROWS = 256
+_BYTES_TO_WRITE = 60
+"""Of the host's memory for each pixel of a result that has to be held whole and written."""
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""In pixels, of the formats that have such a limit."""
 
 
 class Painted(NamedTuple):
@@ -56,6 +63,27 @@ def rows_that_fit(
     return rows
 
 
+def check_result_fits(path: Path, output: Path, height: int, width: int) -> None:
+    """Refuse a picture whose result, of so many pixels, no memory or its format cannot hold.
+
+    Raises:
+        InputError: names the picture, what it takes, and what there is.
+    """
+    name = WRITE_FORMATS[output.suffix.lower()]
+    longest = _LONGEST_SIDE.get(name, max(height, width))
+    if max(height, width) > longest:
+        raise InputError(
+            f"{path}: becomes {width} x {height} pixels, {name} has {longest} at most along a "
+            "side; write .png or .tiff"
+        )
+    needed, free = height * width * _BYTES_TO_WRITE, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"{path}: becomes {width} x {height} pixels, which need {needed / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; crop it, or give a smaller --factor"
+        )
+
+
 def paint_all(
     jobs: Sequence[tuple[Photo, Path]],
     paint: Callable[[Photo, Path], None],
@@ -85,7 +113,7 @@ def write_with_record(
     output: Path,
     image: Pixels,
     alpha: Alpha | None,
-    options: UniversalPictureOptions | ApplyPictureOptions,
+    options: UniversalPictureOptions | ApplyPictureOptions | UpscalePictureOptions,
     record: Record,
 ) -> None:
     """Write a picture with the record of how it was made.

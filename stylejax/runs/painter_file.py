@@ -6,25 +6,26 @@ that it was trained with; a checkpoint has all of the training's state, to the l
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
-from safetensors import SafetensorError, safe_open
 
 from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
-from stylejax.images.files import replace_file
-from stylejax.weights.write import tensor_bytes
+from stylejax.runs.tensor_file import (
+    TensorFile,
+    filled_tree,
+    flat_tensors,
+    read_tensor_file,
+    write_tensor_file,
+    write_weight_file,
+)
 
 WEIGHTS, CHECKPOINT = "stylejax painter", "stylejax painter in training"
-VERSION = 1
 
 
 class PainterFile(NamedTuple):
@@ -37,68 +38,16 @@ class PainterFile(NamedTuple):
     sha256: str
 
 
-def _flat(tree: PyTree) -> dict[str, np.ndarray]:
-    return {name: np.asarray(leaf) for name, leaf in _named_leaves(tree).items()}
-
-
-def _filled(path: Path, template: PyTree, tensors: Mapping[str, np.ndarray]) -> PyTree:
-    """The template with a file's numbers.
-
-    Raises:
-        InputError: names or shapes differ.
-    """
-    wanted = _named_leaves(template)
-    if wanted.keys() != tensors.keys():
-        odd = sorted(wanted.keys() ^ tensors.keys())[0]
-        raise InputError(f"{path}: tensor {odd!r} is missing or unknown; get the file again")
-    leaves = []
-    for name, leaf in wanted.items():
-        if tensors[name].shape != leaf.shape:
-            raise InputError(
-                f"{path}: tensor {name!r} has shape {tensors[name].shape}, not "
-                f"{leaf.shape}; get the file again"
-            )
-        if not np.isfinite(tensors[name]).all():
-            raise InputError(f"{path}: tensor {name!r} is not finite; get the file again")
-        leaves.append(jnp.asarray(tensors[name], leaf.dtype))
-    return jax.tree.unflatten(jax.tree.structure(template), leaves)
-
-
-def _named_leaves(tree: PyTree) -> dict[str, Any]:
-    """A tree's leaves by the names of the branches that lead to them."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
-    return {name(path): leaf for path, leaf in leaves}
-
-
-def _write(path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]):
-    metadata = {"what": what, "version": str(VERSION), "record": json.dumps(record)}
-    replace_file(path, tensor_bytes(tensors, metadata))
-
-
-def _read(path: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+def _read(path: Path) -> TensorFile:
     """What a file is, its tensors and its record."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a weight file of a painting network")
+    file = read_tensor_file(path, (WEIGHTS, CHECKPOINT), "a painting network")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a whole safetensors file ({reason}); get it again") from None
-    if metadata.get("what") not in (WEIGHTS, CHECKPOINT):
-        raise InputError(f"{path}: no weight file of a painting network; name one of those")
-    try:
-        version, record = int(metadata["version"]), json.loads(metadata["record"])
-        whole = version > VERSION or (record["styles"] and record["width"] > 0)
-    except (KeyError, TypeError, ValueError):
-        version, record, whole = 0, {}, False
+        whole = bool(file.record["styles"]) and file.record["width"] > 0
+    except (KeyError, TypeError):
+        whole = False
     if not whole:
         raise InputError(f"{path}: its record is damaged; get the file again")
-    if version > VERSION:
-        raise InputError(f"{path}: made by a later version of stylejax; update stylejax")
-    return metadata["what"], tensors, record
+    return file
 
 
 def _painter(record: Mapping[str, Any]) -> Painter:
@@ -115,11 +64,7 @@ def write_painter(path: Path, parameters: Parameters, record: Mapping[str, Any])
     Raises:
         InputError: a number does not fit into float16, or the file cannot be written.
     """
-    tensors = {name: leaf.astype(np.float16) for name, leaf in _flat(parameters).items()}
-    broken = [name for name, leaf in tensors.items() if not np.isfinite(leaf).all()]
-    if broken:
-        raise InputError(f"{path}: {broken[0]} is not finite in float16; train at a lower rate")
-    _write(path, WEIGHTS, tensors, record)
+    write_weight_file(path, WEIGHTS, parameters, record)
 
 
 def read_painter(path: Path) -> PainterFile:
@@ -132,7 +77,7 @@ def read_painter(path: Path) -> PainterFile:
     if what != WEIGHTS:
         raise InputError(f"{path}: a checkpoint of a training; name the weight file beside it")
     painter = _painter(record)
-    parameters = _filled(path, _parameter_shapes(painter), tensors)
+    parameters = filled_tree(path, _parameter_shapes(painter), tensors)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return PainterFile(painter, parameters, tuple(record["styles"]), record, digest)
 
@@ -143,7 +88,7 @@ def write_checkpoint(path: Path, state: TrainingState, record: Mapping[str, Any]
     Raises:
         InputError: the file cannot be written.
     """
-    _write(path, CHECKPOINT, _flat(state), record)
+    write_tensor_file(path, CHECKPOINT, flat_tensors(state), record)
 
 
 def read_state(path: Path, painter: Painter) -> tuple[TrainingState, dict[str, Any]]:
@@ -163,7 +108,7 @@ def read_state(path: Path, painter: Painter) -> tuple[TrainingState, dict[str, A
         )
     key = jax.random.key(0)
     if what == WEIGHTS:
-        parameters = _filled(path, _parameter_shapes(painter), tensors)
+        parameters = filled_tree(path, _parameter_shapes(painter), tensors)
         return initial_state(painter, key, parameters), record
     template = jax.eval_shape(lambda key: initial_state(painter, key), key)
-    return _filled(path, template, tensors), record
+    return filled_tree(path, template, tensors), record

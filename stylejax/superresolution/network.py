@@ -1,158 +1,75 @@
-"""The network that enlarges a picture 4 or 8 times, on its way from exact to sharp.
-
-What comes out is bicubic interpolation plus what a body of residual blocks adds, all of whose maps
-have the small picture's size: its last convolution makes each position's factor x factor pixels at
-once (Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
-Convolutional Neural Network, 2016, arXiv 1609.05158). It has no normalization, which would shift
-colors (Lim et al., Enhanced Deep Residual Networks for Single Image Super-Resolution, 2017, arXiv
-1707.02921), and so each pixel depends on those near it alone.
-
-How sharp the result is to be is an input: `sharpness` scales and shifts the maps inside each block
-and adds a second kernel to the last. At 0 all of that is off.
+"""The networks that enlarge a picture: one function for whichever body.
 
 A picture is height x width x 3 in [0, 1]. It is reflected into a frame as wide as the network
 looks, so that nothing is made up at its border.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from stylejax.feedforward.geometry import reflected
-from stylejax.superresolution.reduction import keys_kernel
+from stylejax.superresolution.form import Enlarger
+from stylejax.superresolution.johnson import enlarge_batch, init_johnson
+from stylejax.superresolution.residual import (
+    cubic_interior,
+    init_residual,
+    residual_details,
+    unfolded_pixels,
+)
 from stylejax.types import Image, Scalar
 
-Map = Float[Array, "height width channels"]
-Parameters = Mapping[str, Array | Mapping[str, Array]]
-
-FAINTEST = 0.1
-"""Deviation of a block's second kernel at first, over that which keeps a map's size."""
-_TAPS = 5
-"""Samples that all phases of the cubic kernel lie on."""
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
+Parameters = PyTree
+Crops = Float[Array, "batch small small 3"]
 
 
-class Enlarger(NamedTuple):
-    """The network's form.
-
-    Attributes:
-        factor: how many times larger the result is.
-        channels: of the maps.
-        blocks: how many residual blocks there are.
-    """
-
-    factor: int = 4
-    channels: int = 32
-    blocks: int = 6
-
-    @property
-    def frame(self) -> int:
-        """How many pixels of the small picture around its own a pixel depends on."""
-        return 2 * self.blocks + 2
+def init_parameters(enlarger: Enlarger, key: PRNGKeyArray) -> Parameters:
+    """Parameters to begin training with."""
+    return (init_residual if enlarger.body == "residual" else init_johnson)(enlarger, key)
 
 
-def _kernel(key: PRNGKeyArray, inputs: int, outputs: int, gain: float = 1.0) -> Array:
-    deviation = gain * np.sqrt(2.0 / (9 * inputs))
-    return deviation * jax.random.normal(key, (3, 3, inputs, outputs))
-
-
-def init_parameters(enlarger: Enlarger, key: PRNGKeyArray) -> dict[str, Array | dict[str, Array]]:
-    """Parameters to begin training with: those of bicubic interpolation."""
-    channels = enlarger.channels
-    zeros = lambda: jnp.zeros(channels)
-    head, *keys = jax.random.split(key, 1 + 2 * enlarger.blocks)
-    parameters: dict[str, Array | dict[str, Array]] = {
-        "head": {"kernel": _kernel(head, 3, channels), "bias": zeros()},
-        "tail": {
-            "kernel": jnp.zeros((3, 3, 2 * channels, 3 * enlarger.factor**2)),
-            "bias": jnp.zeros(3 * enlarger.factor**2),
-        },
-    }
-    for number in range(enlarger.blocks):
-        first, second = keys[2 * number : 2 * number + 2]
-        parameters[f"block{number + 1}"] = {
-            "kernel_a": _kernel(first, channels, channels),
-            "bias_a": zeros(),
-            "kernel_b": _kernel(second, channels, channels, FAINTEST),
-            "bias_b": zeros(),
-            "sharp_scale": zeros(),
-            "sharp_shift": zeros(),
-        }
-    return parameters
-
-
-def _convolution(x: Map, kernel: Array) -> Map:
-    """A convolution that pads with zeros: on a processor XLA is far slower at one that does not."""
-    return lax.conv_general_dilated(x[None], kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT)[0]
-
-
-def residual_details(
-    enlarger: Enlarger, parameters: Parameters, picture: Image, sharpness: Scalar | float
-) -> Map:
-    """What the body adds to bicubic interpolation, its pixels still side by side as channels.
-
-    Around the picture it sees zeros: what it says of the outer `frame` pixels depends on them.
-    """
-    head, tail = parameters["head"], parameters["tail"]
-    x = _convolution(picture - 0.5, head["kernel"]) + head["bias"]
-    for number in range(1, enlarger.blocks + 1):
-        block = parameters[f"block{number}"]
-        inner = _convolution(x, block["kernel_a"]) + block["bias_a"]
-        scale, shift = 1.0 + sharpness * block["sharp_scale"], sharpness * block["sharp_shift"]
-        inner = jax.nn.relu(scale * inner + shift)
-        x = x + _convolution(inner, block["kernel_b"]) + block["bias_b"]
-    both = jnp.concatenate([x, sharpness * x], axis=-1)
-    return _convolution(both, tail["kernel"]) + tail["bias"]
-
-
-def unfolded_pixels(x: Map, factor: int) -> Image:
-    """The picture whose factor x factor pixels are the channels of one position."""
-    height, width = x.shape[:2]
-    pixels = x.reshape(height, width, factor, factor, 3).transpose(0, 2, 1, 3, 4)
-    return pixels.reshape(factor * height, factor * width, 3)
-
-
-def _cubic_phases(factor: int) -> np.ndarray:
-    """Weights of the samples around a position for each of its `factor` results."""
-    centers = (np.arange(factor) + 0.5) / factor - 0.5
-    taps = np.arange(_TAPS) - _TAPS // 2
-    return keys_kernel(taps[:, None] - centers).astype(np.float32)
-
-
-def cubic_enlargement(x: Image, factor: int) -> Image:
-    """Bicubic interpolation of the pixels that have two neighbors on each side."""
-    phases = jnp.asarray(_cubic_phases(factor))
-    for axis in range(2):
-        length = x.shape[axis] - _TAPS + 1
-        near = [lax.slice_in_dim(x, tap, tap + length, axis=axis) for tap in range(_TAPS)]
-        each = jnp.tensordot(jnp.stack(near), phases, axes=(0, 0))
-        each = jnp.moveaxis(each, -1, axis + 1)
-        x = each.reshape(*x.shape[:axis], factor * length, *x.shape[axis + 1 :])
-    return x
+def _without_frame(
+    enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar | float, frame: int
+) -> Image:
+    """What the residual body makes of a framed picture, without the frame."""
+    details = residual_details(enlarger, parameters, framed, sharpness)
+    details = unfolded_pixels(details[frame:-frame, frame:-frame], enlarger.factor)
+    return cubic_interior(framed, enlarger.factor, frame) + details
 
 
 def enlarge_framed(
-    enlarger: Enlarger,
-    parameters: Parameters,
-    framed: Image,
-    sharpness: Scalar | float,
-    frame: int | None = None,
+    enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar | float
 ) -> Image:
-    """Enlarge a picture without its frame, which is only looked at.
+    """Enlarge a picture without its frame of `enlarger.frame` pixels, which is only looked at."""
+    if enlarger.body == "residual":
+        return _without_frame(enlarger, parameters, framed, sharpness, enlarger.frame)
+    batch = jnp.asarray(framed)[None]
+    whole, _ = enlarge_batch(enlarger, parameters, batch, training=False)
+    edge = enlarger.factor * enlarger.frame
+    return whole[0, edge:-edge, edge:-edge]
 
-    `frame` is how wide that is, `enlarger.frame` unless given. With less the result is cheaper, and
-    near the border not that of a larger picture.
+
+def enlarge_crops(
+    enlarger: Enlarger, parameters: Parameters, crops: Crops, sharpness: Scalar, margin: int
+) -> tuple[Float[Array, "batch large large 3"], Parameters]:
+    """Enlarge crops to train with, of which `margin` pixels at each border are only looked at.
+
+    That is less than the network looks, and beyond it there are zeros: near the border the result
+    is not that of a larger picture.
+
+    Returns:
+        The crops without the margin, and the parameters as normalization leaves them: of Johnson's
+        body with the moments of this batch.
     """
-    frame = enlarger.frame if frame is None else frame
-    details = residual_details(enlarger, parameters, framed, sharpness)
-    details = unfolded_pixels(details[frame:-frame, frame:-frame], enlarger.factor)
-    rest = frame - _TAPS // 2
-    return cubic_enlargement(framed[rest:-rest, rest:-rest], enlarger.factor) + details
+    if enlarger.body == "residual":
+
+        def one(crop: Float[Array, "small small 3"]) -> Array:
+            return jnp.asarray(_without_frame(enlarger, parameters, crop, sharpness, margin))
+
+        return jax.vmap(one)(crops), parameters
+    large, moments = enlarge_batch(enlarger, parameters, crops, training=True)
+    edge = enlarger.factor * margin
+    return large[:, edge:-edge, edge:-edge], {**parameters, "moments": moments}
 
 
 def enlarge(
@@ -164,7 +81,8 @@ def enlarge(
         enlarger: the network's form.
         parameters: its numbers, of `init_parameters` or of a weight file.
         picture: height x width x 3 in [0, 1], of any size from one pixel up.
-        sharpness: from 0, the smallest error of pixels, to 1, that of features.
+        sharpness: from 0, the smallest error of pixels, to 1, that of features; of Johnson's body
+            without effect.
 
     Returns:
         The enlarged picture, which may leave [0, 1] a little as interpolation does.

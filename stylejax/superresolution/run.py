@@ -8,10 +8,12 @@ result, and what comes out does not depend on the tiles but for the order of add
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stylejax.feedforward.geometry import reflected
-from stylejax.superresolution.network import Enlarger, Parameters, enlarge_framed
+from stylejax.superresolution.form import Enlarger
+from stylejax.superresolution.network import Parameters, enlarge_framed
 from stylejax.types import Image, OtherPixels, Pixels, Scalar
 
 SMALL_TILE, LARGE_TILE = 128, 256
@@ -24,9 +26,7 @@ def tile_side(height: int, width: int, asked: int = 0) -> int:
 
 
 @partial(jax.jit, static_argnums=0)
-def _program(
-    enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar
-) -> Image:
+def _program(enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar) -> Image:
     return enlarge_framed(enlarger, parameters, framed, sharpness)
 
 
@@ -54,9 +54,9 @@ def enlarge_picture(
     result = np.empty((factor * height, factor * width, 3), np.float32)
     strength = np.float32(sharpness)
     for top in range(0, height, side):
-        rows = np.asarray(reflected(np.arange(top - frame, top + side + frame), height))
+        rows = np.asarray(reflected(jnp.arange(top - frame, top + side + frame), height))
         for left in range(0, width, side):
-            columns = np.asarray(reflected(np.arange(left - frame, left + side + frame), width))
+            columns = np.asarray(reflected(jnp.arange(left - frame, left + side + frame), width))
             framed = np.ascontiguousarray(picture[rows][:, columns])
             made = np.asarray(_program(enlarger, parameters, framed, strength))
             place = result[factor * top :, factor * left :][: factor * side, : factor * side]

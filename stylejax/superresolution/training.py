@@ -7,6 +7,7 @@ pixels at 0, and on the way to 1 the squared error of an encoder's feature maps 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,8 @@ from stylejax.feedforward.crops import Tiles
 from stylejax.feedforward.training import TrainingState, advanced, gradient_length
 from stylejax.losses.weights import Number
 from stylejax.networks.features import FeatureExtractor
-from stylejax.superresolution.network import Enlarger, Parameters, enlarge_framed
+from stylejax.superresolution.form import Enlarger
+from stylejax.superresolution.network import Parameters, enlarge_crops
 from stylejax.superresolution.reduction import REDUCTIONS, reduction_matrix
 from stylejax.types import Image, Scalar, Variables
 
@@ -29,7 +31,7 @@ and the network sees zeros there that it never meets in use."""
 ROUNDEST = 1e-3
 """Errors of pixels below this count as squares (Charbonnier et al., 1994), above as they are."""
 WHOLE = 0.8
-"""Of the crops that are enlarged with any sharpness the other share has all of it, 1."""
+"""Of the steps at any sharpness so many are below 1, all others at 1."""
 
 
 class Judges(NamedTuple):
@@ -45,16 +47,25 @@ class Judges(NamedTuple):
     kept_pixels: Number
 
 
-class Losses(NamedTuple):
-    """Of each crop: its loss, its sharpness, and the errors of pixels and of features."""
+class Errors(NamedTuple):
+    """Of enlarged crops: what they are judged by, and the errors of pixels and of features."""
 
-    loss: Float[Array, " batch"]
-    sharpness: Float[Array, " batch"]
-    pixels: Float[Array, " batch"]
-    features: Float[Array, " batch"]
+    loss: Float[Array, "*batch"]
+    pixels: Float[Array, "*batch"]
+    features: Float[Array, "*batch"]
 
 
-Step = Callable[[TrainingState, Judges, Tiles, PRNGKeyArray, Number], tuple[TrainingState, Losses]]
+class StepReport(NamedTuple):
+    """What a step saw: its sharpness, the errors of its crops, and the gradient's length."""
+
+    sharpness: Scalar
+    errors: Errors
+    length: Scalar
+
+
+Step = Callable[
+    [TrainingState, Judges, Tiles, PRNGKeyArray, Number], tuple[TrainingState, StepReport]
+]
 """One step: from the state, what judges, all photographs, the run's key and Adam's rate on."""
 
 
@@ -94,9 +105,7 @@ def pixel_error(image: Image, target: Image) -> Scalar:
     return jnp.mean(jnp.sqrt(squares + ROUNDEST**2) - ROUNDEST)
 
 
-def feature_error(
-    extract: FeatureExtractor, judges: Judges, image: Image, target: Image
-) -> Scalar:
+def feature_error(extract: FeatureExtractor, judges: Judges, image: Image, target: Image) -> Scalar:
     """The squared error of feature maps in units of what is typical, added up over layers."""
     wanted = jax.lax.stop_gradient(extract(judges.variables, target))
     seen = extract(judges.variables, image)
@@ -127,32 +136,48 @@ def training_step(
     """
     judged = enlarger.factor * MARGIN
 
-    def losses(
-        parameters: Parameters, judges: Judges, crops: Array, reduced: Array, sharpness: Array
-    ) -> tuple[Scalar, Losses]:
-        def each(small: Image, target: Image, sharpness: Scalar) -> Losses:
-            image = enlarge_framed(enlarger, parameters, small, sharpness, MARGIN)
-            pixels = pixel_error(image, target)
-            if exact:
-                return Losses(pixels, sharpness, pixels, jnp.zeros(()))
-            features = feature_error(extract, judges, image, target)
-            weight = 1.0 - sharpness * (1.0 - judges.kept_pixels)
-            loss = weight * pixels + sharpness * judges.feature_weight * features
-            return Losses(loss, sharpness, pixels, features)
+    def judge(judges: Judges, sharpness: Scalar, image: Image, target: Image) -> Errors:
+        pixels = pixel_error(image, target)
+        if exact:
+            return Errors(pixels, pixels, jnp.zeros(()))
+        features = feature_error(extract, judges, image, target)
+        weight = 1.0 - sharpness * (1.0 - judges.kept_pixels)
+        loss = weight * pixels + sharpness * judges.feature_weight * features
+        return Errors(loss, pixels, features)
 
-        all_losses = jax.vmap(each)(reduced, crops[:, judged:-judged, judged:-judged], sharpness)
-        return jnp.mean(all_losses.loss), all_losses
+    def mean_loss(
+        parameters: Parameters, judges: Judges, crops: Array, reduced: Array, sharpness: Scalar
+    ) -> tuple[Scalar, tuple[Errors, Parameters]]:
+        images, normalized = enlarge_crops(enlarger, parameters, reduced, sharpness, MARGIN)
+        targets = crops[:, judged:-judged, judged:-judged]
+        errors = jax.vmap(partial(judge, judges, sharpness))(images, targets)
+        return jnp.mean(errors.loss), (errors, normalized)
 
     def step(
         state: TrainingState, judges: Judges, tiles: Tiles, key: PRNGKeyArray, rate: Number
-    ) -> tuple[TrainingState, Losses]:
+    ) -> tuple[TrainingState, StepReport]:
         cut, way, sharp = jax.random.split(jax.random.fold_in(key, state.steps), 3)
         crops = exact_crops(cut, tiles, batch, enlarger.factor * small)
         reduced = reduced_crops(way, crops, enlarger.factor)
-        drawn = jnp.minimum(1.0, jax.random.uniform(sharp, (batch,)) / WHOLE)
-        sharpness = jnp.zeros(batch) if exact else drawn
-        gradient = jax.grad(losses, has_aux=True)
-        slope, seen = gradient(state.parameters, judges, crops, reduced, sharpness)
-        return advanced(state, slope, gradient_length(slope), seen.loss, rate), seen
+        # One for all crops of a step: the kernels depend on it.
+        drawn = jnp.minimum(1.0, jax.random.uniform(sharp) / WHOLE)
+        sharpness = jnp.zeros(()) if exact else drawn
+        gradient = jax.grad(mean_loss, has_aux=True)
+        slope, (errors, seen) = gradient(state.parameters, judges, crops, reduced, sharpness)
+        length = gradient_length(slope)
+        moved = advanced(state, slope, length, errors.loss, rate)
+        return _with_moments(moved, seen), StepReport(sharpness, errors, length)
 
     return step
+
+
+def _with_moments(state: TrainingState, seen: Parameters) -> TrainingState:
+    """The state with the moments of its last batch, where the network has any and they are finite.
+
+    They are averaged with the parameters at the next step.
+    """
+    if "moments" not in seen:
+        return state
+    finite = lambda new, old: jnp.where(jnp.all(jnp.isfinite(new)), new, old)
+    moments = jax.tree.map(finite, seen["moments"], state.parameters["moments"])
+    return state._replace(parameters={**state.parameters, "moments": moments})
