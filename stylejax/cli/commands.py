@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stylejax.cli.pass_commands import (
     Apply,
+    Export,
     Styles,
     TerminalOptions,
     Train,
@@ -158,15 +159,20 @@ class FetchWeights:
 
 @dataclass(frozen=True)
 class ConvertWeights:
-    """Turn a published weight file (safetensors, torch, Keras) into one that --weights takes.
+    """Turn a published weight file into one that --weights takes, or --style where it is a style.
+
+    Encoders come as safetensors, of torch or of Keras; styles from pytorch/examples (.pth),
+    Johnson's fast-neural-style (.t7) and lengstrom's fast-style-transfer (a folder of variables
+    with its manifest.json). Nothing in a file is ever run.
 
     Examples:
         stylejax weights convert vgg19-dcbb9e9d.pth -o vgg19.safetensors
-        stylejax weights convert densenet121_weights.h5 -o densenet121.safetensors
+        stylejax weights convert candy.pth -o candy.safetensors
     """
 
     file: Path = required(
-        "The file as published: .safetensors, .pth, .h5, .weights.h5 or .keras, known by content."
+        "The file as published, known by its content: .safetensors, .pth, .h5, .weights.h5, .keras "
+        "or .t7, or a folder of variables."
     )
     output: Path = required("The .safetensors file to write.")
 
@@ -207,6 +213,7 @@ Command = (
     | Demo
     | Reconstruct
     | Train
+    | Export
     | Layers
     | Show
     | WeightFiles
@@ -222,6 +229,7 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "reconstruct": Reconstruct,
     "train": Train,
+    "export": Export,
     "layers": Layers,
     "show": Show,
     "weights": WeightFiles,

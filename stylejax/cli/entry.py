@@ -18,6 +18,7 @@ from stylejax.cli.commands import (
     Apply,
     ConvertWeights,
     Demo,
+    Export,
     FetchWeights,
     Layers,
     ListWeights,
@@ -46,6 +47,7 @@ from stylejax.cli.one_pass import (
     INTERRUPTED,
     list_styles,
     run_apply_command,
+    run_export,
     run_train,
     run_universal_command,
     run_upscale_command,
@@ -57,13 +59,13 @@ from stylejax.devices.hosts import is_first_process, join_processes
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.apply_sweep import run_apply_sweep
+from stylejax.runs.foreign_file import convert_any, describe_any
 from stylejax.runs.metadata import read_record
 from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.sweep import SweepObserver, run_sweep
 from stylejax.runs.transfer import Observer, run_transfer
 from stylejax.runs.universal_sweep import run_universal_sweep
-from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
 
@@ -208,10 +210,9 @@ def _weights(command: WeightFiles) -> int:
             there = "is here already" if fetched.already_here else "fetched"
             print_text(f"{name} {there}: {fetched.path}")
         case ConvertWeights(file, output):
-            made = convert_weights(file, output)
-            print_text(f"{output}: {made.network}, from {made.form}")
+            print_text(f"{output}: {convert_any(file, output)}")
         case VerifyWeights(file):
-            print_text("\n".join(describe_weights(find_weights(file) or file)))
+            print_text("\n".join(describe_any(find_weights(file) or file)))
     return 0
 
 
@@ -234,6 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Upscale: run_upscale_command,
             Styles: list_styles,
             Train: run_train,
+            Export: run_export,
             Sweep: _sweep,
             Demo: _transfer,
             Reconstruct: _reconstruct,

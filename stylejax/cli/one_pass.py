@@ -12,7 +12,7 @@ import platformdirs
 import psutil
 
 from stylejax.cli.display import complain, figure_display, print_table, print_text
-from stylejax.cli.pass_commands import Apply, Styles, Train, Universal, Upscale
+from stylejax.cli.pass_commands import Apply, Export, Styles, Train, Universal, Upscale
 from stylejax.cli.summaries import (
     apply_json,
     apply_lines,
@@ -24,6 +24,7 @@ from stylejax.cli.summaries import (
 from stylejax.runs.apply import run_apply
 from stylejax.runs.enlarger_request import EnlargerRequest
 from stylejax.runs.enlarger_training import train_enlarger
+from stylejax.runs.export import export_style
 from stylejax.runs.one_pass import Observer
 from stylejax.runs.painters import style_rows
 from stylejax.runs.style_training import train_styles
@@ -96,6 +97,13 @@ def list_styles(command: Styles) -> int:
     """Print the learned styles; returns the exit code."""
     header = ("name", "painting", "painter", "year", "license")
     print_table([header, *style_rows(command.file)])
+    return 0
+
+
+def run_export(command: Export) -> int:
+    """Writing a learned style as a program; returns the exit code."""
+    size = export_style(command)
+    print_text(f"{command.output}: {size:,} bytes, for {', '.join(command.platforms)}")
     return 0
 
 

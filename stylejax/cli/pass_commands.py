@@ -9,6 +9,7 @@ from pathlib import Path
 from stylejax.fields import option, positional
 from stylejax.runs.apply_request import ApplyRequest
 from stylejax.runs.enlarger_request import EnlargerRequest
+from stylejax.runs.export import ExportRequest
 from stylejax.runs.style_request import StyleRequest
 from stylejax.runs.universal_request import UniversalRequest
 from stylejax.runs.upscale import UpscaleRequest
@@ -114,6 +115,19 @@ class Styles:
     file: Path | None = positional(
         None, "Weight file that `stylejax train style` wrote; the bundled one unless given."
     )
+
+
+@dataclass(frozen=True)
+class Export(ExportRequest):
+    """Write a learned style as a StableHLO program, for pictures of any size.
+
+    Any program with JAX runs it, without stylejax: `jax.export.deserialize(bytes).call(picture)`,
+    where a picture is height x width x 3, float32 in [0, 1].
+
+    Examples:
+        stylejax export starry-night -o style.stablehlo
+        stylejax export candy.safetensors -o candy.stablehlo --platforms cpu
+    """
 
 
 @dataclass(frozen=True)

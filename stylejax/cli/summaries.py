@@ -69,16 +69,15 @@ def _pictures_json(
 
 def apply_lines(summary: ApplySummary) -> Iterator[str]:
     """How a run of painting in learned styles ended, for a reader."""
-    names = [summary.styles.file.names[row - 1] for row in summary.styles.rows]
     yield from _pictures(summary)
-    yield f"  styles   {', '.join(names)}"
-    yield f"  network  {summary.styles.path.name} (sha256 {summary.styles.file.sha256[:12]})"
+    yield f"  styles   {', '.join(summary.styles)}"
+    yield f"  network  {summary.network} (sha256 {summary.sha256[:12]})"
     yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
 
 
 def apply_json(summary: ApplySummary) -> str:
     """How a run of painting in learned styles ended, for a program: one line."""
-    return _pictures_json(summary, network=summary.styles.path.name)
+    return _pictures_json(summary, network=summary.network)
 
 
 def upscale_lines(summary: UpscaleSummary) -> Iterator[str]:

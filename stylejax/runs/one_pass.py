@@ -10,8 +10,12 @@ import psutil
 from stylejax.devices.memory import Device, available_memory, total_memory
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyPictureOptions
+from stylejax.images.color import colors_after, match_colors
+from stylejax.images.read import Picture, PictureFile, decode_picture, scaled_size
+from stylejax.images.scaling import resize
 from stylejax.images.write import WRITE_FORMATS, write_picture
 from stylejax.runs.metadata import Record
+from stylejax.sizes import PreserveColor
 from stylejax.superresolution.options import UpscalePictureOptions
 from stylejax.types import Alpha, Pixels
 from stylejax.universal.options import UniversalPictureOptions
@@ -82,6 +86,27 @@ def check_result_fits(path: Path, output: Path, height: int, width: int) -> None
             f"{path}: becomes {width} x {height} pixels, which need {needed / 1e9:.1f} GB, "
             f"{free / 1e9:.1f} GB are free; crop it, or give a smaller --factor"
         )
+
+
+def read_sized(file: PictureFile, size: int) -> Picture:
+    """Decode a photograph with its longest side as asked; 0 for its own size.
+
+    Raises:
+        InputError: it cannot be used, or gets too small.
+    """
+    picture = decode_picture(file)
+    if not size:
+        return picture
+    shape = scaled_size(file, size)
+    alpha = None if picture.alpha is None else resize(picture.alpha, *shape)
+    return Picture(resize(picture.pixels, *shape), alpha)
+
+
+def recolored(preserve: PreserveColor, image: Pixels, pixels: Pixels) -> Pixels:
+    """A painted picture with as much of the photograph's colors as is to be preserved."""
+    if preserve == "match":
+        image = match_colors(image, pixels)
+    return colors_after(preserve, image, pixels)
 
 
 def paint_all(
