@@ -14,7 +14,7 @@ A picture is height x width x 3 in [0, 1]; the networks know colors in 0 to 255.
   `by`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -24,10 +24,9 @@ from jaxtyping import Array, Float
 
 from stylejax.feedforward.convolutions import doubled
 from stylejax.types import Image
-from stylejax.weights.foreign import ForeignStyle, Step
+from stylejax.weights.foreign import ForeignStyle, Step, Tensors
 
 Map = Float[Array, "_ _ _"]
-Tensors = Mapping[str, Array]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 

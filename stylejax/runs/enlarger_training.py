@@ -32,6 +32,7 @@ from stylejax.runs.training_loop import (
     Clock,
     Ending,
     Tell,
+    Until,
     all_skipped,
     run_training,
 )
@@ -124,7 +125,8 @@ class _EnlargerTraining:
         self.programs, of_encoder = prepare_programs(request, photographs, self.state)
         self.fixed = _decisive(request) | of_encoder | {"stylejax": VERSION}
         tell(f"compiled, {self.seconds():.0f} s")
-        self.clock = Clock(request, started, begin)
+        until = Until(request.steps, request.stop_after, request.deadline)
+        self.clock = Clock(until, started, begin)
         self.history: list[dict[str, Any]] = []
         self.reports: list[StepReport] = []
         self.validation_seconds = 0.0

@@ -21,13 +21,13 @@ from stylejax.weights.convert import convert_weights, describe_weights, recogniz
 from stylejax.weights.foreign import (
     ForeignStyle,
     is_pytorch_style,
-    johnson_style,
     lengstrom_style,
     pytorch_style,
 )
 from stylejax.weights.formats.torch import read_torch
 from stylejax.weights.formats.torch7 import is_torch7, read_torch7
 from stylejax.weights.formats.variables import manifest_of, read_variables
+from stylejax.weights.johnson import johnson_style
 
 WHAT = "stylejax foreign style"
 _TRIED = 64

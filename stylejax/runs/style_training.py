@@ -33,6 +33,7 @@ from stylejax.runs.training_loop import (
     Clock,
     Ending,
     Tell,
+    Until,
     all_skipped,
     run_training,
 )
@@ -68,7 +69,8 @@ class _Training:
                 begin = 0.0
         self.programs = prepare_programs(request, self.material, self.painter, self.state)
         tell(f"compiled, {self.seconds():.0f} s")
-        self.clock = Clock(request, started, begin)
+        until = Until(request.steps, request.stop_after, request.deadline)
+        self.clock = Clock(until, started, begin)
         self.history: list[dict[str, Any]] = []
         self.reports: list[StepReport] = []
         self.validation_seconds = 0.0

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,23 +32,18 @@ class Ending(NamedTuple):
     diverged: bool
 
 
-class Until(Protocol):
-    """How long to train: of requests."""
+class Until(NamedTuple):
+    """How long to train.
 
-    @property
-    def steps(self) -> int:
-        """All steps, by which the schedule goes; 0 where the time says."""
-        ...
+    Attributes:
+        steps: all of them, by which the schedule goes; 0 where the time says.
+        stop_after: steps after which to stop early; 0 for none.
+        deadline: minutes from the program's start to its end; 0 for none.
+    """
 
-    @property
-    def stop_after(self) -> int:
-        """Steps after which to stop early; 0 for none."""
-        ...
-
-    @property
-    def deadline(self) -> float:
-        """Minutes from the program's start to its end; 0 for none."""
-        ...
+    steps: int
+    stop_after: int
+    deadline: float
 
 
 class Clock:
@@ -76,6 +71,7 @@ class Clock:
         return late or steps >= self.last or self.at(steps, kept) >= 1.0
 
 
+@runtime_checkable
 class Training(Protocol):
     """What the loop asks of a training; `validation_seconds` is how long a validation takes."""
 

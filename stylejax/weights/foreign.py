@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Array
 
 from stylejax.errors import InputError
-from stylejax.weights.formats.torch7 import TorchObject
 
 Step = Mapping[str, Any]
+Tensors = Mapping[str, Array | np.ndarray]
 
-VGG_MEAN = (123.68, 116.779, 103.939)
-"""Of red, green and blue in 0 to 255, that Johnson's program takes away and adds again."""
 _BLOCKS = 5
-_MOST_STEPS = 1_000
 
 
 class ForeignStyle(NamedTuple):
@@ -39,23 +37,26 @@ class ForeignStyle(NamedTuple):
     input_mean: tuple[float, ...]
     output_mean: tuple[float, ...]
     steps: list[Step]
-    tensors: dict[str, np.ndarray]
+    tensors: Tensors
 
 
-def _convolution(name: str, stride: int = 1, padding: Any = 0) -> Step:
+def convolution_step(name: str, stride: int = 1, padding: Any = 0) -> Step:
+    """A convolution, with so many zeros around the map, or TensorFlow's `same`."""
     return {"kind": "convolution", "name": name, "stride": stride, "padding": padding}
 
 
-def _norm(name: str, epsilon: float) -> Step:
+def norm_step(name: str, epsilon: float) -> Step:
+    """A normalization, then scale and shift."""
     return {"kind": "norm", "name": name, "epsilon": epsilon}
 
 
-_RELU: Step = {"kind": "relu"}
-_DOUBLE: Step = {"kind": "double"}
+RELU: Step = {"kind": "relu"}
+DOUBLE: Step = {"kind": "double"}
 
 
-def _reflected(pixels: int) -> Step:
-    return {"kind": "pad", "mode": "reflect", "pixels": [pixels] * 4}
+def pad_step(pixels: list[int], mode: str = "reflect") -> Step:
+    """Padding above, below, left and right."""
+    return {"kind": "pad", "mode": mode, "pixels": pixels}
 
 
 # pytorch/examples, and the program of abhiskk that it came from.
@@ -94,22 +95,22 @@ def pytorch_style(state: Mapping[str, np.ndarray]) -> ForeignStyle:
     def convolution(name: str, window: int = 3, stride: int = 1) -> list[Step]:
         tensors[f"{name}.kernel"] = take(f"{name}.conv2d.weight").transpose(2, 3, 1, 0)
         tensors[f"{name}.bias"] = take(f"{name}.conv2d.bias")
-        return [_reflected(window // 2), _convolution(name, stride)]
+        return [pad_step([window // 2] * 4), convolution_step(name, stride)]
 
     def norm(name: str) -> Step:
         for own, entry in zip(("scale", "shift"), entries, strict=True):
             tensors[f"{name}.{own}"] = take(f"{name}.{entry}").reshape(-1)
-        return _norm(name, epsilon)
+        return norm_step(name, epsilon)
 
-    steps: list[Step] = [*convolution("conv1", 9), norm("in1"), _RELU]
+    steps: list[Step] = [*convolution("conv1", 9), norm("in1"), RELU]
     for number in (2, 3):
-        steps += [*convolution(f"conv{number}", stride=2), norm(f"in{number}"), _RELU]
+        steps += [*convolution(f"conv{number}", stride=2), norm(f"in{number}"), RELU]
     for block in (f"res{number}" for number in range(1, _BLOCKS + 1)):
-        inner = [*convolution(f"{block}.conv1"), norm(f"{block}.in1"), _RELU]
+        inner = [*convolution(f"{block}.conv1"), norm(f"{block}.in1"), RELU]
         inner += [*convolution(f"{block}.conv2"), norm(f"{block}.in2")]
         steps.append({"kind": "residual", "steps": inner, "cut": 0})
     for number in (1, 2):
-        steps += [_DOUBLE, *convolution(f"deconv{number}"), norm(f"in{number + 3}"), _RELU]
+        steps += [DOUBLE, *convolution(f"deconv{number}"), norm(f"in{number + 3}"), RELU]
     steps += convolution("deconv3", 9)
     if given:
         raise InputError(f"tensor {min(given)!r} is none of a style's: get the file again")
@@ -141,7 +142,7 @@ def lengstrom_style(variables: Mapping[str, np.ndarray]) -> ForeignStyle:
 
     def layer(number: int, stride: int = 1) -> list[Step]:
         name, kernel = f"conv{number + 1}", variable(3 * number)
-        step = _convolution(name, stride, "same")
+        step = convolution_step(name, stride, "same")
         if number in (13, 14):
             # Transposed: TensorFlow has the outputs before the inputs, and runs it backward.
             kernel = np.flip(kernel, (0, 1)).transpose(0, 1, 3, 2)
@@ -149,155 +150,16 @@ def lengstrom_style(variables: Mapping[str, np.ndarray]) -> ForeignStyle:
         tensors[f"{name}.kernel"] = kernel
         tensors[f"{name}.shift"] = variable(3 * number + 1).reshape(-1)
         tensors[f"{name}.scale"] = variable(3 * number + 2).reshape(-1)
-        return [step, _norm(name, _LENGSTROM_EPSILON)]
+        return [step, norm_step(name, _LENGSTROM_EPSILON)]
 
     steps: list[Step] = []
     for number in range(3):
-        steps += [*layer(number, 2 if number else 1), _RELU]
+        steps += [*layer(number, 2 if number else 1), RELU]
     for first in range(3, 3 + 2 * _BLOCKS, 2):
-        inner = [*layer(first), _RELU, *layer(first + 1)]
+        inner = [*layer(first), RELU, *layer(first + 1)]
         steps.append({"kind": "residual", "steps": inner, "cut": 0})
     for number in (13, 14):
-        steps += [*layer(number), _RELU]
+        steps += [*layer(number), RELU]
     steps += [*layer(15), {"kind": "tanh", "scale": _LENGSTROM_REACH}]
     gray, none = (_GRAY,) * 3, (0.0,) * 3
     return ForeignStyle("lengstrom/fast-style-transfer", "rgb", none, gray, steps, tensors)
-
-
-# jcjohnson/fast-neural-style.
-
-
-class _Modules:
-    """Turns modules of Torch 7's nn into steps, and gathers their tensors."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[str, np.ndarray] = {}
-        self.count = 0
-
-    def named(self, kind: str, **tensors: Any) -> str:
-        name = f"{kind}{len({key.split('.')[0] for key in self.tensors}) + 1}"
-        for entry, value in tensors.items():
-            if not isinstance(value, np.ndarray):
-                raise InputError(f"a {kind} has no {entry}: get the file again")
-            self.tensors[f"{name}.{entry}"] = value
-        return name
-
-    def steps(self, module: Any) -> list[Step]:
-        self.count += 1
-        # Modules may be named more than once, even inside themselves.
-        if self.count > _MOST_STEPS or not isinstance(module, TorchObject):
-            raise InputError("its model is no list of nn's modules: not a style of this program")
-        kind = module.name.rpartition(".")[2]
-        make = getattr(self, f"_{kind}", None)
-        if make is None:
-            raise InputError(f"its model has a {module.name}, which styles have not: not read")
-        return make(module.fields)
-
-    def parts(self, fields: Mapping[Any, Any]) -> list[Any]:
-        modules = fields.get("modules")
-        if not isinstance(modules, dict):
-            raise InputError("a container has no modules: get the file again")
-        return [modules[key] for key in sorted(modules)]
-
-    def _Sequential(self, fields: Mapping[Any, Any]) -> list[Step]:
-        parts = self.parts(fields)
-        names = [getattr(part, "name", "") for part in parts]
-        if names == ["nn.ConcatTable", "nn.CAddTable"]:
-            return [self.residual(parts[0].fields)]
-        return [step for part in parts for step in self.steps(part)]
-
-    def residual(self, fields: Mapping[Any, Any]) -> Step:
-        parts = self.parts(fields)
-        names = [getattr(part, "name", "") for part in parts]
-        beside = [n for n, name in enumerate(names) if name in ("nn.ShaveImage", "nn.Identity")]
-        if len(parts) != 2 or len(beside) != 1:
-            raise InputError("a residual block is none of this program's: not read")
-        inner = self.steps(parts[1 - beside[0]])
-        cut = int(parts[beside[0]].fields.get("size", 0))
-        return {"kind": "residual", "steps": inner, "cut": cut}
-
-    def _SpatialConvolution(self, fields: Mapping[Any, Any]) -> list[Step]:
-        outputs, inputs, height, width = self.sizes(fields, "nOutputPlane", "nInputPlane")
-        kernel = fields["weight"].reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
-        name = self.named("convolution", kernel=kernel, bias=fields["bias"])
-        padding = [int(fields.get(key, 0)) for key in ("padH", "padW")]
-        stride = [int(fields.get(key, 1)) for key in ("dH", "dW")]
-        if padding[0] != padding[1] or stride[0] != stride[1]:
-            raise InputError("a convolution is not the same along both axes: not read")
-        return [_convolution(name, stride[0], padding[0])]
-
-    def _SpatialFullConvolution(self, fields: Mapping[Any, Any]) -> list[Step]:
-        inputs, outputs, height, width = self.sizes(fields, "nInputPlane", "nOutputPlane")
-        kernel = fields["weight"].reshape(inputs, outputs, height, width)
-        kernel = np.flip(kernel, (2, 3)).transpose(2, 3, 0, 1)
-        name = self.named("transposed", kernel=kernel, bias=fields["bias"])
-        if {int(fields.get(key, 0)) for key in ("dH", "dW")} != {2}:
-            raise InputError("a transposed convolution does not double: not read")
-        before = height - 1 - int(fields.get("padH", 0))
-        after = before + int(fields.get("adjH", 0))
-        return [{"kind": "transposed", "name": name, "padding": [before, after]}]
-
-    def sizes(self, fields: Mapping[Any, Any], first: str, second: str) -> tuple[int, ...]:
-        return tuple(int(fields[key]) for key in (first, second, "kH", "kW"))
-
-    def _InstanceNormalization(self, fields: Mapping[Any, Any]) -> list[Step]:
-        name = self.named("norm", scale=fields["weight"], shift=fields["bias"])
-        return [_norm(name, float(fields["eps"]))]
-
-    def _SpatialBatchNormalization(self, fields: Mapping[Any, Any]) -> list[Step]:
-        entries = {"scale": "weight", "shift": "bias"}
-        entries |= {"mean": "running_mean", "variance": "running_var"}
-        name = self.named("norm", **{own: fields.get(key) for own, key in entries.items()})
-        return [_norm(name, float(fields["eps"]))]
-
-    def _padding(self, fields: Mapping[Any, Any], mode: str) -> list[Step]:
-        pixels = [int(fields[key]) for key in ("pad_t", "pad_b", "pad_l", "pad_r")]
-        return [{"kind": "pad", "mode": mode, "pixels": pixels}]
-
-    def _SpatialReflectionPadding(self, fields: Mapping[Any, Any]) -> list[Step]:
-        return self._padding(fields, "reflect")
-
-    def _SpatialReplicationPadding(self, fields: Mapping[Any, Any]) -> list[Step]:
-        return self._padding(fields, "edge")
-
-    def _SpatialUpSamplingNearest(self, fields: Mapping[Any, Any]) -> list[Step]:
-        if int(fields["scale_factor"]) != 2:
-            raise InputError("an enlargement does not double: not read")
-        return [_DOUBLE]
-
-    def _ReLU(self, fields: Mapping[Any, Any]) -> list[Step]:
-        return [_RELU]
-
-    def _Tanh(self, fields: Mapping[Any, Any]) -> list[Step]:
-        return [{"kind": "tanh", "scale": 1.0}]
-
-    def _MulConstant(self, fields: Mapping[Any, Any]) -> list[Step]:
-        return [{"kind": "scale", "by": float(fields["constant_scalar"])}]
-
-    def _TotalVariation(self, fields: Mapping[Any, Any]) -> list[Step]:
-        # It is there for its gradient alone.
-        return []
-
-    _Identity = _TotalVariation
-
-
-def johnson_style(saved: Any) -> ForeignStyle:
-    """The style of a checkpoint of Johnson's program, as `read_torch7` gives it.
-
-    Raises:
-        InputError: it is no such checkpoint, or has a module or preprocessing that styles have not.
-    """
-    model = saved.get("model") if isinstance(saved, dict) else None
-    if model is None:
-        raise InputError("a Torch 7 file, but without a model: not a style of fast-neural-style")
-    options = saved.get("opt")
-    preprocessing = options.get("preprocessing", "vgg") if isinstance(options, dict) else "vgg"
-    if preprocessing != "vgg":
-        raise InputError(f"its preprocessing is {preprocessing!r}: only `vgg` is read")
-    modules = _Modules()
-    try:
-        steps = modules.steps(model)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(f"its model is damaged ({error!r}): get the file again") from error
-    program = "jcjohnson/fast-neural-style"
-    return ForeignStyle(program, "bgr", VGG_MEAN, VGG_MEAN, steps, modules.tensors)
