@@ -3,6 +3,7 @@
 from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stylejax.runs.enlarger_file import write_enlarger
@@ -17,7 +18,7 @@ def make_parameters(enlarger=SMALL, seed=1):
     leaves, form = jax.tree.flatten(begin)
     random = np.random.default_rng(seed)
     noise = lambda leaf: 0.02 * random.normal(size=leaf.shape).astype(np.float32)
-    return jax.tree.unflatten(form, [np.asarray(leaf) + noise(leaf) for leaf in leaves])
+    return jax.tree.unflatten(form, [jnp.asarray(leaf + noise(leaf)) for leaf in leaves])
 
 
 def write_small_enlarger(path, enlarger=SMALL):

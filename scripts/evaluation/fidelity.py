@@ -1,7 +1,7 @@
 """How near an enlarged picture is to the one that was made small: PSNR and SSIM of luminance.
 
-As the tables of super-resolution have them: luminance is Y of ITU-R BT.601 in 16 to 235, rounded, of
-gray pictures too; as many pixels as the factor are cut off at each border by who calls this.
+As the tables of super-resolution have them: luminance is Y of ITU-R BT.601 in 16 to 235, rounded.
+Whoever calls this cuts off as many pixels at each border as the factor.
 """
 
 import numpy as np

@@ -4,9 +4,8 @@ Both are as `tensor_file` has them. Their records say the network's form, and ho
 """
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import jax
 from jaxtyping import PyTree
@@ -14,6 +13,7 @@ from jaxtyping import PyTree
 from stylejax.errors import InputError
 from stylejax.feedforward.training import TrainingState, state_from
 from stylejax.runs.tensor_file import (
+    Record,
     TensorFile,
     filled_tree,
     flat_tensors,
@@ -36,7 +36,7 @@ class EnlargerFile(NamedTuple):
 
     enlarger: Enlarger
     parameters: Parameters
-    record: Mapping[str, Any]
+    record: Record
     name: str
     sha256: str
 
@@ -46,7 +46,7 @@ def bundled_enlarger(factor: int) -> Path:
     return bundled_folder() / f"upscale-x{factor}.safetensors"
 
 
-def form_record(enlarger: Enlarger) -> dict[str, Any]:
+def form_record(enlarger: Enlarger) -> Record:
     """What a record says of a network's form."""
     return enlarger._asdict()
 
@@ -70,9 +70,7 @@ def parameter_shapes(enlarger: Enlarger) -> PyTree:
     return jax.eval_shape(lambda key: init_parameters(enlarger, key), jax.random.key(0))
 
 
-def write_enlarger(
-    path: Path, enlarger: Enlarger, parameters: Parameters, record: Mapping[str, Any]
-) -> None:
+def write_enlarger(path: Path, enlarger: Enlarger, parameters: Parameters, record: Record) -> None:
     """Write a weight file, its numbers as float16.
 
     Raises:
@@ -96,7 +94,7 @@ def read_enlarger(path: Path) -> EnlargerFile:
 
 
 def write_enlarger_checkpoint(
-    path: Path, enlarger: Enlarger, state: TrainingState, record: Mapping[str, Any]
+    path: Path, enlarger: Enlarger, state: TrainingState, record: Record
 ) -> None:
     """Write all of a training's state.
 
@@ -107,7 +105,7 @@ def write_enlarger_checkpoint(
     write_tensor_file(path, CHECKPOINT, tensors, {**record, **form_record(enlarger)})
 
 
-def read_enlarger_state(path: Path, enlarger: Enlarger) -> tuple[TrainingState, dict[str, Any]]:
+def read_enlarger_state(path: Path, enlarger: Enlarger) -> tuple[TrainingState, Record]:
     """The state to go on from, and the record, of a checkpoint or of a weight file.
 
     A checkpoint's is the state that was written. A weight file's has its averaged parameters and a

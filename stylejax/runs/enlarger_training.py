@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from stylejax.devices.memory import find_devices
 from stylejax.errors import InputError
-from stylejax.feedforward.training import pace_at, state_from
+from stylejax.feedforward.training import TrainingState, pace_at, state_from
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
@@ -27,6 +26,7 @@ from stylejax.runs.enlarger_file import (
 )
 from stylejax.runs.enlarger_request import USUAL_STEPS, EnlargerRequest
 from stylejax.runs.photographs import Photographs, read_photographs, read_squares
+from stylejax.runs.tensor_file import Record
 from stylejax.runs.training_loop import (
     STEPS_BETWEEN_LOOKS,
     Clock,
@@ -69,8 +69,8 @@ class Programs(NamedTuple):
 
 
 def prepare_programs(
-    request: EnlargerRequest, photographs: Photographs, state: Any
-) -> tuple[Programs, dict[str, Any]]:
+    request: EnlargerRequest, photographs: Photographs, state: TrainingState
+) -> tuple[Programs, Record]:
     """Read the encoder and compile the steps; returns what the record says of it, too.
 
     Raises:
@@ -127,7 +127,7 @@ class _EnlargerTraining:
         tell(f"compiled, {self.seconds():.0f} s")
         until = Until(request.steps, request.stop_after, request.deadline)
         self.clock = Clock(until, started, begin)
-        self.history: list[dict[str, Any]] = []
+        self.history: list[Record] = []
         self.reports: list[StepReport] = []
         self.validation_seconds = 0.0
 
@@ -140,7 +140,7 @@ class _EnlargerTraining:
         """Since the program started."""
         return time.monotonic() - self.started
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Record:
         """What the files say of the training."""
         progress = self.clock.at(self.done, self.validation_seconds)
         return self.fixed | {"steps": self.done + self.earlier, "progress": progress}
@@ -221,13 +221,13 @@ def _psnr(pictures: list[Pixels], originals: list[Pixels]) -> float:
     return float(np.mean(-10.0 * np.log10(errors)))
 
 
-def _decisive(request: EnlargerRequest) -> dict[str, Any]:
+def _decisive(request: EnlargerRequest) -> Record:
     """The options without which a checkpoint does not go on."""
     names = ("size", "batch", "exact_share", "sharp_every", "feature_weight", "kept_pixels")
     return {name: getattr(request, name) for name in names} | form_record(request.enlarger)
 
 
-def _check_same(request: EnlargerRequest, before: Mapping[str, Any], is_checkpoint: bool) -> None:
+def _check_same(request: EnlargerRequest, before: Record, is_checkpoint: bool) -> None:
     """Refuse to go on from a checkpoint with other options.
 
     Raises:

@@ -6,9 +6,8 @@ that it was trained with; a checkpoint has all of the training's state, to the l
 """
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jaxtyping import PyTree
@@ -17,6 +16,7 @@ from stylejax.errors import InputError
 from stylejax.feedforward.network import Painter, Parameters, init_parameters
 from stylejax.feedforward.training import TrainingState, initial_state
 from stylejax.runs.tensor_file import (
+    Record,
     TensorFile,
     filled_tree,
     flat_tensors,
@@ -34,7 +34,7 @@ class PainterFile(NamedTuple):
     painter: Painter
     parameters: Parameters
     names: tuple[str, ...]
-    record: Mapping[str, Any]
+    record: Record
     sha256: str
 
 
@@ -50,7 +50,7 @@ def _read(path: Path) -> TensorFile:
     return file
 
 
-def _painter(record: Mapping[str, Any]) -> Painter:
+def _painter(record: Record) -> Painter:
     return Painter(len(record["styles"]), record["width"])
 
 
@@ -58,7 +58,7 @@ def _parameter_shapes(painter: Painter) -> PyTree:
     return jax.eval_shape(lambda key: init_parameters(painter, key), jax.random.key(0))
 
 
-def write_painter(path: Path, parameters: Parameters, record: Mapping[str, Any]) -> None:
+def write_painter(path: Path, parameters: Parameters, record: Record) -> None:
     """Write a weight file; the record needs `styles` (names) and `width`.
 
     Raises:
@@ -82,7 +82,7 @@ def read_painter(path: Path) -> PainterFile:
     return PainterFile(painter, parameters, tuple(record["styles"]), record, digest)
 
 
-def write_checkpoint(path: Path, state: TrainingState, record: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, state: TrainingState, record: Record) -> None:
     """Write all of a training's state.
 
     Raises:
@@ -91,7 +91,7 @@ def write_checkpoint(path: Path, state: TrainingState, record: Mapping[str, Any]
     write_tensor_file(path, CHECKPOINT, flat_tensors(state), record)
 
 
-def read_state(path: Path, painter: Painter) -> tuple[TrainingState, dict[str, Any]]:
+def read_state(path: Path, painter: Painter) -> tuple[TrainingState, Record]:
     """The state to go on from, and the record, of a checkpoint or of a weight file.
 
     A checkpoint's is the state that was written; a weight file's has its averaged parameters and a

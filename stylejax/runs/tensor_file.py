@@ -21,13 +21,16 @@ from stylejax.weights.write import tensor_bytes
 
 VERSION = 1
 
+Record = dict[str, Any]
+"""What a file says of its network, as JSON has it."""
+
 
 class TensorFile(NamedTuple):
     """What a file is, its tensors, and its record."""
 
     what: str
     tensors: dict[str, np.ndarray]
-    record: dict[str, Any]
+    record: Record
 
 
 def _named_leaves(tree: PyTree) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def filled_tree(path: Path, template: PyTree, tensors: Mapping[str, np.ndarray])
 
 
 def write_tensor_file(
-    path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]
+    path: Path, what: str, tensors: Mapping[str, np.ndarray], record: Record
 ) -> None:
     """Write a file, whole or not at all.
 
@@ -77,7 +80,7 @@ def write_tensor_file(
     replace_file(path, tensor_bytes(tensors, metadata))
 
 
-def write_weight_file(path: Path, what: str, parameters: PyTree, record: Mapping[str, Any]) -> None:
+def write_weight_file(path: Path, what: str, parameters: PyTree, record: Record) -> None:
     """Write a network's parameters as float16.
 
     Raises:

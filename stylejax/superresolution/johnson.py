@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from stylejax.superresolution.form import JOHNSON_BLOCKS, Enlarger
 
-Batch = Float[Array, "batch height width channels"]
+Batch = Float[Array, "_ _ _ _"]
 
 _EPSILON = 1e-5
 _REACH = 150.0 / 255.0

@@ -17,7 +17,7 @@ from stylejax.superresolution.residual import (
     residual_details,
     unfolded_pixels,
 )
-from stylejax.types import Image, Scalar
+from stylejax.types import OtherImage, Scalar
 
 Parameters = PyTree
 Crops = Float[Array, "batch small small 3"]
@@ -29,8 +29,12 @@ def init_parameters(enlarger: Enlarger, key: PRNGKeyArray) -> Parameters:
 
 
 def _without_frame(
-    enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar | float, frame: int
-) -> Image:
+    enlarger: Enlarger,
+    parameters: Parameters,
+    framed: OtherImage,
+    sharpness: Scalar | float,
+    frame: int,
+) -> OtherImage:
     """What the residual body makes of a framed picture, without the frame."""
     details = residual_details(enlarger, parameters, framed, sharpness)
     details = unfolded_pixels(details[frame:-frame, frame:-frame], enlarger.factor)
@@ -38,8 +42,8 @@ def _without_frame(
 
 
 def enlarge_framed(
-    enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar | float
-) -> Image:
+    enlarger: Enlarger, parameters: Parameters, framed: OtherImage, sharpness: Scalar | float
+) -> OtherImage:
     """Enlarge a picture without its frame of `enlarger.frame` pixels, which is only looked at."""
     if enlarger.body == "residual":
         return _without_frame(enlarger, parameters, framed, sharpness, enlarger.frame)
@@ -73,8 +77,8 @@ def enlarge_crops(
 
 
 def enlarge(
-    enlarger: Enlarger, parameters: Parameters, picture: Image, sharpness: Scalar | float
-) -> Image:
+    enlarger: Enlarger, parameters: Parameters, picture: OtherImage, sharpness: Scalar | float
+) -> OtherImage:
     """Enlarge a picture; a pure function that can be compiled, differentiated and mapped.
 
     Args:

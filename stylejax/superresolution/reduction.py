@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from stylejax.types import Pixels
+from stylejax.types import OtherPixels
 
 Reduction = Literal["antialiased", "blurred"]
 REDUCTIONS: tuple[Reduction, ...] = ("antialiased", "blurred")
@@ -53,7 +53,8 @@ def _sampled(
     """The matrix that weighs an axis of `length` samples by a kernel around each center."""
     first = np.floor(centers - reach).astype(int)
     index = first[:, None] + np.arange(int(np.ceil(2 * reach)) + 2)
-    weights = kernel(index - centers[:, None])
+    distance = index - centers[:, None]
+    weights = np.where(np.abs(distance) <= reach, kernel(distance), 0.0)
     weights /= weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((len(centers), length))
     np.add.at(matrix, (np.arange(len(centers))[:, None], _mirrored(index, length)), weights)
@@ -82,13 +83,13 @@ def enlargement_matrix(length: int, factor: int) -> Matrix:
     return _sampled(centers, length, keys_kernel, _SUPPORT)
 
 
-def _along_both(pixels: Pixels, make: Callable[[int], Matrix]) -> Pixels:
+def _along_both(pixels: OtherPixels, make: Callable[[int], Matrix]) -> OtherPixels:
     rows, columns = map(make, pixels.shape[:2])
     result = np.einsum("ai,bj,ijc->abc", rows, columns, pixels.astype(float), optimize=True)
     return result.astype(np.float32)
 
 
-def reduced(pixels: Pixels, factor: int, reduction: Reduction) -> Pixels:
+def reduced(pixels: OtherPixels, factor: int, reduction: Reduction) -> OtherPixels:
     """A picture `factor` times smaller, as a file of 8 bits would hold it.
 
     Args:
@@ -100,6 +101,6 @@ def reduced(pixels: Pixels, factor: int, reduction: Reduction) -> Pixels:
     return np.rint(255.0 * np.clip(small, 0.0, 1.0)).astype(np.float32) / 255.0
 
 
-def bicubic(pixels: Pixels, factor: int) -> Pixels:
+def bicubic(pixels: OtherPixels, factor: int) -> OtherPixels:
     """A picture `factor` times larger: what all methods are compared with."""
     return np.clip(_along_both(pixels, lambda length: enlargement_matrix(length, factor)), 0.0, 1.0)

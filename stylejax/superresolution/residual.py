@@ -13,20 +13,18 @@ and adds a second kernel to the last convolution's. At 0 all of that is off.
 A picture is height x width x 3 in [0, 1].
 """
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from stylejax.superresolution.form import Enlarger
 from stylejax.superresolution.reduction import keys_kernel
-from stylejax.types import Image, Scalar
+from stylejax.types import OtherImage, Scalar
 
-Map = Float[Array, "height width channels"]
-Parameters = Mapping[str, Array | Mapping[str, Array]]
+Map = Float[Array, "_ _ _"]
+Parameters = PyTree
 
 FAINTEST = 0.1
 """Deviation of a block's second kernel at first, over that which keeps a map's size."""
@@ -72,7 +70,7 @@ def _convolution(x: Map, kernel: Array) -> Map:
 
 
 def residual_details(
-    enlarger: Enlarger, parameters: Parameters, picture: Image, sharpness: Scalar | float
+    enlarger: Enlarger, parameters: Parameters, picture: OtherImage, sharpness: Scalar | float
 ) -> Map:
     """What the body adds to bicubic interpolation, its pixels still side by side as channels.
 
@@ -89,7 +87,7 @@ def residual_details(
     return _convolution(x, tail["kernel"] + sharpness * tail["sharp_kernel"]) + tail["bias"]
 
 
-def unfolded_pixels(x: Map, factor: int) -> Image:
+def unfolded_pixels(x: Map, factor: int) -> OtherImage:
     """The picture whose factor x factor pixels are the channels of one position."""
     height, width = x.shape[:2]
     pixels = x.reshape(height, width, factor, factor, 3).transpose(0, 2, 1, 3, 4)
@@ -103,7 +101,7 @@ def _cubic_phases(factor: int) -> np.ndarray:
     return keys_kernel(taps[:, None] - centers).astype(np.float32)
 
 
-def cubic_enlargement(x: Image, factor: int) -> Image:
+def cubic_enlargement(x: OtherImage, factor: int) -> OtherImage:
     """Bicubic interpolation of the pixels that have two neighbors on each side."""
     phases = jnp.asarray(_cubic_phases(factor))
     for axis in range(2):
@@ -115,7 +113,7 @@ def cubic_enlargement(x: Image, factor: int) -> Image:
     return x
 
 
-def cubic_interior(framed: Image, factor: int, frame: int) -> Image:
+def cubic_interior(framed: OtherImage, factor: int, frame: int) -> OtherImage:
     """Bicubic interpolation of a picture in a frame, without the frame."""
     rest = frame - _TAPS // 2
     return cubic_enlargement(framed[rest:-rest, rest:-rest], factor)

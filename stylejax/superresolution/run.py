@@ -14,7 +14,7 @@ import numpy as np
 from stylejax.feedforward.geometry import reflected
 from stylejax.superresolution.form import Enlarger
 from stylejax.superresolution.network import Parameters, enlarge_framed
-from stylejax.types import Image, OtherPixels, Pixels, Scalar
+from stylejax.types import OtherImage, OtherPixels, Scalar
 
 SMALL_TILE, LARGE_TILE = 128, 256
 """Sides of the tiles; the larger ones, of which less is frame, are for pictures they fit into."""
@@ -26,7 +26,9 @@ def tile_side(height: int, width: int, asked: int = 0) -> int:
 
 
 @partial(jax.jit, static_argnums=0)
-def _program(enlarger: Enlarger, parameters: Parameters, framed: Image, sharpness: Scalar) -> Image:
+def _program(
+    enlarger: Enlarger, parameters: Parameters, framed: OtherImage, sharpness: Scalar
+) -> OtherImage:
     return enlarge_framed(enlarger, parameters, framed, sharpness)
 
 
@@ -36,7 +38,7 @@ def enlarge_picture(
     parameters: Parameters,
     sharpness: float,
     tile: int = 0,
-) -> Pixels:
+) -> OtherPixels:
     """Enlarge a picture tile by tile.
 
     Args:

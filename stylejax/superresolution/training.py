@@ -21,7 +21,7 @@ from stylejax.networks.features import FeatureExtractor
 from stylejax.superresolution.form import Enlarger
 from stylejax.superresolution.network import Parameters, enlarge_crops
 from stylejax.superresolution.reduction import REDUCTIONS, reduction_matrix
-from stylejax.types import Image, Scalar, Variables
+from stylejax.types import OtherImage, Scalar, Variables
 
 FEATURE_LAYERS = ("conv1_relu", "pool2_relu")
 """Layers of the encoder whose feature maps are compared: of stride 2 and 4."""
@@ -99,13 +99,15 @@ def reduced_crops(
     return jnp.round(255.0 * jnp.clip(small, 0.0, 1.0)) / 255.0
 
 
-def pixel_error(image: Image, target: Image) -> Scalar:
+def pixel_error(image: OtherImage, target: OtherImage) -> Scalar:
     """The mean error of pixels; small ones count as squares."""
     squares = jnp.square(image - target)
     return jnp.mean(jnp.sqrt(squares + ROUNDEST**2) - ROUNDEST)
 
 
-def feature_error(extract: FeatureExtractor, judges: Judges, image: Image, target: Image) -> Scalar:
+def feature_error(
+    extract: FeatureExtractor, judges: Judges, image: OtherImage, target: OtherImage
+) -> Scalar:
     """The squared error of feature maps in units of what is typical, added up over layers."""
     wanted = jax.lax.stop_gradient(extract(judges.variables, target))
     seen = extract(judges.variables, image)
@@ -136,7 +138,7 @@ def training_step(
     """
     judged = enlarger.factor * MARGIN
 
-    def judge(judges: Judges, sharpness: Scalar, image: Image, target: Image) -> Errors:
+    def judge(judges: Judges, sharpness: Scalar, image: OtherImage, target: OtherImage) -> Errors:
         pixels = pixel_error(image, target)
         if exact:
             return Errors(pixels, pixels, jnp.zeros(()))

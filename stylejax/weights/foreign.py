@@ -40,7 +40,7 @@ class ForeignStyle(NamedTuple):
     tensors: Tensors
 
 
-def convolution_step(name: str, stride: int = 1, padding: Any = 0) -> Step:
+def convolution_step(name: str, stride: int = 1, padding: int | str = 0) -> Step:
     """A convolution, with so many zeros around the map, or TensorFlow's `same`."""
     return {"kind": "convolution", "name": name, "stride": stride, "padding": padding}
 

@@ -1,8 +1,5 @@
 """Styles of Johnson's fast-neural-style: the modules of Torch 7's nn turned into steps."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from stylejax.errors import InputError
@@ -15,7 +12,7 @@ from stylejax.weights.foreign import (
     norm_step,
     pad_step,
 )
-from stylejax.weights.formats.torch7 import TorchObject
+from stylejax.weights.formats.torch7 import Fields, TorchObject
 
 VGG_MEAN = (123.68, 116.779, 103.939)
 """Of red, green and blue in 0 to 255, that Johnson's program takes away and adds again."""
@@ -30,7 +27,7 @@ class _Modules:
         self.tensors: dict[str, np.ndarray] = {}
         self.count = self.depth = 0
 
-    def named(self, kind: str, **tensors: Any) -> str:
+    def named(self, kind: str, **tensors: object) -> str:
         name = f"{kind}{len({key.split('.')[0] for key in self.tensors}) + 1}"
         for entry, value in tensors.items():
             if not isinstance(value, np.ndarray):
@@ -38,7 +35,7 @@ class _Modules:
             self.tensors[f"{name}.{entry}"] = value
         return name
 
-    def steps(self, module: Any) -> list[Step]:
+    def steps(self, module: object) -> list[Step]:
         self.count += 1
         # Modules may be named more than once, even inside themselves.
         endless = self.count > _MOST_MODULES or self.depth > _DEEPEST
@@ -53,20 +50,20 @@ class _Modules:
         self.depth -= 1
         return made
 
-    def parts(self, fields: Mapping[Any, Any]) -> list[Any]:
+    def parts(self, fields: Fields) -> list[object]:
         modules = fields.get("modules")
         if not isinstance(modules, dict):
             raise InputError("a container has no modules: get the file again")
         return [modules[key] for key in sorted(modules)]
 
-    def _Sequential(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _Sequential(self, fields: Fields) -> list[Step]:
         parts = self.parts(fields)
         names = [getattr(part, "name", "") for part in parts]
-        if names == ["nn.ConcatTable", "nn.CAddTable"]:
+        if isinstance(parts[0], TorchObject) and names == ["nn.ConcatTable", "nn.CAddTable"]:
             return [self.residual(parts[0].fields)]
         return [step for part in parts for step in self.steps(part)]
 
-    def residual(self, fields: Mapping[Any, Any]) -> Step:
+    def residual(self, fields: Fields) -> Step:
         parts = self.parts(fields)
         names = [getattr(part, "name", "") for part in parts]
         beside = [n for n, name in enumerate(names) if name in ("nn.ShaveImage", "nn.Identity")]
@@ -76,7 +73,7 @@ class _Modules:
         cut = int(parts[beside[0]].fields.get("size", 0))
         return {"kind": "residual", "steps": inner, "cut": cut}
 
-    def _SpatialConvolution(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _SpatialConvolution(self, fields: Fields) -> list[Step]:
         outputs, inputs, height, width = self.sizes(fields, "nOutputPlane", "nInputPlane")
         kernel = fields["weight"].reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
         name = self.named("convolution", kernel=kernel, bias=fields["bias"])
@@ -86,7 +83,7 @@ class _Modules:
             raise InputError("a convolution is not the same along both axes: not read")
         return [convolution_step(name, stride[0], padding[0])]
 
-    def _SpatialFullConvolution(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _SpatialFullConvolution(self, fields: Fields) -> list[Step]:
         inputs, outputs, height, width = self.sizes(fields, "nInputPlane", "nOutputPlane")
         kernel = fields["weight"].reshape(inputs, outputs, height, width)
         kernel = np.flip(kernel, (2, 3)).transpose(2, 3, 0, 1)
@@ -97,51 +94,51 @@ class _Modules:
         after = before + int(fields.get("adjH", 0))
         return [{"kind": "transposed", "name": name, "padding": [before, after]}]
 
-    def sizes(self, fields: Mapping[Any, Any], first: str, second: str) -> tuple[int, ...]:
+    def sizes(self, fields: Fields, first: str, second: str) -> tuple[int, ...]:
         return tuple(int(fields[key]) for key in (first, second, "kH", "kW"))
 
-    def _InstanceNormalization(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _InstanceNormalization(self, fields: Fields) -> list[Step]:
         name = self.named("norm", scale=fields["weight"], shift=fields["bias"])
         return [norm_step(name, float(fields["eps"]))]
 
-    def _SpatialBatchNormalization(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _SpatialBatchNormalization(self, fields: Fields) -> list[Step]:
         entries = {"scale": "weight", "shift": "bias"}
         entries |= {"mean": "running_mean", "variance": "running_var"}
         name = self.named("norm", **{own: fields.get(key) for own, key in entries.items()})
         return [norm_step(name, float(fields["eps"]))]
 
-    def _padding(self, fields: Mapping[Any, Any], mode: str) -> list[Step]:
+    def _padding(self, fields: Fields, mode: str) -> list[Step]:
         pixels = [int(fields[key]) for key in ("pad_t", "pad_b", "pad_l", "pad_r")]
         return [pad_step(pixels, mode)]
 
-    def _SpatialReflectionPadding(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _SpatialReflectionPadding(self, fields: Fields) -> list[Step]:
         return self._padding(fields, "reflect")
 
-    def _SpatialReplicationPadding(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _SpatialReplicationPadding(self, fields: Fields) -> list[Step]:
         return self._padding(fields, "edge")
 
-    def _SpatialUpSamplingNearest(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _SpatialUpSamplingNearest(self, fields: Fields) -> list[Step]:
         if int(fields["scale_factor"]) != 2:
             raise InputError("an enlargement does not double: not read")
         return [DOUBLE]
 
-    def _ReLU(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _ReLU(self, fields: Fields) -> list[Step]:
         return [RELU]
 
-    def _Tanh(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _Tanh(self, fields: Fields) -> list[Step]:
         return [{"kind": "tanh", "scale": 1.0}]
 
-    def _MulConstant(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _MulConstant(self, fields: Fields) -> list[Step]:
         return [{"kind": "scale", "by": float(fields["constant_scalar"])}]
 
-    def _TotalVariation(self, fields: Mapping[Any, Any]) -> list[Step]:
+    def _TotalVariation(self, fields: Fields) -> list[Step]:
         # It is there for its gradient alone.
         return []
 
     _Identity = _TotalVariation
 
 
-def johnson_style(saved: Any) -> ForeignStyle:
+def johnson_style(saved: object) -> ForeignStyle:
     """The style of a checkpoint of Johnson's program, as `read_torch7` gives it.
 
     Raises:

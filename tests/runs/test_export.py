@@ -39,7 +39,7 @@ def test_an_exported_style_paints_any_size_without_stylejax(tmp_path, monkeypatc
         subprocess.run(command, check=True, timeout=300)
         return {name: np.load(tmp_path / f"{name}.made.npy") for name in photos}
 
-    mixture = style_mixture(np.array([0.0, 1.0], np.float32), 0.7)
+    mixture = style_mixture([0.0, 1.0], 0.7)
     made = exported("mine.safetensors:b", "--strength", "0.7")
     for name, photo in photos.items():
         wanted, _ = paint(PAINTER, make_parameters(), photo, mixture)

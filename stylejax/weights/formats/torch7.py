@@ -33,11 +33,15 @@ _STORED_TYPES = {
 }
 
 
+Fields = dict[Any, Any]
+"""What a table holds: numbers and strings to anything that Torch 7 saves."""
+
+
 class TorchObject(NamedTuple):
     """An object of a class that is no tensor: its class's name and its fields."""
 
     name: str
-    fields: dict[Any, Any]
+    fields: Fields
 
 
 class _Reader:
@@ -45,7 +49,7 @@ class _Reader:
 
     def __init__(self, content: bytes) -> None:
         self.content, self.at = content, 0
-        self.known: dict[int, Any] = {}
+        self.known: dict[int, object] = {}
 
     def take(self, count: int) -> bytes:
         if not 0 <= count <= len(self.content) - self.at:
@@ -62,7 +66,7 @@ class _Reader:
     def text(self) -> str:
         return self.take(self.whole()).decode("latin-1")
 
-    def object(self, depth: int = 0) -> Any:
+    def value(self, depth: int = 0) -> Any:
         """The next object: None, a number, a string, a dictionary, an array, a `TorchObject`."""
         if depth > _DEEPEST:
             raise InputError(f"has tables inside tables more than {_DEEPEST} deep: refused")
@@ -84,16 +88,17 @@ class _Reader:
             self.known[index] = read(index, depth)
         return self.known[index]
 
-    def table(self, index: int, depth: int) -> dict[Any, Any]:
-        table = self.known[index] = {}
+    def table(self, index: int, depth: int) -> Fields:
+        table: Fields = {}
+        self.known[index] = table
         for _ in range(self.whole()):
-            key = self.object(depth + 1)
+            key = self.value(depth + 1)
             if not isinstance(key, (str, float, bool)):
                 raise InputError("has a table with a key that is no name or number: damaged")
-            table[key] = self.object(depth + 1)
+            table[key] = self.value(depth + 1)
         return table
 
-    def of_class(self, index: int, depth: int) -> Any:
+    def of_class(self, index: int, depth: int) -> TorchObject | np.ndarray:
         name = self.text()
         # Before version 1 the class's name stood here.
         name = self.text() if name.startswith("V ") else name
@@ -102,8 +107,9 @@ class _Reader:
             dtype = _STORED_TYPES.get(kind.removesuffix(ending))
             if kind != name and kind.endswith(ending) and dtype is not None:
                 return read(dtype, depth)
-        made = self.known[index] = TorchObject(name, {})
-        fields = self.object(depth + 1)
+        made = TorchObject(name, {})
+        self.known[index] = made
+        fields = self.value(depth + 1)
         if not isinstance(fields, dict):
             raise InputError(f"has an object of class {name} without fields: not read")
         made.fields.update(fields)
@@ -119,7 +125,7 @@ class _Reader:
             raise InputError(f"has a tensor of {rank} dimensions: damaged, get the file again")
         shape, strides = self.wholes(rank), self.wholes(rank)
         (offset,) = self.wholes(1)
-        data = self.object(depth + 1)
+        data = self.value(depth + 1)
         if data is None or not math.prod(shape) or not rank:
             return np.zeros(shape if rank else 0, dtype)
         steps = sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
@@ -137,7 +143,7 @@ def is_torch7(start: bytes) -> bool:
     return start[:8] in (struct.pack("<ii", tag, 1) for tag in (_TABLE, _OBJECT))
 
 
-def read_torch7(path: Path) -> Any:
+def read_torch7(path: Path) -> object:
     """The object that a file holds.
 
     Tables are dictionaries whose whole numbers are floats, as in Lua; tensors are arrays.
@@ -146,7 +152,7 @@ def read_torch7(path: Path) -> Any:
         InputError: the file is truncated or damaged, or holds a function.
     """
     try:
-        return _Reader(path.read_bytes()).object()
+        return _Reader(path.read_bytes()).value()
     except InputError:
         raise
     except Exception as error:  # A damaged file can fail in any way.
