@@ -120,7 +120,8 @@ def _pictures(folder: Path) -> dict[str, list[Path]]:
     if not sets:
         raise InputError(f"--sets {folder}: holds no folder of pictures; name another one")
     # Set5 before Set14.
-    return dict(sorted(sets.items(), key=lambda item: (len(item[1]), item[0])))
+    number = lambda name: int("".join(filter(str.isdigit, name)) or 0)
+    return {name: sets[name] for name in sorted(sets, key=lambda name: (number(name), name))}
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:

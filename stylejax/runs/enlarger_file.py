@@ -110,7 +110,7 @@ def read_enlarger_state(path: Path, enlarger: Enlarger) -> tuple[TrainingState, 
 
     A checkpoint's is the state that was written. A weight file's has its averaged parameters and a
     fresh optimizer; where its factor is another one, the body alone is its own, and the last
-    convolution begins as that of bicubic interpolation.
+    convolution adds nothing to bicubic interpolation.
 
     Raises:
         InputError: as in `read_enlarger`, or the file's network has another form.

@@ -3,9 +3,7 @@
 import json
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +11,19 @@ import numpy as np
 
 from stylejax.devices.memory import find_devices
 from stylejax.errors import InputError
-from stylejax.feedforward.training import TrainingState, pace_at, state_from
+from stylejax.feedforward.training import pace_at, state_from
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
-from stylejax.networks.features import feature_extractor, folded_variables
 from stylejax.runs.enlarger_file import (
     form_record,
     read_enlarger_state,
     write_enlarger,
     write_enlarger_checkpoint,
 )
+from stylejax.runs.enlarger_material import TILE, fitted_state, prepare_programs
 from stylejax.runs.enlarger_request import USUAL_STEPS, EnlargerRequest
-from stylejax.runs.photographs import Photographs, read_photographs, read_squares
+from stylejax.runs.photographs import read_photographs, read_squares
 from stylejax.runs.tensor_file import Record
 from stylejax.runs.training_loop import (
     STEPS_BETWEEN_LOOKS,
@@ -39,61 +37,12 @@ from stylejax.runs.training_loop import (
 from stylejax.superresolution.network import init_parameters
 from stylejax.superresolution.reduction import REDUCTIONS, bicubic, reduced
 from stylejax.superresolution.run import enlarge_picture
-from stylejax.superresolution.training import (
-    FEATURE_LAYERS,
-    Judges,
-    StepReport,
-    exact_crops,
-    training_step,
-    typical_units,
-)
+from stylejax.superresolution.training import StepReport
 from stylejax.types import Pixels
 from stylejax.version import VERSION
-from stylejax.weights.read import read_weights
 
-TILE = 3
-"""Sides of the tiles of photographs over those of the large crops."""
-SAMPLE = 16
-"""Crops that typical units are the mean of."""
 VALIDATION_SIZE, SHOWN = 256, 6
 """Side in pixels of the photographs to validate with, and how many of them the preview shows."""
-
-
-class Programs(NamedTuple):
-    """What a training runs, compiled, and what it runs them on."""
-
-    exact: Any
-    sharp: Any
-    judges: Judges
-    tiles: jax.Array
-
-
-def prepare_programs(
-    request: EnlargerRequest, photographs: Photographs, state: TrainingState
-) -> tuple[Programs, Record]:
-    """Read the encoder and compile the steps; returns what the record says of it, too.
-
-    Raises:
-        InputError: the encoder's file cannot be used.
-    """
-    weights, key = read_weights(request.weights), jax.random.key(request.seed)
-    extract = feature_extractor(weights, FEATURE_LAYERS, precision=request.precision)
-    variables = folded_variables(weights, FEATURE_LAYERS)
-    large, tiles = request.factor * request.size, jnp.asarray(photographs.tiles)
-    crops = exact_crops(key, tiles, SAMPLE, large)
-    units = jax.jit(partial(typical_units, extract))(variables, crops)
-    kept = 0.0 if request.preset == "johnson" else request.kept_pixels
-    judges = Judges(variables, units, jnp.float32(request.feature_weight), jnp.float32(kept))
-
-    def step(exact: bool) -> Any:
-        pure = training_step(
-            extract, request.enlarger, batch=request.batch, small=request.size, exact=exact
-        )
-        inputs = (state, judges, tiles, key, jnp.float32(0.0))
-        return jax.jit(pure, donate_argnums=0).lower(*inputs).compile()
-
-    record = {"encoder": weights.name, "encoder_sha256": weights.sha256}
-    return Programs(step(True), step(False), judges, tiles), record
 
 
 class _EnlargerTraining:
@@ -121,6 +70,8 @@ class _EnlargerTraining:
             self.state, record = read_enlarger_state(request.resume, self.enlarger)
             _check_same(request, record, int(self.state.steps) > 0)
             self.earlier = record["steps"] - self.done
+            if record["factor"] != request.factor:
+                self.state = fitted_state(request, self.state, photographs)
             begin = record["progress"] if self.done else 0.0
         self.programs, of_encoder = prepare_programs(request, photographs, self.state)
         self.fixed = _decisive(request) | of_encoder | {"stylejax": VERSION}

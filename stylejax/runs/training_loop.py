@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 
 from stylejax.transfer.interrupt import interruptible
 from stylejax.types import Scalar
@@ -107,7 +108,7 @@ class LoopEnd(NamedTuple):
     diverged: bool
 
 
-def all_skipped(lengths: Sequence[Scalar]) -> bool:
+def all_skipped(lengths: Sequence[Scalar | Float[np.ndarray, ""]]) -> bool:
     """Whether the gradients of the last steps, by their lengths, were all not finite."""
     last = lengths[-MOST_SKIPPED:]
     return len(last) == MOST_SKIPPED and not np.isfinite(np.asarray(last)).any()

@@ -69,14 +69,14 @@ def _convolution(x: Map, kernel: Array) -> Map:
     return lax.conv_general_dilated(x[None], kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT)[0]
 
 
-def residual_details(
+def body_features(
     enlarger: Enlarger, parameters: Parameters, picture: OtherImage, sharpness: Scalar | float
 ) -> Map:
-    """What the body adds to bicubic interpolation, its pixels still side by side as channels.
+    """The map that the last convolution sees.
 
-    Around the picture it sees zeros: what it says of the outer `frame` pixels depends on them.
+    Around the picture the body sees zeros: what it says of the outer pixels depends on them.
     """
-    head, tail = parameters["head"], parameters["tail"]
+    head = parameters["head"]
     x = _convolution(jnp.asarray(picture) - 0.5, head["kernel"]) + head["bias"]
     for number in range(1, enlarger.blocks + 1):
         block = parameters[f"block{number}"]
@@ -84,6 +84,14 @@ def residual_details(
         scale, shift = 1.0 + sharpness * block["sharp_scale"], sharpness * block["sharp_shift"]
         inner = jax.nn.relu(scale * inner + shift)
         x = x + _convolution(inner, block["kernel_b"]) + block["bias_b"]
+    return x
+
+
+def residual_details(
+    enlarger: Enlarger, parameters: Parameters, picture: OtherImage, sharpness: Scalar | float
+) -> Map:
+    """What the network adds to bicubic interpolation, its pixels still side by side as channels."""
+    x, tail = body_features(enlarger, parameters, picture, sharpness), parameters["tail"]
     return _convolution(x, tail["kernel"] + sharpness * tail["sharp_kernel"]) + tail["bias"]
 
 

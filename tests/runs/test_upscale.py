@@ -149,19 +149,12 @@ def test_training_gains_on_bicubic_and_goes_on_to_the_same_bytes(folder, capsys)
         ),
         (["--factor", "8", "--resume", "whole.state"], "is for factor 4"),
         (["--factor", "5"], "--factor is 5"),
+        (
+            ["--preset", "johnson", "--resume", "whole.safetensors"],
+            "has body residual of 4 channels",
+        ),
     ):
         train(*words, "-o", "not.safetensors", code=2)
         error = capsys.readouterr().err
         assert says in error and error.count("\n") == 1
     assert not list(folder.glob("not.*"))
-
-
-def test_johnsons_network_is_a_preset(folder):
-    (folder / "photos").mkdir()
-    write_picture(folder / "photos" / "0.png", problems.picture(150, 160))
-    train("--preset", "johnson", "--steps", "2", "-o", "johnson.safetensors")
-    file = read_enlarger(folder / "johnson.safetensors")
-    assert file.enlarger == (4, 64, 4, "johnson")
-    # The moments that it is normalized by are those of the crops that it has seen.
-    seen = file.parameters["moments"]["first"]["variance"]
-    assert np.ptp(np.asarray(seen)) > 0.0
