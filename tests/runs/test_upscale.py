@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import problems
 import psutil
@@ -13,10 +14,10 @@ from small_painters import write_small_painter
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
-from stylejax.runs.enlarger_file import WEIGHTS, read_enlarger
+from stylejax.runs.enlarger_file import WEIGHTS, read_enlarger, write_enlarger
 from stylejax.runs.metadata import read_record
 from stylejax.runs.tensor_file import write_tensor_file
-from stylejax.superresolution import enlarge_picture
+from stylejax.superresolution import enlarge_picture, init_parameters
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +50,32 @@ def test_a_picture_is_enlarged_and_can_be_repeated(folder, capsys):
     )
     upscale("-o", "again.png", "--like", "large.png")
     assert (folder / "again.png").read_bytes() == (folder / "large.png").read_bytes()
+    upscale("-o", "found.png", "--like", "large.png", weights=None)
+    assert (folder / "found.png").read_bytes() == (folder / "large.png").read_bytes()
     upscale("small.png", "-o", "tiles.png", "--tile", "16", "--like", "large.png")
     tiles = read_picture(folder / "tiles.png").pixels
     np.testing.assert_allclose(tiles, made, atol=1.01 / 255)
+
+
+def test_only_what_a_picture_was_made_with_repeats_it(folder, capsys):
+    upscale("small.png", "-o", "large.png")
+    (folder / "mine.safetensors").rename(folder / "kept.safetensors")
+    upscale("-o", "not.png", "--like", "large.png", weights=None, code=2)
+    error = capsys.readouterr().err
+    assert "the network mine.safetensors" in error and "with --weights" in error
+    write_enlarger(
+        folder / "mine.safetensors", SMALL, init_parameters(SMALL, jax.random.key(9)), {}
+    )
+    upscale("-o", "not.png", "--like", "large.png", weights=None, code=2)
+    assert "mine.safetensors: is not the file that" in capsys.readouterr().err
+    (folder / "kept.safetensors").rename(folder / "mine.safetensors")
+    write_picture(folder / "small.png", problems.picture(20, 26, 1))
+    upscale("-o", "not.png", "--like", "large.png", weights=None, code=2)
+    assert "small.png: is not the file that" in capsys.readouterr().err
+    # Of another factor the network is another one, too.
+    upscale("small.png", "-o", "8.png", "--like", "large.png", "--factor", "8", weights=None)
+    assert read_record(folder / "8.png")["enlarger"]["name"] == "upscale-x8.safetensors"
+    assert not (folder / "not.png").exists()
 
 
 def test_transparency_and_a_folder(folder, capsys):
