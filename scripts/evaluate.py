@@ -4,6 +4,9 @@
     python scripts/evaluate.py --images ../shared/images -o sheet.jpg --pairs tubingen astronaut \
         --method default "" --method stronger "--style-weight 300" --judge other.safetensors
 
+`python scripts/evaluate.py superres` prints the tables of enlarged pictures instead: --help of it
+tells more.
+
 Options of a method are those of `stylejax transfer`, or begin with the word `universal` and are
 those of that command. The table (Markdown, on standard output) and the sheet have the methods side
 by side, and pictures made elsewhere where IMAGES/reference holds some. Columns of the table, by the
@@ -34,6 +37,7 @@ from comparison.pairs import REFERENCES, Pair, chosen, references
 from comparison.table import figures_table
 from evaluation.judges import Judge, read_judge
 from evaluation.measures import color_distance, content_distance, grid_energy, style_distance
+from evaluation.superres import evaluate_superres
 
 from stylejax.errors import InputError
 from stylejax.images.contact_sheet import draw_contact_sheet
@@ -144,8 +148,12 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write what the command line asks for; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        given = read_arguments(sys.argv[1:] if arguments is None else arguments)
+        if arguments[:1] == ["superres"]:
+            evaluate_superres(arguments[1:])
+            return 0
+        given = read_arguments(arguments)
         methods = [Method(n, tuple(shlex.split(o))) for n, o in given.method or [("default", "")]]
         judges = [read_judge(path) for path in given.judge]
         rows, sheet = evaluate(chosen(given.pairs), methods, judges, given)

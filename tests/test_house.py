@@ -23,6 +23,7 @@ devices
 transfer
 universal
 feedforward
+superresolution
 sweep
 api
 runs

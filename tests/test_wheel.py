@@ -26,6 +26,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_weights_samples_and_types(wheel):
     learned = ("styles.safetensors", "paintings.json")
+    learned += ("upscale-x4.safetensors", "upscale-x8.safetensors")
     for name in (*manifest()["files"], *learned, "manifest.json"):
         assert f"stylejax/_weights/{name}" in wheel
     for name in ("astronaut.jpg", "starlit-swirls.jpg", "sunlit-field.jpg", "README.md"):

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from stylejax.cli.pass_commands import (
     Apply,
+    Export,
     Styles,
     TerminalOptions,
     Train,
     TrainStyle,
+    TrainUpscale,
     Universal,
+    Upscale,
 )
 from stylejax.fields import option, required
 from stylejax.images.samples import sample_picture
@@ -186,15 +189,20 @@ class FetchWeights:
 
 @dataclass(frozen=True)
 class ConvertWeights:
-    """Turn a published weight file (safetensors, torch, Keras) into one that --weights takes.
+    """Turn a published weight file into one that --weights takes, or --style where it is a style.
+
+    Encoders come as safetensors, of torch or of Keras; styles from pytorch/examples (.pth),
+    Johnson's fast-neural-style (.t7) and lengstrom's fast-style-transfer (a folder of variables
+    with its manifest.json). Nothing in a file is ever run.
 
     Examples:
         stylejax weights convert vgg19-dcbb9e9d.pth -o vgg19.safetensors
-        stylejax weights convert densenet121_weights.h5 -o densenet121.safetensors
+        stylejax weights convert candy.pth -o candy.safetensors
     """
 
     file: Path = required(
-        "The file as published: .safetensors, .pth, .h5, .weights.h5 or .keras, known by content."
+        "The file as published, known by its content: .safetensors, .pth, .h5, .weights.h5, .keras "
+        "or .t7, or a folder of variables."
     )
     output: Path = required("The .safetensors file to write.")
 
@@ -229,12 +237,14 @@ Command = (
     Transfer
     | Universal
     | Apply
+    | Upscale
     | Styles
     | Sweep
     | Demo
     | Reconstruct
     | Train
     | Serve
+    | Export
     | Layers
     | Show
     | WeightFiles
@@ -244,12 +254,14 @@ COMMANDS: dict[str, type[Command]] = {
     "transfer": Transfer,
     "universal": Universal,
     "apply": Apply,
+    "upscale": Upscale,
     "styles": Styles,
     "sweep": Sweep,
     "demo": Demo,
     "reconstruct": Reconstruct,
     "train": Train,
     "serve": Serve,
+    "export": Export,
     "layers": Layers,
     "show": Show,
     "weights": WeightFiles,
@@ -260,5 +272,5 @@ WEIGHTS_COMMANDS = {
     "convert": ConvertWeights,
     "verify": VerifyWeights,
 }
-TRAIN_COMMANDS = {"style": TrainStyle}
+TRAIN_COMMANDS = {"style": TrainStyle, "upscale": TrainUpscale}
 """The words of the command line, and what they stand for."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal
+from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal, Upscale
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions
 from stylejax.feedforward.options import settings_from_flat as apply_from_flat
 from stylejax.networks.layers import ARCHITECTURES
@@ -15,8 +15,10 @@ from stylejax.options import (
     SolverOptions,
     options_from_flat,
 )
-from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL
+from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE
 from stylejax.runs.repeated import Repeated, repeat_record
+from stylejax.superresolution.options import UpscaleOptions, UpscalePictureOptions
+from stylejax.superresolution.options import settings_from_flat as upscale_from_flat
 from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions, as_lists
 from stylejax.transfer.presets import PRESETS, network_options, preset_options
 from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
@@ -49,7 +51,11 @@ def defaults_for(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
         InputError: the picture that is named has no record that this command can repeat.
     """
     like, preset = _given(arguments, "--like"), _given(arguments, "--preset")
-    one_pass = {"universal": _universal_defaults, "apply": _apply_defaults}
+    one_pass = {
+        "universal": _universal_defaults,
+        "apply": _apply_defaults,
+        "upscale": _upscale_defaults,
+    }
     if arguments and arguments[0] in one_pass:
         return ({}, None) if like is None else one_pass[arguments[0]](Path(like))
     weights, network = _given(arguments, "--weights"), _given(arguments, "--network")
@@ -108,6 +114,18 @@ def _apply_defaults(like: Path) -> tuple[Defaults, Repeated]:
         },
         ApplyOptions: vars(settings.paint),
         ApplyPictureOptions: vars(settings.picture),
+    }
+    return defaults, repeated
+
+
+def _upscale_defaults(like: Path) -> tuple[Defaults, Repeated]:
+    """Those of enlarging, likewise."""
+    repeated = repeat_record(like, UPSCALE, upscale_from_flat)
+    settings = repeated.options
+    defaults = {
+        Upscale: {"photos": repeated.named("content")},
+        UpscaleOptions: vars(settings.upscale),
+        UpscalePictureOptions: vars(settings.picture),
     }
     return defaults, repeated
 

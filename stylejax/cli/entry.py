@@ -16,6 +16,7 @@ from stylejax.cli.commands import (
     Command,
     ConvertWeights,
     Demo,
+    Export,
     FetchWeights,
     Layers,
     ListWeights,
@@ -28,6 +29,7 @@ from stylejax.cli.commands import (
     Train,
     Transfer,
     Universal,
+    Upscale,
     VerifyWeights,
     WeightFiles,
 )
@@ -54,8 +56,10 @@ from stylejax.cli.interrupts import (
 from stylejax.cli.one_pass import (
     list_styles,
     run_apply_command,
+    run_export,
     run_train,
     run_universal_command,
+    run_upscale_command,
 )
 from stylejax.cli.page import run_serve, watched
 from stylejax.cli.parse import parse_command
@@ -66,6 +70,7 @@ from stylejax.devices.memory import is_without_devices, without_devices
 from stylejax.errors import InputError
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.apply_sweep import run_apply_sweep
+from stylejax.runs.foreign_file import convert_any, describe_any
 from stylejax.runs.metadata import read_record
 from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.pass_sweep import check_sweep_method
@@ -74,7 +79,6 @@ from stylejax.runs.sweep import SweepObserver, run_sweep
 from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal_sweep import run_universal_sweep
 from stylejax.strict_json import json_text
-from stylejax.weights.convert import convert_weights, describe_weights
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
 
@@ -211,10 +215,9 @@ def _weights(command: WeightFiles) -> int:
             there = "is here already" if fetched.already_here else "fetched"
             print_text(f"{name} {there}: {fetched.path}")
         case ConvertWeights(file, output):
-            made = convert_weights(file, output)
-            print_text(f"{output}: {made.network}, from {made.form}")
+            print_text(f"{output}: {convert_any(file, output)}")
         case VerifyWeights(file):
-            print_text("\n".join(describe_weights(find_weights(file) or file)))
+            print_text("\n".join(describe_any(find_weights(file) or file)))
     return 0
 
 
@@ -231,8 +234,10 @@ def _run(command: Command) -> int:
         Transfer: _transfer,
         Universal: run_universal_command,
         Apply: run_apply_command,
+        Upscale: run_upscale_command,
         Styles: list_styles,
         Train: run_train,
+        Export: run_export,
         Serve: run_serve,
         Sweep: _sweep,
         Demo: _transfer,

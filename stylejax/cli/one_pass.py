@@ -9,14 +9,25 @@ import psutil
 
 from stylejax.cli.display import complain, figure_display, print_table, print_text
 from stylejax.cli.interrupts import INTERRUPTED
-from stylejax.cli.pass_commands import Apply, Styles, Train, Universal
-from stylejax.cli.summaries import apply_json, apply_lines, universal_json, universal_lines
+from stylejax.cli.pass_commands import Apply, Export, Styles, Train, Universal, Upscale
+from stylejax.cli.summaries import (
+    apply_json,
+    apply_lines,
+    universal_json,
+    universal_lines,
+    upscale_json,
+    upscale_lines,
+)
 from stylejax.cli.surroundings import use_compile_cache
 from stylejax.runs.apply import run_apply
+from stylejax.runs.enlarger_request import EnlargerRequest
+from stylejax.runs.enlarger_training import train_enlarger
+from stylejax.runs.export import export_style
 from stylejax.runs.one_pass import Observer
 from stylejax.runs.painters import style_rows
 from stylejax.runs.style_training import train_styles
 from stylejax.runs.universal import run_universal
+from stylejax.runs.upscale import run_upscale
 from stylejax.strict_json import json_text
 
 
@@ -29,7 +40,7 @@ SummaryOf = TypeVar("SummaryOf", bound=_Summary)
 
 
 def _paint(
-    command: Universal | Apply,
+    command: Universal | Apply | Upscale,
     work: Callable[..., SummaryOf],
     lines: Callable[[SummaryOf], Iterable[str]],
     one_line: Callable[[SummaryOf], str],
@@ -64,10 +75,22 @@ def run_apply_command(command: Apply) -> int:
     return _paint(command, run_apply, apply_lines, apply_json)
 
 
+def run_upscale_command(command: Upscale) -> int:
+    """Enlarging pictures; returns the exit code."""
+    return _paint(command, run_upscale, upscale_lines, upscale_json)
+
+
 def list_styles(command: Styles) -> int:
     """Print the learned styles; returns the exit code."""
     header = ("name", "painting", "painter", "year", "license")
     print_table([header, *style_rows(command.file)])
+    return 0
+
+
+def run_export(command: Export) -> int:
+    """Writing a learned style as a program; returns the exit code."""
+    size = export_style(command)
+    print_text(f"{command.output}: {size:,} bytes, for {', '.join(command.platforms)}")
     return 0
 
 
@@ -79,7 +102,11 @@ def run_train(command: Train) -> int:
     # The deadline counts from the start of the program.
     running = time.time() - psutil.Process().create_time()
     tell = (lambda line: None) if run.quiet else complain
-    ending = train_styles(request, time.monotonic() - running, tell)
+    started = time.monotonic() - running
+    if isinstance(request, EnlargerRequest):
+        ending = train_enlarger(request, started, tell)
+    else:
+        ending = train_styles(request, started, tell)
     if run.json:
         print_text(json_text(ending.report))
     elif not run.quiet:

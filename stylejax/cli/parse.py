@@ -99,7 +99,7 @@ def _metavar(kind: Type) -> str | None:
     if NoneType not in kinds:
         return None
     (kind,) = (each for each in kinds if each is not NoneType)
-    choices = ",".join(get_args(kind)) if get_origin(kind) is Literal else ""
+    choices = ",".join(map(str, get_args(kind))) if get_origin(kind) is Literal else ""
     return f"{{{choices}}}" if choices else kind.__name__.upper()
 
 
@@ -143,10 +143,7 @@ def _fields_rule(
             return None
         if info.type in _OF_SEVERAL:
             choices = _OF_SEVERAL[info.type]
-            # tyro makes no choice of what there is but one of: `_without_only_choice`.
-            (*_, commands) = choices.values()
-            if len(choices) > 1:
-                commands = tyro.conf.OmitSubcommandPrefixes[_union(choices, arguments[1:])]
+            commands = tyro.conf.OmitSubcommandPrefixes[_union(choices, arguments[1:])]
             action = StructFieldSpec("action", commands, tyro.MISSING)
             return StructConstructorSpec(info.type, (action,))
         types = get_type_hints(info.type)
@@ -223,20 +220,6 @@ def _short_usage() -> Iterator[None]:
         print_screen(screen.getvalue().replace(f"{{{','.join(COMMANDS)}}}", "COMMAND", 1))
 
 
-def _without_only_choice(arguments: Sequence[str]) -> Sequence[str]:
-    """The arguments without the name of a command that its group has no other one beside.
-
-    Raises:
-        InputError: another name stands there.
-    """
-    if list(arguments[:1]) != ["train"] or len(TRAIN_COMMANDS) > 1 or "--help" in arguments[1:2]:
-        return arguments
-    if not arguments[1:2] or arguments[1] not in TRAIN_COMMANDS:
-        given = " ".join(arguments[1:2]) or "nothing"
-        raise InputError(f"train {given}: say what is trained: train {', '.join(TRAIN_COMMANDS)}")
-    return [arguments[0], *arguments[2:]]
-
-
 def _defaults(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
     """The defaults of this run and what it repeats; help is given without, if need be."""
     try:
@@ -257,7 +240,6 @@ def parse_command(arguments: Sequence[str]) -> Command:
     for flag in ("--content-mask", "--style-mask"):
         if sum(argument.split("=")[0] == flag for argument in arguments) > 1:
             raise InputError(f"{flag} is given twice: name all files after one")
-    arguments = _without_only_choice(arguments)
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from stylejax.fields import option, positional
 from stylejax.runs.apply_request import ApplyRequest
+from stylejax.runs.enlarger_request import EnlargerRequest
+from stylejax.runs.export import ExportRequest
 from stylejax.runs.style_request import StyleRequest
 from stylejax.runs.universal_request import UniversalRequest
+from stylejax.runs.upscale import UpscaleRequest
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,32 @@ class Apply(ApplyRequest):
 
 
 @dataclass(frozen=True)
+class UpscaleRunOptions(TerminalOptions):
+    """Where options come from, and what is printed."""
+
+    like: Path | None = option(
+        None,
+        "Take all options and inputs from a picture that `stylejax upscale` made; those given here "
+        "go first.",
+    )
+    json: bool = option(
+        False, "Print one line of JSON at the end on standard output, and nothing else there."
+    )
+
+
+@dataclass(frozen=True)
+class Upscale(UpscaleRequest):
+    """Enlarge pictures 4 or 8 times, as exactly or as sharply as wanted.
+
+    Examples:
+        stylejax upscale small.jpg --factor 4 --sharpness 0.5 -o large.png
+        stylejax upscale folder --factor 8 -o enlarged
+    """
+
+    run: UpscaleRunOptions = field(default_factory=UpscaleRunOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
 class Styles:
     """List the learned styles: name, painting, painter, year, license.
 
@@ -88,6 +117,19 @@ class Styles:
     file: Path | None = positional(
         None, "Weight file that `stylejax train style` wrote; the bundled one unless given."
     )
+
+
+@dataclass(frozen=True)
+class Export(ExportRequest):
+    """Write a learned style as a StableHLO program, for pictures of any size.
+
+    Any program with JAX runs it, without stylejax: `jax.export.deserialize(bytes).call(picture)`,
+    where a picture is height x width x 3, float32 in [0, 1].
+
+    Examples:
+        stylejax export starry-night -o style.stablehlo
+        stylejax export candy.safetensors -o candy.stablehlo --platforms cpu
+    """
 
 
 @dataclass(frozen=True)
@@ -115,12 +157,26 @@ class TrainStyle(StyleRequest):
 
 
 @dataclass(frozen=True)
+class TrainUpscale(EnlargerRequest):
+    """Train a network that enlarges, for `stylejax upscale`.
+
+    Some minutes of a GPU and some hours of a processor.
+
+    Examples:
+        stylejax train upscale --factor 4 --photos photos.zip -o my-x4.safetensors
+        stylejax train upscale --factor 8 --photos folder --preset johnson -o x8.safetensors
+    """
+
+    run: TrainOptions = field(default_factory=TrainOptions, kw_only=True)
+
+
+@dataclass(frozen=True)
 class Train:
     """Train networks.
 
     Examples:
         stylejax train style a.jpg b.jpg --photos photos.zip -o my.safetensors
-        stylejax train style a.jpg --base shipped --photos folder -o my.safetensors
+        stylejax train upscale --factor 4 --photos photos.zip -o my-x4.safetensors
     """
 
-    action: TrainStyle
+    action: TrainStyle | TrainUpscale

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from stylejax.cli.commands import Apply, Command, Demo, Sweep, Transfer, Universal
+from stylejax.cli.commands import Apply, Command, Demo, Sweep, Transfer, Universal, Upscale
 from stylejax.feedforward.options import ApplySettings
 from stylejax.runs.metadata import STYLE_SUFFIX, style_in_file
 from stylejax.runs.painters import bundled_painter
@@ -98,6 +98,21 @@ def _with_styles(options: ApplySettings, found: RecordedFiles) -> ApplySettings:
     return replace(options, paint=replace(options.paint, style=named))
 
 
+def _enlarged(command: Upscale, found: RecordedFiles, arguments: Sequence[str]) -> Changes:
+    """The network that enlarges; with another one its own factor, if none is given."""
+    upscale, then = command.options.upscale, found.repeated.options.upscale
+    if command.weights is None:
+        # A network of another factor than the one that is asked for would be of no use.
+        if upscale.factor != then.factor:
+            return {}
+        (network,) = found.repeated.files["enlarger"]
+        (path,) = found.find("enlarger", [bundled_folder() / network.name])
+        return {"weights": path}
+    if is_given(arguments, "--factor"):
+        return {}
+    return {"options": replace(command.options, upscale=replace(upscale, factor=0))}
+
+
 def with_recorded_files(
     command: Command, repeated: Repeated, names: Names, arguments: Sequence[str]
 ) -> Command:
@@ -121,6 +136,8 @@ def with_recorded_files(
         changes = _pictures(command, found, names) | _universal(command, found)
     elif isinstance(command, Apply):
         changes = _pictures(command, found, names) | _applied(command, found, arguments)
+    elif isinstance(command, Upscale):
+        changes = _pictures(command, found, names) | _enlarged(command, found, arguments)
     else:
         return command
     return replace(command, **changes, expected=tuple(found.expected))

@@ -7,6 +7,7 @@ from stylejax.runs.apply import ApplySummary
 from stylejax.runs.sweep import SweepSummary
 from stylejax.runs.transfer import Summary
 from stylejax.runs.universal import UniversalSummary
+from stylejax.runs.upscale import UpscaleSummary
 from stylejax.strict_json import json_text
 
 
@@ -44,7 +45,7 @@ def summary_json(summary: Summary) -> str:
     )
 
 
-def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
+def _pictures(summary: UniversalSummary | ApplySummary | UpscaleSummary) -> Iterator[str]:
     yield f"{summary.output}"
     if is_folder(summary.output):
         failed = f", {len(summary.failed)} failed" if summary.failed else ""
@@ -52,7 +53,9 @@ def _pictures(summary: UniversalSummary | ApplySummary) -> Iterator[str]:
     yield f"  seconds  {summary.seconds:.1f}"
 
 
-def _pictures_json(summary: UniversalSummary | ApplySummary, **made_with: str) -> str:
+def _pictures_json(
+    summary: UniversalSummary | ApplySummary | UpscaleSummary, **made_with: str
+) -> str:
     return json_text(
         {
             "output": str(summary.output),
@@ -67,16 +70,28 @@ def _pictures_json(summary: UniversalSummary | ApplySummary, **made_with: str) -
 
 def apply_lines(summary: ApplySummary) -> Iterator[str]:
     """How a run of painting in learned styles ended, for a reader."""
-    names = [summary.styles.file.names[row - 1] for row in summary.styles.rows]
     yield from _pictures(summary)
-    yield f"  styles   {', '.join(names)}"
-    yield f"  network  {summary.styles.path.name} (sha256 {summary.styles.file.sha256[:12]})"
+    yield f"  styles   {', '.join(summary.styles)}"
+    yield f"  network  {summary.network} (sha256 {summary.sha256[:12]})"
     yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
 
 
 def apply_json(summary: ApplySummary) -> str:
     """How a run of painting in learned styles ended, for a program: one line."""
-    return _pictures_json(summary, network=summary.styles.path.name)
+    return _pictures_json(summary, network=summary.network)
+
+
+def upscale_lines(summary: UpscaleSummary) -> Iterator[str]:
+    """How a run of enlarging ended, for a reader."""
+    yield from _pictures(summary)
+    yield f"  factor   {summary.network.enlarger.factor}"
+    yield f"  network  {summary.network.name} (sha256 {summary.network.sha256[:12]})"
+    yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
+
+
+def upscale_json(summary: UpscaleSummary) -> str:
+    """How a run of enlarging ended, for a program: one line."""
+    return _pictures_json(summary, network=summary.network.name)
 
 
 def universal_lines(summary: UniversalSummary) -> Iterator[str]:

@@ -240,21 +240,22 @@ def check_memory(needed: int, available: int, longest: int, fixed: float = 0.0) 
     )
 
 
-def what_fits(longest: float) -> str:
+def what_fits(longest: float, option: str = "--size") -> str:
     """In words, that a size would fit; or that none does, where that is less than the smallest."""
     fits = int(longest) // 16 * 16
     if fits < SMALLEST_SIZE:
         return "no size would fit; end other programs, or use a device with more memory"
-    return f"--size {fits} would fit"
+    return f"{option} {fits} would fit"
 
 
 @contextlib.contextmanager
-def memory_guard(longest: int, device: Device) -> Iterator[None]:
+def memory_guard(longest: int, device: Device, option: str = "--size") -> Iterator[None]:
     """Turn an allocation that a device refuses in the body into one line.
 
     Args:
         longest: pixels of the longer side of what is worked on.
         device: that it is worked on.
+        option: that these pixels can be changed with.
 
     Raises:
         InputError: says what was asked for, and a size that would fit by this.
@@ -272,7 +273,7 @@ def memory_guard(longest: int, device: Device) -> Iterator[None]:
         wanted = f" ({asked / 1e9:.2g} GB more were asked for)" if asked else ""
         raise InputError(
             f"{longest} pixels: the memory of the {device.platform} has run out{wanted}: "
-            f"{what_fits(longest * math.sqrt(max(share, 0.0)))}"
+            f"{what_fits(longest * math.sqrt(max(share, 0.0)), option)}"
         ) from error
 
 

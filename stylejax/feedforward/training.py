@@ -86,8 +86,12 @@ def initial_state(
     painter: Painter, key: PRNGKeyArray, parameters: Parameters | None = None
 ) -> TrainingState:
     """The state to begin with: with new parameters, or from those of a weight file on."""
-    begin = init_parameters(painter, key) if parameters is None else parameters
-    begin = jax.tree.map(jnp.asarray, begin)
+    return state_from(init_parameters(painter, key) if parameters is None else parameters)
+
+
+def state_from(parameters: Parameters) -> TrainingState:
+    """The state to begin with from parameters, whichever network's they are."""
+    begin = jax.tree.map(jnp.asarray, parameters)
     # The step may be given the state's memory to write to, so that nothing here is shared.
     average = jax.tree.map(jnp.copy, begin)
     steps, skipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
@@ -174,22 +178,27 @@ def training_step(
         mixtures = jax.nn.one_hot(rows, len(shares))
         gradient = jax.grad(loss, has_aux=True)
         slope, judgments = gradient(state.parameters, aims, crops, mixtures)
-        length = _length(slope)
+        length = gradient_length(slope)
         report = StepReport(rows, judgments, length)
-        return _advanced(state, slope, length, judgments, pace.rate), report
+        return advanced(state, slope, length, judgments.loss, pace.rate), report
 
     return step
 
 
-def _length(slope: PyTree) -> Scalar:
+def gradient_length(slope: PyTree) -> Scalar:
+    """The Euclidean length of a gradient."""
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(slope)))
 
 
-def _advanced(
-    state: TrainingState, slope: PyTree, length: Scalar, judgments: Judgment, rate: Number
+def advanced(
+    state: TrainingState,
+    slope: PyTree,
+    length: Scalar,
+    losses: Float[Array, " batch"],
+    rate: Number,
 ) -> TrainingState:
     """The next state; the same one, but for the counters, where something is not finite."""
-    finite = jnp.isfinite(length) & jnp.all(jnp.isfinite(judgments.loss))
+    finite = jnp.isfinite(length) & jnp.all(jnp.isfinite(losses))
     usual = jnp.where(state.steps > 0, state.length, length)
     shorten = jnp.minimum(1.0, LONGEST_GRADIENT * usual / jnp.maximum(length, 1e-12))
     slope = jax.tree.map(lambda each: shorten * each, slope)

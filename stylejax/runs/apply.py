@@ -18,17 +18,23 @@ from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
-from stylejax.images.color import colors_after, match_colors
 from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.paths import make_folder
-from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
-from stylejax.images.scaling import resize
+from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.options import normalized_shares
-from stylejax.runs.apply_request import ApplyRequest, check_apply_request, list_pictures
+from stylejax.runs.apply_request import ApplyRequest, check_apply_request
+from stylejax.runs.foreign_apply import ForeignPainter, foreign_style
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
-from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
-from stylejax.runs.painters import ChosenStyles, choose_styles
+from stylejax.runs.one_pass import (
+    Observer,
+    paint_all,
+    read_sized,
+    recolored,
+    rows_that_fit,
+    write_with_record,
+)
+from stylejax.runs.painters import choose_styles
 from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels
@@ -40,12 +46,17 @@ _MEASURED_WIDTH = 0.5
 
 
 class ApplySummary(NamedTuple):
-    """How a run ended: `failed` names the photographs that could not be used, and why."""
+    """How a run ended: `failed` names the photographs that could not be used, and why.
+
+    `styles` are the styles' names, `network` and `sha256` their file.
+    """
 
     output: Path
     pictures: tuple[Path, ...]
     failed: tuple[str, ...]
-    styles: ChosenStyles
+    styles: tuple[str, ...]
+    network: str
+    sha256: str
     device: Device
     seconds: float
 
@@ -78,6 +89,13 @@ class StylePainter:
         check_expected(request.expected, sums | {self.chosen.path: file.sha256})
         self.held: tuple[AllStatistics, PictureFile] | None = None
 
+    @property
+    def made_with(self) -> tuple[tuple[str, ...], str, str]:
+        """The names of the styles, and name and checksum of their file."""
+        file = self.chosen.file
+        names = tuple(file.names[row - 1] for row in self.chosen.rows)
+        return names, self.chosen.path.name, file.sha256
+
     def mixture(self, masks: tuple[Mask, ...]) -> Array:
         """The weights of the network's rows, for all of the picture or pixel by pixel."""
         options, styles = self.request.options.paint, self.chosen.file.painter.styles
@@ -94,14 +112,9 @@ class StylePainter:
     def _read(self, file: PictureFile) -> tuple[Pixels, Alpha | None, tuple[Mask, ...]]:
         """A photograph at the size of the result, its transparency and its masks."""
         size, paths = self.request.options.picture.size, self.request.content_masks
-        shape = scaled_size(file, size) if size else (file.height, file.width)
         check_masks_fit(paths, (), file, [None] * len(paths), self.masks)
-        picture = decode_picture(file, at_least=shape)
-        pixels, alpha = picture
-        if size:
-            pixels = resize(pixels, *shape)
-            alpha = None if alpha is None else resize(alpha, *shape)
-        masks = tuple(decode_mask(self.masks[path], *shape) for path in paths)
+        pixels, alpha = read_sized(file, size)
+        masks = tuple(decode_mask(self.masks[path], *pixels.shape[:2]) for path in paths)
         if masks:
             check_masks(Masks(masks), len(masks))
         return pixels, alpha, masks
@@ -134,10 +147,7 @@ class StylePainter:
             painting = paint_photograph(pixels, *inputs)
         if options.hold_statistics == "first" and self.held is None:
             self.held = painting.statistics, file
-        image = painting.image
-        if options.preserve_color == "match":
-            image = match_colors(image, pixels)
-        return colors_after(options.preserve_color, image, pixels), alpha
+        return recolored(options.preserve_color, painting.image, pixels), alpha
 
     def record(self, file: PictureFile) -> Record:
         """The record of a photograph's picture."""
@@ -203,11 +213,12 @@ def run_apply(
     """
     began = time.monotonic()
     check_apply_request(request)
-    jobs = list_pictures(request)
-    painter = StylePainter(request)
+    jobs = request.jobs
+    foreign = foreign_style(request)
+    painter = StylePainter(request) if foreign is None else ForeignPainter(request, foreign)
     with jax.default_device(painter.device):
-        if request.held is not None:
+        if request.held is not None and isinstance(painter, StylePainter):
             painter.hold(request.held)
         painted = paint_all(jobs, painter.paint, observer, is_single=request.is_single)
     seconds = time.monotonic() - began
-    return ApplySummary(request.output, *painted, painter.chosen, painter.device, seconds)
+    return ApplySummary(request.output, *painted, *painter.made_with, painter.device, seconds)

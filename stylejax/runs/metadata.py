@@ -20,7 +20,7 @@ from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
 Record = dict[str, Any]
-TRANSFER, UNIVERSAL, APPLY = "transfer", "universal", "apply"
+TRANSFER, UNIVERSAL, APPLY, UPSCALE = "transfer", "universal", "apply", "upscale"
 """The methods that a record knows."""
 
 STYLE_SUFFIX = ".safetensors"
@@ -126,6 +126,24 @@ def make_apply_record(
         "painter": dict(painter),
         **({"content_masks": list(map(dict, content_masks))} if content_masks else {}),
         **({} if held is None else {"held": dict(held)}),
+        "options": dict(options),
+        "versions": _versions(),
+        "device": device_kind,
+    }
+
+
+def make_upscale_record(
+    options: Mapping[str, OptionValue],
+    content: Mapping[str, str],
+    enlarger: Mapping[str, str],
+    device_kind: str,
+) -> Record:
+    """The record of an enlarged picture; `enlarger` is its network's weight file."""
+    return {
+        "stylejax": VERSION,
+        "method": UPSCALE,
+        "content": dict(content),
+        "enlarger": dict(enlarger),
         "options": dict(options),
         "versions": _versions(),
         "device": device_kind,

@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import psutil
+
 from stylejax.devices.memory import Device, available_memory, total_memory, what_fits
 from stylejax.errors import InputError
 from stylejax.feedforward.options import ApplyPictureOptions
-from stylejax.images.write import write_picture
+from stylejax.images.color import colors_after, match_colors
+from stylejax.images.read import Picture, PictureFile, decode_picture, scaled_size
+from stylejax.images.scaling import resize
+from stylejax.images.write import WRITE_FORMATS, write_picture
 from stylejax.runs.metadata import Record
+from stylejax.sizes import PreserveColor
 from stylejax.strict_json import json_text
+from stylejax.superresolution.options import UpscalePictureOptions
 from stylejax.types import Alpha, Pixels
 from stylejax.universal.options import UniversalPictureOptions
 
@@ -20,6 +27,10 @@ Photo = TypeVar("Photo", bound=Path | None)
 
 _SHARE_OF_MEMORY = 0.6
 _STRIP_ROWS = 256
+_BYTES_TO_WRITE = 60
+"""Of the host's memory for each pixel of a result that has to be held whole and written."""
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""In pixels, of the formats that have such a limit."""
 
 
 class Painted(NamedTuple):
@@ -60,6 +71,48 @@ def rows_that_fit(
     return rows
 
 
+def check_result_fits(path: Path, output: Path, height: int, width: int) -> None:
+    """Refuse a picture whose result, of so many pixels, no memory or its format cannot hold.
+
+    Raises:
+        InputError: names the picture, what it takes, and what there is.
+    """
+    name = WRITE_FORMATS[output.suffix.lower()]
+    longest = _LONGEST_SIDE.get(name, max(height, width))
+    if max(height, width) > longest:
+        raise InputError(
+            f"{path}: becomes {width} x {height} pixels, {name} has {longest} at most along a "
+            "side; write .png or .tiff"
+        )
+    needed, free = height * width * _BYTES_TO_WRITE, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"{path}: becomes {width} x {height} pixels, which need {needed / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; crop it, or give a smaller --factor"
+        )
+
+
+def read_sized(file: PictureFile, size: int) -> Picture:
+    """Decode a photograph with its longest side as asked; 0 for its own size.
+
+    Raises:
+        InputError: it cannot be used, or gets too small.
+    """
+    if not size:
+        return decode_picture(file)
+    shape = scaled_size(file, size)
+    picture = decode_picture(file, at_least=shape)
+    alpha = None if picture.alpha is None else resize(picture.alpha, *shape)
+    return Picture(resize(picture.pixels, *shape), alpha)
+
+
+def recolored(preserve: PreserveColor, image: Pixels, pixels: Pixels) -> Pixels:
+    """A painted picture with as much of the photograph's colors as is to be preserved."""
+    if preserve == "match":
+        image = match_colors(image, pixels)
+    return colors_after(preserve, image, pixels)
+
+
 def paint_all(
     jobs: Sequence[tuple[Photo, Path]],
     paint: Callable[[Photo, Path], None],
@@ -89,7 +142,7 @@ def write_with_record(
     output: Path,
     image: Pixels,
     alpha: Alpha | None,
-    options: UniversalPictureOptions | ApplyPictureOptions,
+    options: UniversalPictureOptions | ApplyPictureOptions | UpscalePictureOptions,
     record: Record,
 ) -> None:
     """Write a picture with the record of how it was made.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stylejax.errors import InputError
+from stylejax.runs.foreign_file import is_foreign_file, read_foreign
 from stylejax.runs.painter_file import PainterFile, read_painter
 from stylejax.weights.read import bundled_folder
 
@@ -34,6 +35,8 @@ def style_rows(path: Path | None = None) -> list[tuple[str, ...]]:
     Raises:
         InputError: the file cannot be used.
     """
+    if path is not None and is_foreign_file(path):
+        return [(path.stem, "-", read_foreign(path).style.program, "-", "-")]
     file = read_painter(bundled_painter() if path is None else path)
     known = json.loads((bundled_folder() / _PAINTINGS).read_text(encoding="utf-8"))
     # A file that has grown from the shipped one has its styles as well.

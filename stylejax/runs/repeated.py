@@ -16,7 +16,7 @@ from stylejax.errors import InputError
 from stylejax.images.samples import samples_folder
 from stylejax.networks.layers import ARCHITECTURES
 from stylejax.options import STARTS, NetworkName, OptionValue
-from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, Record, read_record
+from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE, Record, read_record
 from stylejax.sweep.combinations import OptionsOf
 from stylejax.version import VERSION
 from stylejax.weights.read import bundled_folder
@@ -35,6 +35,7 @@ _ROLES = {
     "init": "the start picture",
     "painter": "the network",
     "held": "the statistics of",
+    "enlarger": "the network",
 }
 """What a record has files for, and what a message calls each."""
 _ADVICE = {
@@ -47,12 +48,14 @@ _ADVICE = {
     "init": "name another start with --init",
     "painter": "name another style with --style",
     "held": "give --hold-statistics none",
+    "enlarger": "name another with --weights",
 }
 _SEVERAL = ("styles", "content_masks", "style_masks")
 _NEEDED = {
     TRANSFER: ("content", "styles", "weights"),
     UNIVERSAL: ("styles", "weights", "decoders"),
     APPLY: ("content", "painter"),
+    UPSCALE: ("content", "enlarger"),
 }
 
 

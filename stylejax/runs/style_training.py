@@ -1,10 +1,8 @@
 """Training of a painting network from files to files, within a time."""
 
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,57 +22,20 @@ from stylejax.feedforward.training import (
 from stylejax.images.contact_sheet import draw_contact_sheet
 from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
+from stylejax.runs.metadata import Record
 from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
 from stylejax.runs.style_material import prepare_programs, read_material
 from stylejax.runs.style_request import StyleRequest
+from stylejax.runs.training_loop import (
+    STEPS_BETWEEN_LOOKS,
+    Clock,
+    Ending,
+    Tell,
+    Until,
+    all_skipped,
+    run_training,
+)
 from stylejax.strict_json import json_text
-from stylejax.transfer.interrupt import interruptible
-
-STEPS_BETWEEN_LOOKS = 10
-"""The device runs ahead of the host no further than this."""
-SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_SAVES, SECONDS_BETWEEN_VALIDATIONS = 10.0, 30.0, 60.0
-SECONDS_TO_END = 8.0
-"""Kept of the deadline for writing; the last validation's time is kept besides."""
-MOST_SKIPPED = 100
-"""Steps in a row that are not finite, after which the training ends."""
-
-Tell = Callable[[str], object]
-"""Is given the lines of a training's progress."""
-
-
-class Ending(NamedTuple):
-    """A training that has ended: the report that was written, and whether something stopped it.
-
-    `diverged` where that was the gradient, which was not finite any more.
-    """
-
-    report: Mapping[str, Any]
-    stopped: bool
-    diverged: bool
-
-
-class _Clock:
-    """How far a training is: by its steps where their number is given, else by the time."""
-
-    def __init__(self, request: StyleRequest, started: float, progress: float):
-        self.begin, self.progress = time.monotonic(), progress
-        self.steps, self.deadline = request.steps, np.inf
-        self.last = request.stop_after or np.inf
-        if request.deadline:
-            self.deadline = started + 60.0 * request.deadline - SECONDS_TO_END
-
-    def at(self, steps: int, kept: float) -> float:
-        """The place in the schedule, 0 to 1; `kept` are the seconds that the end will take."""
-        if self.steps:
-            return min(1.0, steps / self.steps)
-        # A run that goes on has its share of the schedule left to spend in all of its time.
-        spent = (time.monotonic() - self.begin) / max(self.deadline - kept - self.begin, 1e-6)
-        return min(1.0, self.progress + (1.0 - self.progress) * spent)
-
-    def over(self, steps: int, kept: float) -> bool:
-        """Whether the training has to end."""
-        late = time.monotonic() >= self.deadline - kept
-        return late or steps >= self.last or self.at(steps, kept) >= 1.0
 
 
 class _Training:
@@ -109,16 +70,22 @@ class _Training:
         )
         self.programs = prepare_programs(request, self.material, self.painter, self.state)
         tell(f"compiled, {self.seconds():.0f} s")
-        self.clock = _Clock(request, started, begin)
-        self.history: list[dict[str, Any]] = []
+        until = Until(request.steps, request.stop_after, request.deadline)
+        self.clock = Clock(until, started, begin)
+        self.history: list[Record] = []
         self.reports: list[StepReport] = []
-        self.validation_seconds, self.diverged, self.failed = 0.0, False, False
+        self.validation_seconds = 0.0
+
+    @property
+    def done(self) -> int:
+        """How many steps there have been."""
+        return int(self.state.steps)
 
     def seconds(self) -> float:
         """Since the program started."""
         return time.monotonic() - self.started
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Record:
         """What the files say of the training."""
         steps = int(self.state.steps)
         progress = self.clock.at(steps, self.validation_seconds)
@@ -151,16 +118,7 @@ class _Training:
         if self.request.checkpoint is not None:
             write_checkpoint(self.request.checkpoint, self.state, record)
 
-    def _if_possible(self, write: Callable[[], None]) -> None:
-        """Write what is written as it goes on; where that fails it is said once, and goes on."""
-        try:
-            write()
-        except InputError as error:
-            if not self.failed:
-                self.tell(f"{error}; the training goes on, and what was written before stays")
-            self.failed = True
-
-    def line(self, rate: float, seconds: float) -> None:
+    def line(self, seconds: float) -> None:
         """Tell what the steps since the last line have seen."""
         reports, self.reports = self.reports, []
         rows = np.concatenate([report.rows for report in reports])
@@ -176,8 +134,8 @@ class _Training:
                 parts.append(f"{name} {losses['content'][mine].mean():.2f}+{other:.2f}")
         length = np.mean([report.length for report in reports])
         self.tell(
-            f"{self.seconds():.0f} s, step {int(self.state.steps)}, {seconds / len(reports):.4f} s "
-            f"each, rate {rate:.1e}, gradient {length:.1f}, {int(self.state.skipped)} skipped: "
+            f"{self.seconds():.0f} s, step {self.done}, {seconds / len(reports):.4f} s each, rate "
+            f"{self.rate:.1e}, gradient {length:.1f}, {int(self.state.skipped)} skipped: "
             + ", ".join(parts)
         )
 
@@ -204,35 +162,10 @@ class _Training:
             self.state, report = programs.step(self.state, *inputs)
             seen.append(report)
         self.reports.extend(jax.device_get(seen))
-        last = [report.length for report in self.reports[-MOST_SKIPPED:]]
-        return len(last) < MOST_SKIPPED or bool(np.isfinite(last).any())
-
-    def run(self) -> bool:
-        """Train to the end; true where something else ended it first."""
-        stopped, told = False, time.monotonic()
-        saved = validated = told
-        with interruptible() as interrupted:
-            while not self.clock.over(int(self.state.steps), self.validation_seconds):
-                self.diverged = not self.look()
-                stopped = self.diverged or interrupted()
-                now = time.monotonic()
-                if stopped:
-                    break
-                if now - told > SECONDS_BETWEEN_LINES:
-                    self.line(self.rate, now - told)
-                    told = now
-                if now - saved > SECONDS_BETWEEN_SAVES:
-                    self._if_possible(self.saved)
-                    saved = now
-                if now - validated > SECONDS_BETWEEN_VALIDATIONS:
-                    self._if_possible(self.validated)
-                    told = validated = time.monotonic()
-        return stopped
+        return not all_skipped([report.length for report in self.reports])
 
 
-def _check_same(
-    path: Path, before: Mapping[str, Any], now: Mapping[str, Any], is_checkpoint: bool
-) -> None:
+def _check_same(path: Path, before: Record, now: Record, is_checkpoint: bool) -> None:
     """Refuse to go on with other styles, or from a checkpoint with other options.
 
     Raises:
@@ -269,7 +202,7 @@ def _train(training: _Training, request: StyleRequest, tell: Tell) -> Ending:
     """A training from its first step to the files that it leaves."""
     training.validated()
     begin, before = time.monotonic(), int(training.state.steps)
-    stopped = training.run()
+    ended = run_training(training)
     seconds, steps = time.monotonic() - begin, int(training.state.steps) - before
     training.saved()
     training.validated()
@@ -287,7 +220,7 @@ def _train(training: _Training, request: StyleRequest, tell: Tell) -> Ending:
     }
     replace_file(_report_file(request.output), json_text(report, indent=2).encode())
     tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
-    return Ending(report, stopped, training.diverged)
+    return Ending(report, *ended)
 
 
 def _report_file(output: Path) -> Path:

@@ -20,8 +20,8 @@ from stylejax.page.orders import JobObserver, Order
 from stylejax.page.server import check_web_installed, listen
 from stylejax.page.studio import Studio
 from stylejax.page.watch import Watch
-from stylejax.runs.request import Request
 from stylejax.runs.observer import Observer
+from stylejax.runs.request import Request
 from stylejax.runs.transfer import run_transfer
 
 SHALLOW = {"content_layers": ["pool1"], "style_layers": ["input", "conv1_relu"], "size": 64}

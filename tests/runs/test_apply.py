@@ -13,7 +13,8 @@ from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import read_record
-from stylejax.runs.painter_file import WEIGHTS, _write
+from stylejax.runs.painter_file import WEIGHTS
+from stylejax.runs.tensor_file import write_tensor_file
 
 
 @pytest.fixture(autouse=True)
@@ -216,11 +217,11 @@ def test_weight_files_that_are_not_whole_are_refused(folder, capsys):
     (folder / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.safetensors").write_bytes(b"")
     missing = {name: leaf for name, leaf in tensors.items() if name != "keeps"}
-    _write(folder / "missing.safetensors", WEIGHTS, missing, record)
-    _write(folder / "shape.safetensors", WEIGHTS, tensors, record | {"width": 0.25})
-    _write(folder / "record.safetensors", WEIGHTS, tensors, {"styles": ["a"]})
+    write_tensor_file(folder / "missing.safetensors", WEIGHTS, missing, record)
+    write_tensor_file(folder / "shape.safetensors", WEIGHTS, tensors, record | {"width": 0.25})
+    write_tensor_file(folder / "record.safetensors", WEIGHTS, tensors, {"styles": ["a"]})
     broken = tensors | {"keeps": np.full_like(tensors["keeps"], np.nan)}
-    _write(folder / "finite.safetensors", WEIGHTS, broken, record)
+    write_tensor_file(folder / "finite.safetensors", WEIGHTS, broken, record)
     later = whole.replace(b'"version":"1"', b'"version":"2"')
     (folder / "later.safetensors").write_bytes(later)
     (folder / "other.safetensors").write_bytes(problems.random_weights().read_bytes())

@@ -14,7 +14,7 @@ from stylejax.errors import InputError
 from stylejax.feedforward import initial_state
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.perceptual import Judgment
-from stylejax.feedforward.training import _advanced, pace_at, spread_rows
+from stylejax.feedforward.training import advanced, pace_at, spread_rows
 from stylejax.images import files
 from stylejax.images.write import write_picture
 from stylejax.runs.painter_file import read_painter, read_state
@@ -106,9 +106,9 @@ def test_what_is_not_finite_changes_nothing():
     state = jax.jit(lambda key: initial_state(painter, key))(jax.random.key(0))
     fine = Judgment(*[jnp.ones(2)] * 5)
     slope = jax.tree.map(jnp.ones_like, state.parameters)
-    moved = _advanced(state, slope, jnp.float32(3.0), fine, 0.1)
+    moved = advanced(state, slope, jnp.float32(3.0), fine.loss, 0.1)
     broken = fine._replace(loss=jnp.array([1.0, jnp.nan]))
-    after = _advanced(moved, slope, jnp.float32(3.0), broken, 0.1)
+    after = advanced(moved, slope, jnp.float32(3.0), broken.loss, 0.1)
     assert int(after.skipped) == 1 and int(after.steps) == 2
     jax.tree.map(np.testing.assert_array_equal, after.parameters, moved.parameters)
     jax.tree.map(np.testing.assert_array_equal, after.average, moved.average)
