@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -21,7 +22,8 @@ from stylejax.page.request import ServeRequest
 from stylejax.page.server import address_of, listen, make_server
 from stylejax.page.studio import Studio
 
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP: Any = {"width": 1280, "height": 900}
+PHONE: Any = {"width": 390, "height": 844}
 MINUTES = 30 * 60_000
 
 

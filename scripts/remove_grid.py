@@ -38,12 +38,14 @@ WINDOW = 9
 """Cells on a side that a place's local mean is taken over."""
 LEARNING = ("up1", "up2", "colors")
 """The layers after the residual blocks."""
+Maps = Float[Array | np.ndarray, "height width channels"]
 AVERAGING = 0.99
 """What the average of the parameters keeps of itself in each step."""
 
 
-def local_means(maps: Float[Array, "rows columns channels"], window: int) -> Array:
+def local_means(maps: Maps, window: int) -> Array:
     """Means over windows around each position; at the border over what there is of them."""
+    maps = jnp.asarray(maps)
     for axis in (0, 1):
         ones = np.ones(maps.shape[axis], np.float32)
         counts = np.convolve(ones, np.ones(window, np.float32), "same")
@@ -53,9 +55,7 @@ def local_means(maps: Float[Array, "rows columns channels"], window: int) -> Arr
     return maps
 
 
-def grid_of(
-    picture: Float[Array, "height width channels"], period: int = PERIOD, window: int = WINDOW
-) -> Float[Array, "height width channels"]:
+def grid_of(picture: Maps, period: int = PERIOD, window: int = WINDOW) -> Array:
     """A picture's grid: its places' local means without the cells' own.
 
     Args:
@@ -72,7 +72,12 @@ def grid_of(
 
 
 def loss_of(
-    top: Parameters, rest: Parameters, file: PainterFile, photo: Array, mixture: Array, weight: Array
+    top: Parameters,
+    rest: Parameters,
+    file: PainterFile,
+    photo: Array,
+    mixture: Array,
+    weight: Array,
 ) -> tuple[Array, tuple[Array, Array]]:
     """Mean square of what is not as it was, and `weight` times that of the grid that is left."""
     target = jax.lax.stop_gradient(paint(file.painter, file.parameters, photo, mixture)[0])
@@ -135,7 +140,9 @@ def learn(options: argparse.Namespace, file: PainterFile) -> tuple[Parameters, d
 
 def main() -> None:
     """Read the network, let it learn, write it."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("network", type=Path)
     parser.add_argument("--start", type=Path, help="go on from this file's layers")
     parser.add_argument("--photos", type=Path, required=True, help="archive of photographs")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing import Any
+
 import pytest
 from PIL import Image
 from problems import picture
@@ -49,7 +51,7 @@ class Stub:
         self.going, self.orders = threading.Event(), []
         self.going.set()
 
-    def work(self, order):
+    def work(self, order) -> Any:
         if order.values[0].get("strokes") == 9:
             raise InputError(f"{order.content}: nine are too many")
 
@@ -423,7 +425,7 @@ def test_what_is_no_json_is_refused(served):
 
 def test_a_job_that_fails_says_why_and_the_next_one_is_done(tmp_path, stub, caplog):
     class Broken(Stub):
-        def work(self, order):
+        def work(self, order) -> Any:
             if order.values[0].get("strokes") == 1:
 
                 def broken(observer):

@@ -6,32 +6,37 @@ import pytest
 
 from stylejax.errors import InputError
 from stylejax.runs import training_loop
-from stylejax.runs.training_loop import Clock, LoopEnd, Until, run_training
+from stylejax.runs.training_loop import Clock, LoopEnd, Training, Until, run_training
 
 
-class Idle:
+class Idle(Training):
     """Counts its steps; what it writes fails."""
 
     def __init__(self, steps, finite=True):
         self.clock = Clock(Until(steps, 0, 0.0), time.monotonic(), 0.0)
         self.told: list[str] = []
-        self.validation_seconds, self.done, self.writes, self.finite = 0.0, 0, 0, finite
+        self.validation_seconds, self.steps, self.writes, self.finite = 0.0, 0, 0, finite
+
+    @property
+    def done(self) -> int:
+        return self.steps
 
     def tell(self, line: str) -> None:
         self.told.append(line)
 
-    def look(self):
-        self.done += 1
+    def look(self) -> bool:
+        self.steps += 1
         return self.finite
 
-    def line(self, seconds):
+    def line(self, seconds: float) -> None:
         pass
 
-    def saved(self):
+    def saved(self) -> None:
         self.writes += 1
         raise InputError("full.safetensors: no space left")
 
-    validated = saved
+    def validated(self) -> None:
+        self.saved()
 
 
 def test_what_cannot_be_written_on_the_way_is_said_once_and_training_goes_on(monkeypatch):
