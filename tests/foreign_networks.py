@@ -222,7 +222,7 @@ def johnson_checkpoint(instance=True):
     modules += [block() for _ in range(5)]
     modules += [transposed(c, b), norm(b), nonlinear(), transposed(b, a), norm(a), nonlinear()]
     last = convolution(a, 3, 9, 1, 4)
-    last.fields["weight"] *= 0.05 if instance else 0.004
+    last.fields["weight"] *= 0.05 if instance else 2e-5
     modules += [last, Module("nn.Tanh")]
     modules += [Module("nn.MulConstant", constant_scalar=150.0), Module("nn.TotalVariation")]
     options = {"arch": "c9s1-4,d6,d8,R8,R8,R8,R8,R8,u6,u4,c9s1-3", "preprocessing": "vgg"}

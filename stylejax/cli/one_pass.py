@@ -89,8 +89,11 @@ def list_styles(command: Styles) -> int:
 
 def run_export(command: Export) -> int:
     """Writing a learned style as a program; returns the exit code."""
+    if command.run.compile_cache:
+        use_compile_cache()
     size = export_style(command)
-    print_text(f"{command.output}: {size:,} bytes, for {', '.join(command.platforms)}")
+    if not command.run.quiet:
+        print_text(f"{command.output}: {size:,} bytes, for {', '.join(command.platforms)}")
     return 0
 
 

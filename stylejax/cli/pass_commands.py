@@ -131,6 +131,8 @@ class Export(ExportRequest):
         stylejax export candy.safetensors -o candy.stablehlo --platforms cpu
     """
 
+    run: TerminalOptions = field(default_factory=TerminalOptions, kw_only=True)
+
 
 @dataclass(frozen=True)
 class TrainOptions(TerminalOptions):
