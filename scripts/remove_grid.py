@@ -45,14 +45,14 @@ AVERAGING = 0.99
 
 def local_means(maps: Maps, window: int) -> Array:
     """Means over windows around each position; at the border over what there is of them."""
-    maps = jnp.asarray(maps)
+    means = jnp.asarray(maps)
     for axis in (0, 1):
         ones = np.ones(maps.shape[axis], np.float32)
         counts = np.convolve(ones, np.ones(window, np.float32), "same")
         shape = tuple(window if axis == each else 1 for each in range(3))
-        sums = jax.lax.reduce_window(maps, 0.0, jax.lax.add, shape, (1, 1, 1), "SAME")
-        maps = sums / np.expand_dims(counts, (1 - axis, 2))
-    return maps
+        sums = jax.lax.reduce_window(means, 0.0, jax.lax.add, shape, (1, 1, 1), "SAME")
+        means = sums / np.expand_dims(counts, (1 - axis, 2))
+    return means
 
 
 def grid_of(picture: Maps, period: int = PERIOD, window: int = WINDOW) -> Array:
