@@ -28,24 +28,26 @@ class Previews:
         """Make none before one is asked for; `clock` counts processor seconds, of all threads."""
         self.feed, self.clock = feed, clock
         self.number, self.jpeg, self.spent = 0, b"", 0.0
-        self._wanted, self._began = False, clock()
+        self._wanted, self._began, self._charged = False, clock(), 0.0
 
     def start(self) -> None:
         """From here on the run's processor seconds count."""
-        self._began, self.spent = self.clock(), 0.0
+        self._began, self.spent, self._charged = self.clock(), 0.0, 0.0
 
     def look(self, picture: Callable[[], Pixels]) -> None:
         """Between two steps: make a preview if one is wanted, and the run can spare the time."""
         now = self.clock()
-        too_dear = self.spent > PREVIEW_SHARE * (now - self._began)
-        # The first one is waited for most.
-        if not self._wanted or (too_dear and self.number):
+        too_dear = self._charged > PREVIEW_SHARE * (now - self._began)
+        if not self._wanted or too_dear:
             return
         self._wanted = False
         self.jpeg = encode_jpeg(picture(), PREVIEW_SIDE)
         self.number += 1
         # The solver rests meanwhile, so that all of this is the preview's.
-        self.spent += self.clock() - now
+        took = self.clock() - now
+        self.spent += took
+        # The first one compiles what makes a picture: counted, it would be the only one for long.
+        self._charged += took if self.number > 1 else 0.0
         self.feed.wake()
 
     async def newer(self, than: int) -> bytes | None:

@@ -486,7 +486,8 @@ def test_previews_are_made_for_those_who_look_and_within_their_share():
         previews._wanted = True
         seconds[0] += 1
         previews.look(look)
-    assert made and previews.spent <= PREVIEW_SHARE * seconds[0] + 0.5
+    # The first one is free, and the last may end above the share.
+    assert made and previews.spent <= PREVIEW_SHARE * seconds[0] + 2 * 0.5
     assert previews.number == len(made) >= 0.9 * PREVIEW_SHARE * seconds[0] / 0.5
 
 
