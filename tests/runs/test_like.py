@@ -36,7 +36,7 @@ def test_a_picture_of_an_earlier_version_is_repeated(before, tmp_path, monkeypat
     # start of much pure white or black is drawn in from the ends.
     difference = read_picture(again).pixels - read_picture(FIXTURE).pixels
     assert 255 * np.abs(difference).max() <= 2.01
-    assert now["result"]["loss"] == pytest.approx(before["result"]["loss"], rel=1e-3)
+    assert now["result"]["loss"] == pytest.approx(before["result"]["loss"], rel=3e-3)
 
 
 def test_what_is_asked_for_goes_before_the_earlier_options(before, tmp_path):
