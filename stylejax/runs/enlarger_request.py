@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from stylejax.errors import InputError
-from stylejax.fields import option, required
+from stylejax.fields import LARGEST_SEED, option, required
 from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
 from stylejax.superresolution.form import JOHNSON_BLOCKS, Enlarger
@@ -79,7 +79,7 @@ class EnlargerRequest:
         0.2, "Weight that the error of pixels keeps at sharpness 1.", at_least=0
     )
     precision: Precision = option("float32", "Precision of the products inside the encoder.")
-    seed: int = option(0, "Seed of everything random.", at_least=0)
+    seed: int = option(0, "Seed of everything random.", at_least=0, at_most=LARGEST_SEED)
     device: DeviceName | None = option(
         None, "Run on this kind of device and no other; JAX's choice unless given."
     )
