@@ -6,13 +6,12 @@ from typing import Literal
 
 from stylejax.errors import InputError
 from stylejax.fields import LARGEST_SEED, option, required
-from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
+from stylejax.runs.training_files import check_training_files
 from stylejax.superresolution.form import JOHNSON_BLOCKS, Enlarger
 from stylejax.superresolution.options import check_factor
 from stylejax.superresolution.training import MARGIN
 
-SUFFIX = ".safetensors"
 USUAL_STEPS = 20_000
 """Of a training that nothing says the end of."""
 _JOHNSON_CHANNELS = 64
@@ -101,13 +100,5 @@ class EnlargerRequest:
         check_factor(self.factor)
         if not self.photos:
             raise InputError("no --photos: name a folder or a zip archive of photographs")
-        if self.output.suffix != SUFFIX:
-            raise InputError(f"{self.output}: a weight file is named {SUFFIX}")
-        beside = (self.output.with_suffix(end) for end in (".json", ".jpg"))
-        written = [self.output, *filter(None, [self.checkpoint]), *beside]
-        for path in written:
-            check_writable(path)
-        check_distinct(written)
-        # To go on from the very file that is written is what --resume is for.
-        read = [*self.photos, *self.validation, *filter(None, [self.weights])]
-        check_not_inputs(written, read)
+        read = [*self.photos, *self.validation, self.weights]
+        check_training_files(self.output, self.checkpoint, read)

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,6 @@ from stylejax.devices.memory import find_devices
 from stylejax.errors import InputError
 from stylejax.feedforward.training import pace_at, state_from
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
 from stylejax.runs.enlarger_file import (
     form_record,
@@ -24,6 +22,7 @@ from stylejax.runs.enlarger_material import TILE, fitted_state, prepare_programs
 from stylejax.runs.enlarger_request import USUAL_STEPS, EnlargerRequest
 from stylejax.runs.photographs import read_photographs, read_squares
 from stylejax.runs.tensor_file import Record
+from stylejax.runs.training_files import PREVIEW, train_to_files
 from stylejax.runs.training_loop import (
     STEPS_BETWEEN_LOOKS,
     Clock,
@@ -31,9 +30,7 @@ from stylejax.runs.training_loop import (
     Tell,
     Until,
     all_skipped,
-    run_training,
 )
-from stylejax.strict_json import json_text
 from stylejax.superresolution.network import init_parameters
 from stylejax.superresolution.reduction import REDUCTIONS, bicubic, reduced
 from stylejax.superresolution.run import enlarge_picture
@@ -119,7 +116,7 @@ class _EnlargerTraining:
         columns = [*made.values(), originals]
         rows = [list(row) for row in zip(*columns, strict=True)][:SHOWN]
         sheet = draw_contact_sheet(rows, [""] * len(rows), [*made, "original"])
-        write_picture(self.request.output.with_suffix(".jpg"), sheet)
+        write_picture(self.request.output.with_suffix(PREVIEW), sheet)
         self.validation_seconds = time.monotonic() - begin
 
     def saved(self) -> None:
@@ -212,33 +209,5 @@ def train_enlarger(
     if not request.steps and not request.deadline:
         request = replace(request, steps=USUAL_STEPS)
     with jax.default_device(find_devices(request.device)[0]):
-        return _train(_EnlargerTraining(request, started, tell), request, tell)
-
-
-def _train(training: _EnlargerTraining, request: EnlargerRequest, tell: Tell) -> Ending:
-    """A training from its first step to the files that it leaves."""
-    training.validated()
-    begin, before = time.monotonic(), training.done
-    ended = run_training(training)
-    seconds, steps = time.monotonic() - begin, training.done - before
-    training.saved()
-    training.validated()
-    report = training.record() | {
-        "steps_now": steps,
-        "seconds_a_step": seconds / max(1, steps),
-        "seconds": training.seconds(),
-        "skipped": int(training.state.skipped),
-        "device": jax.devices()[0].device_kind,
-        "precision": request.precision,
-        "rate": request.rate,
-        "seed": request.seed,
-        "photographs": training.photographs,
-        "validation": training.history,
-    }
-    replace_file(_report_file(request.output), json_text(report, indent=2).encode())
-    tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
-    return Ending(report, *ended)
-
-
-def _report_file(output: Path) -> Path:
-    return output.with_suffix(".json")
+        training = _EnlargerTraining(request, started, tell)
+        return train_to_files(training, request, training.photographs)

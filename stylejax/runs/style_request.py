@@ -5,10 +5,9 @@ from pathlib import Path
 
 from stylejax.errors import InputError
 from stylejax.fields import LARGEST_SEED, option, positional, required
-from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.options import DeviceName, Precision, check_bounds
+from stylejax.runs.training_files import check_training_files
 
-SUFFIX = ".safetensors"
 SHIPPED = "shipped"
 """What --base may be beside a file: the network that ships with stylejax."""
 
@@ -101,18 +100,5 @@ class StyleRequest:
             raise InputError(f"style name {odd[0]!r}: use none of , : / \\ in it")
         if not self.steps and not self.deadline:
             raise InputError("no --steps and no --deadline: say when to end")
-        self._check_files()
-
-    def _check_files(self) -> None:
-        """Refuse outputs that cannot be written, or that are an input of the training."""
-        if self.output.suffix != SUFFIX:
-            raise InputError(f"{self.output}: a weight file is named {SUFFIX}")
-        beside = (self.output.with_suffix(end) for end in (".json", ".jpg"))
-        written = [self.output, *filter(None, [self.checkpoint]), *beside]
-        for path in written:
-            check_writable(path)
-        check_distinct(written)
-        # To go on from the very file that is written is what --resume is for.
-        read = [*self.paintings, *self.photos, *self.validation]
-        read += [path for path in (self.base, self.weights) if path is not None]
-        check_not_inputs(written, read)
+        read = [*self.paintings, *self.photos, *self.validation, self.base, self.weights]
+        check_training_files(self.output, self.checkpoint, read)

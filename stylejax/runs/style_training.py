@@ -20,12 +20,12 @@ from stylejax.feedforward.training import (
     pace_at,
 )
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.images.files import replace_file
 from stylejax.images.write import write_picture
 from stylejax.runs.metadata import Record
 from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
 from stylejax.runs.style_material import prepare_programs, read_material
 from stylejax.runs.style_request import StyleRequest
+from stylejax.runs.training_files import PREVIEW, train_to_files
 from stylejax.runs.training_loop import (
     STEPS_BETWEEN_LOOKS,
     Clock,
@@ -33,9 +33,7 @@ from stylejax.runs.training_loop import (
     Tell,
     Until,
     all_skipped,
-    run_training,
 )
-from stylejax.strict_json import json_text
 
 
 class _Training:
@@ -108,7 +106,7 @@ class _Training:
         rows = [self.material.validation, *seen.painted]
         labels = ["photograph", "identity", *names]
         sheet = draw_contact_sheet([list(row) for row in rows], labels, [""] * rows[0].shape[0])
-        write_picture(self.request.output.with_suffix(".jpg"), sheet)
+        write_picture(self.request.output.with_suffix(PREVIEW), sheet)
         self.validation_seconds = time.monotonic() - begin
 
     def saved(self) -> None:
@@ -195,33 +193,5 @@ def train_styles(request: StyleRequest, started: float, tell: Tell = lambda line
     """
     request.check()
     with jax.default_device(find_devices(request.device)[0]):
-        return _train(_Training(request, started, tell), request, tell)
-
-
-def _train(training: _Training, request: StyleRequest, tell: Tell) -> Ending:
-    """A training from its first step to the files that it leaves."""
-    training.validated()
-    begin, before = time.monotonic(), int(training.state.steps)
-    ended = run_training(training)
-    seconds, steps = time.monotonic() - begin, int(training.state.steps) - before
-    training.saved()
-    training.validated()
-    report = training.record() | {
-        "steps_now": steps,
-        "seconds_a_step": seconds / max(1, steps),
-        "seconds": training.seconds(),
-        "skipped": int(training.state.skipped),
-        "device": jax.devices()[0].device_kind,
-        "precision": request.precision,
-        "rate": request.rate,
-        "seed": request.seed,
-        "photographs": training.material.photographs.read,
-        "validation": training.history,
-    }
-    replace_file(_report_file(request.output), json_text(report, indent=2).encode())
-    tell(f"{request.output} written after {steps} steps, {training.seconds():.0f} s")
-    return Ending(report, *ended)
-
-
-def _report_file(output: Path) -> Path:
-    return output.with_suffix(".json")
+        training = _Training(request, started, tell)
+        return train_to_files(training, request, training.material.photographs.read)
