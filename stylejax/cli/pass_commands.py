@@ -28,13 +28,13 @@ class TerminalOptions:
 
 
 @dataclass(frozen=True)
-class UniversalRunOptions(TerminalOptions):
+class PassRunOptions(TerminalOptions):
     """Where options come from, and what is printed."""
 
     like: Path | None = option(
         None,
-        "Take all options and inputs from a picture that `stylejax universal` made; those given "
-        "here go first.",
+        "Take all options and inputs from a picture that this command made; those given here go "
+        "first.",
     )
     json: bool = option(
         False, "Print one line of JSON at the end on standard output, and nothing else there."
@@ -50,21 +50,7 @@ class Universal(UniversalRequest):
         stylejax universal --texture painting.jpg --size 1024 -o texture.png
     """
 
-    run: UniversalRunOptions = field(default_factory=UniversalRunOptions, kw_only=True)
-
-
-@dataclass(frozen=True)
-class ApplyRunOptions(TerminalOptions):
-    """Where options come from, and what is printed."""
-
-    like: Path | None = option(
-        None,
-        "Take all options and inputs from a picture that `stylejax apply` made; those given here "
-        "go first.",
-    )
-    json: bool = option(
-        False, "Print one line of JSON at the end on standard output, and nothing else there."
-    )
+    run: PassRunOptions = field(default_factory=PassRunOptions, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -76,21 +62,7 @@ class Apply(ApplyRequest):
         stylejax apply a.jpg b.jpg --style scream,udnie --strength 0.7 -o folder
     """
 
-    run: ApplyRunOptions = field(default_factory=ApplyRunOptions, kw_only=True)
-
-
-@dataclass(frozen=True)
-class UpscaleRunOptions(TerminalOptions):
-    """Where options come from, and what is printed."""
-
-    like: Path | None = option(
-        None,
-        "Take all options and inputs from a picture that `stylejax upscale` made; those given here "
-        "go first.",
-    )
-    json: bool = option(
-        False, "Print one line of JSON at the end on standard output, and nothing else there."
-    )
+    run: PassRunOptions = field(default_factory=PassRunOptions, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -102,7 +74,7 @@ class Upscale(UpscaleRequest):
         stylejax upscale folder --factor 8 -o enlarged
     """
 
-    run: UpscaleRunOptions = field(default_factory=UpscaleRunOptions, kw_only=True)
+    run: PassRunOptions = field(default_factory=PassRunOptions, kw_only=True)
 
 
 @dataclass(frozen=True)

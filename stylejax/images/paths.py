@@ -112,22 +112,6 @@ def read_bytes(path: Path, what: str = "file") -> bytes:
     return content
 
 
-def check_readable(path: Path, what: str = "file") -> None:
-    """Find out whether something can be read more than once, and in any order.
-
-    Raises:
-        InputError: it is missing, a folder, a pipe, or closed to us.
-    """
-    if is_folder(path):
-        raise InputError(f"{shown(path)}: is a folder, not a {what}; name a file in it")
-    if not path_exists(path):
-        raise InputError(f"{shown(path)}: no such file; check the name")
-    if is_special(path):
-        raise InputError(f"{shown(path)}: is a pipe or device, not a {what}; save it to a file")
-    with guarded_path(path, "check the permissions and the disk"), path.open("rb"):
-        pass
-
-
 def real_path(path: Path) -> Path:
     """A path with all links followed; raises as `path_exists` does."""
     with guarded_path(path):

@@ -15,6 +15,18 @@ def is_one_picture(photos: Sequence[Path], output: Path) -> bool:
     return len(photos) == 1 and not is_folder(photos[0]) and not is_folder(output)
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder by their names' endings, in order.
+
+    Raises:
+        InputError: it holds none.
+    """
+    found = [path for path in list_folder(folder) if path.suffix.lower() in READ_SUFFIXES]
+    if not found:
+        raise InputError(f"{folder}: holds no picture; name another folder")
+    return found
+
+
 def _photographs(places: Sequence[Path]) -> Iterator[Path]:
     for place in places:
         if not path_exists(place):
@@ -22,10 +34,7 @@ def _photographs(places: Sequence[Path]) -> Iterator[Path]:
         if not is_folder(place):
             yield place
             continue
-        found = [path for path in list_folder(place) if path.suffix.lower() in READ_SUFFIXES]
-        if not found:
-            raise InputError(f"{place}: holds no picture; name another folder")
-        yield from found
+        yield from pictures_in(place)
 
 
 def list_pictures(

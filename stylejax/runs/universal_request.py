@@ -6,10 +6,10 @@ from pathlib import Path
 from stylejax.errors import InputError
 from stylejax.fields import option, positional, required, unasked
 from stylejax.images.files import check_distinct, check_not_inputs, check_writable
-from stylejax.images.paths import is_folder, list_folder, path_exists
-from stylejax.images.read import READ_SUFFIXES
+from stylejax.images.paths import is_folder, path_exists
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds
+from stylejax.runs.picture_jobs import pictures_in
 from stylejax.runs.repeated import Expected
 from stylejax.universal.options import UniversalSettings, blend_weights, check_universal_options
 
@@ -138,11 +138,7 @@ def list_jobs(request: UniversalRequest) -> list[tuple[Path | None, Path]]:
         jobs: list[tuple[Path | None, Path]] = [(request.content, request.output)]
     else:
         assert request.content is not None
-        found = [
-            path for path in list_folder(request.content) if path.suffix.lower() in READ_SUFFIXES
-        ]
-        if not found:
-            raise InputError(f"{request.content}: holds no picture; name another folder")
+        found = pictures_in(request.content)
         jobs = [(path, request.output / f"{path.stem}.png") for path in found]
         _check_folder(request.output, found)
     inputs = (*(path for path, _ in jobs if path), *request.painted)
