@@ -27,6 +27,8 @@ from stylejax.universal.decoders import LEVELS, STRIDES, run_block
 from stylejax.universal.options import LEVEL_NAMES, Mixture, Solver, Transform
 from stylejax.universal.transforms import (
     Statistics,
+    Sums,
+    add_rows,
     barycenter,
     feature_statistics,
     linear_map,
@@ -185,20 +187,25 @@ def _enlarged(share: Float[Array, "_ _"], stride: int, like: OtherImage) -> Floa
     return share[: like.shape[0], : like.shape[1], None]
 
 
-def _statistics(features: Map, regions: Shares) -> Statistics:
-    """A map's own statistics, with a leading axis of regions."""
-    return jax.vmap(feature_statistics, in_axes=(None, 0))(features, regions)
+def level_features(
+    level: str, networks: Networks, picture: OtherImage, regions: Shares
+) -> tuple[Map, Statistics]:
+    """The picture's features at a level, and their statistics with a leading axis of regions."""
+    features = encoded(level, networks, picture)
+    return features, jax.vmap(feature_statistics, in_axes=(None, 0))(features, regions)
 
 
-def level_statistics(level: str, networks: Networks, picture: Image, regions: Shares) -> Statistics:
-    """The picture's own statistics at a level, with a leading axis of regions."""
-    return _statistics(encoded(level, networks, picture), regions)
+def add_strip(level: str, networks: Networks, sums: Sums, picture: Image, regions: Shares) -> Sums:
+    """The sums of a level with a strip of the picture added; all have a leading axis of regions."""
+    features = encoded(level, networks, picture)
+    return jax.vmap(add_rows, in_axes=(0, None, 0))(sums, features, regions)
 
 
 def level_result(
     level: str,
     networks: Networks,
     picture: Image,
+    features: Float[Array, "_ _ channels"],
     maps: LevelMap,
     controls: Controls,
     structure: Structure,
@@ -209,24 +216,11 @@ def level_result(
         level: one of `LEVEL_NAMES`.
         networks: see there.
         picture: the last level's result.
+        features: its own, of `encoded`.
         maps: of `level_map`.
         controls: see there.
         structure: see there.
     """
-    features = encoded(level, networks, picture)
-    return _decoded_change(level, networks, picture, features, maps, controls, structure)
-
-
-def _decoded_change(
-    level: str,
-    networks: Networks,
-    picture: Image,
-    features: Float[Array, "_ _ channels"],
-    maps: LevelMap,
-    controls: Controls,
-    structure: Structure,
-) -> Image:
-    """`level_result`, given the picture's features."""
     alpha, shares = controls.alphas[LEVEL_NAMES.index(level)], controls.shares[level]
     changed = apply_level(level, features, maps, shares, alpha)
     if level == PIXELS:
@@ -261,8 +255,7 @@ def restyled(
     """
     x = jnp.asarray(picture)
     for level in structure.levels:
-        features = encoded(level, networks, x)
-        own = _statistics(features, controls.regions[level])
+        features, own = level_features(level, networks, x, controls.regions[level])
         maps = level_map(level, networks, own, styles, controls, structure)
-        x = _decoded_change(level, networks, x, features, maps, controls, structure)
+        x = level_result(level, networks, x, features, maps, controls, structure)
     return x

@@ -1,16 +1,15 @@
-"""A large picture in strips of rows, with the statistics of the whole.
+"""A picture level by level, whole or in strips of rows with the statistics of the whole.
 
-Each level is swept twice: for the statistics of all strips together, and to transform and decode
-with them. On the device there is one strip at a time, so its memory does not grow with the picture.
-Each strip is cut out with as many rows around it as encoder and decoders see; only its own count.
+The programs that make a level's maps and results are the same for both, and so are the bits: roots
+enlarge what another program would round otherwise. In strips each level is swept twice: for the
+statistics of all strips together, and to transform and decode with them. On the device there is one
+strip at a time, so its memory does not grow with the picture. Each strip is cut out with as many
+rows around it as encoder and decoders see; only its own count.
 """
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from stylejax.losses.strips import Strip, Strips, list_strips, make_strips
 from stylejax.networks.layers import layer_table
@@ -19,36 +18,16 @@ from stylejax.universal.chain import (
     PIXELS,
     Controls,
     Networks,
-    Shares,
     Structure,
     Style,
+    add_strip,
+    encoded,
+    level_features,
     level_map,
     level_result,
-    level_statistics,
 )
 from stylejax.universal.decoders import REACH, STRIDES
-from stylejax.universal.transforms import Statistics
-
-
-def merged(each: Statistics, amounts: Float[Array, "strips regions"]) -> Statistics:
-    """The statistics of all strips together, from those of each and its sum of weights.
-
-    Means and centered covariances are put together (Chan, Golub, LeVeque, 1979): sums of squares
-    would lose digits where the mean is large.
-
-    Args:
-        each: with leading axes of strips and regions.
-        amounts: how much each strip weighs in each region.
-    """
-    total = jnp.maximum(jnp.sum(amounts, axis=0), 1e-12)
-    share = (amounts / total)[..., None]
-    mean = jnp.sum(share * each.mean, axis=0)
-    apart = each.mean - mean
-    spread = each.covariance + apart[..., :, None] * apart[..., None, :]
-    squares = jnp.sum(amounts**2 / each.positions, axis=0)
-    return Statistics(
-        mean, jnp.sum(share[..., None] * spread, axis=0), total**2 / jnp.maximum(squares, 1e-12)
-    )
+from stylejax.universal.transforms import from_sums, no_sums
 
 
 def _cut_controls(
@@ -65,16 +44,12 @@ def _cut_controls(
     return controls._replace(shares={level: shares}, regions={level: regions})
 
 
-@partial(jax.jit, static_argnames="level")
-def _strip_statistics(
-    level: str, networks: Networks, cut: Image, regions: Shares
-) -> tuple[Statistics, Array]:
-    return level_statistics(level, networks, cut, regions), jnp.sum(regions, axis=(1, 2))
-
-
-_strip_result = jax.jit(level_result, static_argnames=("level", "structure"))
+_add_strip = jax.jit(add_strip, static_argnames="level")
+_level_features = jax.jit(level_features, static_argnames="level")
+_level_result = jax.jit(level_result, static_argnames=("level", "structure"))
+_encoded = jax.jit(encoded, static_argnames="level")
 _level_map = jax.jit(level_map, static_argnames=("level", "structure"))
-_merged = jax.jit(merged)
+_from_sums = jax.jit(from_sums)
 
 
 def _swept(
@@ -86,7 +61,7 @@ def _swept(
     structure: Structure,
     rows: int,
 ) -> Pixels:
-    """One level of `restyled_in_strips`."""
+    """One level of `restyled_by_levels`."""
     height = picture.shape[0]
     reach = 0 if level == PIXELS else REACH[level]
     layer = layer_table()[level]
@@ -96,30 +71,33 @@ def _swept(
     each = [jax.tree.map(lambda leaf, n=n: leaf[n], places) for n in range(cuts.count(height))]
     given = [_cut_controls(level, controls, cuts, strip, height) for strip in each]
     pictures = [picture[int(strip.start) :][:length] for strip in each]
-    found = [
-        _strip_statistics(level, networks, cut, own.regions[level])
-        for cut, own in zip(pictures, given, strict=True)
-    ]
-    whole = _merged(*jax.tree.map(lambda *parts: jnp.stack(parts), *found))
+    count = controls.regions[level].shape[0]
+    channels = networks.deviations[level].shape[-1] if level != PIXELS else picture.shape[-1]
+    nothing = no_sums(channels)
+    sums = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), nothing)
+    for cut, own in zip(pictures, given, strict=True):
+        sums = _add_strip(level, networks, sums, cut, own.regions[level])
+    whole = _from_sums(sums)
     maps = _level_map(level, networks, whole, styles, controls, structure)
     result = np.empty(picture.shape, np.float32)
     for strip, cut, own in zip(each, pictures, given, strict=True):
         first, end, start = int(strip.first), int(strip.end), int(strip.start)
-        made = _strip_result(level, networks, cut, maps, own, structure)
+        features = _encoded(level, networks, cut)
+        made = _level_result(level, networks, cut, features, maps, own, structure)
         result[first:end] = np.asarray(made)[first - start : end - start]
     return result
 
 
-def restyled_in_strips(
+def restyled_by_levels(
     networks: Networks,
     picture: Pixels,
     styles: Style,
     controls: Controls,
     structure: Structure,
     *,
-    rows: int,
+    rows: int = 0,
 ) -> Pixels:
-    """`chain.restyled` of a picture on the host, strip by strip.
+    """`chain.restyled` of a picture on the host.
 
     Args:
         networks: as there.
@@ -127,8 +105,15 @@ def restyled_in_strips(
         styles: as there.
         controls: as there, with maps of regions in full; on the host.
         structure: as there.
-        rows: of a strip.
+        rows: of a strip; 0 for the whole at once.
     """
+    if rows:
+        for level in structure.levels:
+            picture = _swept(level, networks, picture, styles, controls, structure, rows)
+        return picture
+    whole: Image | Pixels = picture
     for level in structure.levels:
-        picture = _swept(level, networks, picture, styles, controls, structure, rows)
-    return picture
+        features, own = _level_features(level, networks, whole, controls.regions[level])
+        maps = _level_map(level, networks, own, styles, controls, structure)
+        whole = _level_result(level, networks, whole, features, maps, controls, structure)
+    return np.asarray(whole)

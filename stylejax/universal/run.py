@@ -5,7 +5,6 @@ not count in the statistics.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import cast
 
 import jax
@@ -19,10 +18,10 @@ from stylejax.images.arrays import PictureLike, PicturesLike, as_list, as_pixels
 from stylejax.images.masks import Mask, Masks, as_mask, as_masks, layer_mask
 from stylejax.networks.layers import layer_table
 from stylejax.types import OtherPixels, Pixels
-from stylejax.universal.chain import Controls, Networks, Structure, Style, picture_style, restyled
+from stylejax.universal.chain import Controls, Networks, Structure, Style, picture_style
 from stylejax.universal.decoder_weights import Decoders
 from stylejax.universal.decoders import STRIDES
-from stylejax.universal.large import restyled_in_strips
+from stylejax.universal.large import restyled_by_levels
 from stylejax.universal.options import (
     LEVEL_NAMES,
     Solver,
@@ -39,7 +38,6 @@ PASSES = 3
 Maps = Float[np.ndarray, "maps _ _"]
 
 _DEFAULTS = UniversalOptions()
-_restyled = jax.jit(restyled, static_argnames="structure")
 _picture_style = jax.jit(picture_style)
 
 
@@ -228,9 +226,10 @@ def universal_transfer(
     shape = content.shape[:2]
     controls, structure = _plan(options, blend, given.content, shape, solver)
     networks = Networks(weights.variables, decoders.parameters, decoders.deviations)
-    run = partial(restyled_in_strips, rows=strip_rows) if strip_rows else _restyled
-    result = run(networks, _padded(content), stacked, controls, structure=structure)
-    return np.asarray(result)[: shape[0], : shape[1]]
+    result = restyled_by_levels(
+        networks, _padded(content), stacked, controls, structure, rows=strip_rows
+    )
+    return result[: shape[0], : shape[1]]
 
 
 def synthesize_texture(

@@ -12,7 +12,6 @@ none fails: dead channels, a single color, fewer positions than channels.
 Feature maps are height x width x channels, in any unit; statistics are means over positions.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -50,22 +49,58 @@ class Statistics(NamedTuple):
     positions: Float[Array, "*styles"]
 
 
-def _sum_of_rows(term: Callable[..., Array], *maps: Array) -> Array:
-    """The sum of what `term` makes of each row of some maps, by compensated summation.
+class Sums(NamedTuple):
+    """What the rows of a feature map come to that were seen so far; see `add_rows`.
 
-    Added up plainly over all positions a covariance has an error of 1e-5 in float32, which the
-    roots enlarge until it shows in the picture; so (Kahan, 1965) it is that of a single row.
+    The sums of their weights and of the weights' squares, the mean, and the weighted sum of the
+    products of what is centered.
     """
 
-    def add(state: tuple[Array, Array], row: PyTree) -> tuple[tuple[Array, Array], None]:
-        total, excess = state
-        part = term(*row) - excess
-        grown = total + part
-        return (grown, (grown - total) - part), None
+    weight: Float[Array, "*regions"]
+    squares: Float[Array, "*regions"]
+    mean: Float[Array, "*regions channels"]
+    products: Float[Array, "*regions channels channels"]
 
-    made = jax.eval_shape(term, *(each[0] for each in maps))
-    nothing = jnp.zeros(made.shape, made.dtype)
-    return lax.scan(add, (nothing, nothing), maps)[0][0]
+
+def no_sums(channels: int) -> Sums:
+    """Of no rows."""
+    zero = jnp.zeros((), jnp.float32)
+    return Sums(zero, zero, jnp.zeros(channels), jnp.zeros((channels, channels)))
+
+
+def add_rows(sums: Sums, feature_map: FeatureMap, weights: Float[Array, "height width"]) -> Sums:
+    """The sums with the rows of a map added, one after the other.
+
+    Rows are put together by their means and centered products (Chan, Golub, LeVeque, 1979): plain
+    sums of squares lose digits where the mean is large, and one sum over all positions has an error
+    of 1e-5 in float32, which the roots enlarge until it shows. Row by row, a map in parts comes to
+    the very bits of the whole; rows of weight 0 change nothing, if they are finite.
+    """
+
+    def add(sums: Sums, row: tuple[Array, Array]) -> tuple[Sums, None]:
+        features, weights = row
+        weight = jnp.sum(weights)
+        mean = _product(weights, features) / jnp.maximum(weight, _SMALLEST)
+        centered = features - mean
+        products = _product((weights[:, None] * centered).T, centered)
+        grown = sums.weight + weight
+        apart, share = mean - sums.mean, weight / jnp.maximum(grown, _SMALLEST)
+        between = sums.weight * share * apart[:, None] * apart
+        return Sums(
+            grown,
+            sums.squares + jnp.sum(weights**2),
+            sums.mean + share * apart,
+            sums.products + (products + between),
+        ), None
+
+    return lax.scan(add, sums, (feature_map, weights))[0]
+
+
+def from_sums(sums: Sums) -> Statistics:
+    """The statistics of all rows that were added; of none, mean and covariance are 0."""
+    weight = jnp.maximum(sums.weight, _SMALLEST)
+    positions = sums.weight**2 / jnp.maximum(sums.squares, _SMALLEST)
+    return Statistics(sums.mean, sums.products / weight[..., None, None], positions)
 
 
 def feature_statistics(
@@ -78,16 +113,9 @@ def feature_statistics(
         weights: of the positions, not negative; they are divided by their sum. Positions that pad
             the map get 0. All 0 counts as no position: mean and covariance are 0.
     """
-    weights = jnp.ones(feature_map.shape[:2], feature_map.dtype) if weights is None else weights
-    share = weights / jnp.maximum(_sum_of_rows(jnp.sum, weights), _SMALLEST)
-    mean = _sum_of_rows(_product, share, feature_map)
-    # Rows of weight 0 may hold anything that is finite.
-    centered = jnp.where(share[..., None] > 0.0, feature_map - mean, 0.0)
-    spread = lambda share, row: _product((share[:, None] * row).T, row)
-    squares = _sum_of_rows(lambda row: jnp.sum(row**2), share)
-    return Statistics(
-        mean, _sum_of_rows(spread, share, centered), 1.0 / jnp.maximum(squares, _SMALLEST)
-    )
+    height, width, channels = feature_map.shape
+    weights = jnp.ones((height, width)) if weights is None else weights
+    return from_sums(add_rows(no_sums(channels), feature_map, weights))
 
 
 def ridged(statistics: Statistics, ridge: Number) -> tuple[Gram, Scalar]:

@@ -121,7 +121,7 @@ def test_strips_give_the_whole():
     )
     for given in cases:
         whole = run(content, styles, **given)
-        np.testing.assert_allclose(run(content, styles, strip_rows=100, **given), whole, atol=1e-4)
+        np.testing.assert_allclose(run(content, styles, strip_rows=100, **given), whole, atol=1e-6)
 
 
 def test_padding_to_a_bucket_does_not_count():
