@@ -8,7 +8,7 @@ import scipy.linalg
 from feature_maps import noise
 
 from stylejax.losses.moments import Moments, feature_moments
-from stylejax.losses.wasserstein import wasserstein_loss
+from stylejax.losses.wasserstein import covariance_distance, wasserstein_loss
 
 pytestmark = pytest.mark.usefixtures("strict")
 
@@ -108,3 +108,14 @@ def test_covariances_that_are_rounding_alone_and_many_at_once():
     np.testing.assert_allclose(values[1], values[2], rtol=1e-3)
     np.testing.assert_allclose(values[[0, 3]], 0.0, atol=1e-4 * float(values[1]))
     assert values[1] > 0.1
+
+
+def test_a_covariance_that_rounding_left_indefinite_is_borne():
+    # As of a picture of one color: what is left of its channels' covariance is rounding alone.
+    randomness = np.random.default_rng(0)
+    noise = randomness.normal(size=(64, 64)).astype(np.float32) * 2e-6
+    blank, rich = noise + noise.T, np.diag(np.geomspace(4.0, 1e-4, 64)).astype(np.float32)
+    distance = jax.value_and_grad(covariance_distance, argnums=(0, 1))
+    value, slopes = distance(jnp.asarray(rich), jnp.asarray(blank), jnp.asarray(3e-7))
+    np.testing.assert_allclose(value, np.trace(rich), rtol=0.05)
+    assert all(np.all(np.isfinite(slope)) for slope in slopes)
