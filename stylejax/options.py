@@ -6,6 +6,7 @@ The command line, its help and the record in a picture's metadata have these fie
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from stylejax.errors import InputError
@@ -201,17 +202,18 @@ def check_bounds(group: object) -> None:
     """
     _check_kinds(group)
     for each in describe_fields(type(group)):
-        value = getattr(group, each.name)
+        if each.bounds is None:
+            continue
+        value, flag = getattr(group, each.name), _flag(each.name)
         for number in value if isinstance(value, tuple) else (value,):
-            if each.bounds is not None and not each.bounds.allow(number):
-                finite = (
-                    "" if isinstance(number, int) or math.isfinite(number) else "a finite number, "
-                )
+            if not issubclass(type(number), Real):
+                raise InputError(f"{flag} is {number!r}: give a number")
+            if not each.bounds.allow(number):
+                is_finite = isinstance(number, int) or math.isfinite(number)
+                finite = "" if is_finite else "a finite number, "
                 large = isinstance(number, int) and math.isinf(each.bounds.at_most)
                 most = f", at most {LARGEST_NUMBER}" if large and number > LARGEST_NUMBER else ""
-                raise InputError(
-                    f"{_flag(each.name)} is {number}: give {finite}{each.bounds}{most}"
-                )
+                raise InputError(f"{flag} is {number}: give {finite}{each.bounds}{most}")
 
 
 def check_shares(name: str, shares: Sequence[float], count: int, what: str) -> None:

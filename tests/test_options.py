@@ -93,6 +93,15 @@ def test_numbers_too_large_for_any_array_are_refused_in_one_line():
     check_bounds(LossOptions(style_weight=1e12))
 
 
+def test_what_is_no_number_is_refused_in_one_line():
+    for name, value in (("style_weight", "20"), ("style_layer_weights", (1.0, "20"))):
+        options = LossOptions()
+        # In these tests the class itself checks types; elsewhere it does not.
+        object.__setattr__(options, name, value)
+        with pytest.raises(InputError, match="is '20': give a number$"):
+            check_bounds(options)
+
+
 def test_values_of_other_types_are_told_from_those_of_an_option():
     right = flatten_options(Options())
     assert options_from_flat(right) == Options()
