@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 
 from stylejax.networks.densenet import DenseNet
 from stylejax.universal.decoders import LEVELS, STRIDES
-from stylejax.universal.transforms import Statistics, feature_statistics, linear_map
+from stylejax.universal.statistics import Statistics, feature_statistics
+from stylejax.universal.transforms import linear_map
 
 MARGIN = 16
 """Pixels around a window's inner part, seen by the encoder alone."""

@@ -10,14 +10,9 @@ from stylejax.universal.chain import Controls, Networks, Structure, restyled
 from stylejax.universal.decoder_weights import Decoders, read_decoders
 from stylejax.universal.options import LEVEL_NAMES, UniversalOptions
 from stylejax.universal.run import style_statistics, synthesize_texture, universal_transfer
+from stylejax.universal.statistics import Statistics, feature_statistics
 from stylejax.universal.style_file import read_style, write_style
-from stylejax.universal.transforms import (
-    Statistics,
-    barycenter,
-    feature_statistics,
-    linear_map,
-    transformed,
-)
+from stylejax.universal.transforms import barycenter, linear_map, transformed
 
 __all__ = [
     "Controls",

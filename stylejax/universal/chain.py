@@ -25,14 +25,8 @@ from stylejax.transfer.parameterization import bounded
 from stylejax.types import Image, OtherImage, Scalar, Variables
 from stylejax.universal.decoders import LEVELS, STRIDES, run_block
 from stylejax.universal.options import LEVEL_NAMES, Mixture, Solver, Transform
-from stylejax.universal.transforms import (
-    Statistics,
-    Sums,
-    add_rows,
-    barycenter,
-    feature_statistics,
-    linear_map,
-)
+from stylejax.universal.statistics import Statistics, Sums, add_rows, feature_statistics
+from stylejax.universal.transforms import barycenter, linear_map
 
 PIXELS = LEVEL_NAMES[-1]
 

@@ -27,7 +27,7 @@ from stylejax.universal.chain import (
     level_result,
 )
 from stylejax.universal.decoders import REACH, STRIDES
-from stylejax.universal.transforms import from_sums, no_sums
+from stylejax.universal.statistics import from_sums, no_sums
 
 
 def _cut_controls(

@@ -29,7 +29,7 @@ from stylejax.universal.options import (
     blend_weights,
     check_universal_options,
 )
-from stylejax.universal.transforms import Statistics
+from stylejax.universal.statistics import Statistics
 from stylejax.weights.read import Weights
 
 PASSES = 3

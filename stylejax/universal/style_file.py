@@ -15,7 +15,7 @@ from stylejax.images.files import replace_file
 from stylejax.types import PathLike
 from stylejax.universal.decoders import CHANNELS
 from stylejax.universal.options import LEVEL_NAMES
-from stylejax.universal.transforms import Statistics
+from stylejax.universal.statistics import Statistics
 from stylejax.weights.read import read_tensor_file
 from stylejax.weights.write import tensor_bytes
 

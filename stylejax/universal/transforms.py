@@ -13,7 +13,6 @@ Feature maps are height x width x channels, in any unit; statistics are means ov
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,99 +22,15 @@ from jaxtyping import Array, Float, PyTree
 
 from stylejax.types import FeatureMap, Gram, Scalar
 from stylejax.universal.options import Solver, Transform
+from stylejax.universal.statistics import SMALLEST, Statistics
+from stylejax.universal.statistics import exact_product as _product
 
 Number = float | Float[Array, "..."]
 Vector = Float[Array, " channels"]
 
-_SMALLEST = 1e-12
-"""Added to the ridge: a map that is one color has no eigenvalue to take a share of."""
 _SHRINKAGE = 0.1
 """Ridge of a region with a single position; it falls to 0 at as many positions as channels."""
 _ROOT_STEPS, _POLAR_STEPS = 16, 20
-
-_product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-"""In full float32: the products of reduced precision that accelerators use spoil the roots."""
-
-
-class Statistics(NamedTuple):
-    """Mean and covariance of the channels over positions, and of how many positions.
-
-    With weights that sum to 1, `positions` is 1 over the sum of their squares (Kish's effective
-    sample size).
-    """
-
-    mean: Float[Array, "*styles channels"]
-    covariance: Float[Array, "*styles channels channels"]
-    positions: Float[Array, "*styles"]
-
-
-class Sums(NamedTuple):
-    """What the rows of a feature map come to that were seen so far; see `add_rows`.
-
-    The sums of their weights and of the weights' squares, the mean, and the weighted sum of the
-    products of what is centered.
-    """
-
-    weight: Float[Array, "*regions"]
-    squares: Float[Array, "*regions"]
-    mean: Float[Array, "*regions channels"]
-    products: Float[Array, "*regions channels channels"]
-
-
-def no_sums(channels: int) -> Sums:
-    """Of no rows."""
-    zero = jnp.zeros((), jnp.float32)
-    return Sums(zero, zero, jnp.zeros(channels), jnp.zeros((channels, channels)))
-
-
-def add_rows(sums: Sums, feature_map: FeatureMap, weights: Float[Array, "height width"]) -> Sums:
-    """The sums with the rows of a map added, one after the other.
-
-    Rows are put together by their means and centered products (Chan, Golub, LeVeque, 1979): plain
-    sums of squares lose digits where the mean is large, and one sum over all positions has an error
-    of 1e-5 in float32, which the roots enlarge until it shows. Row by row, a map in parts comes to
-    the very bits of the whole; rows of weight 0 change nothing, if they are finite.
-    """
-
-    def add(sums: Sums, row: tuple[Array, Array]) -> tuple[Sums, None]:
-        features, weights = row
-        weight = jnp.sum(weights)
-        mean = _product(weights, features) / jnp.maximum(weight, _SMALLEST)
-        centered = features - mean
-        products = _product((weights[:, None] * centered).T, centered)
-        grown = sums.weight + weight
-        apart, share = mean - sums.mean, weight / jnp.maximum(grown, _SMALLEST)
-        between = sums.weight * share * apart[:, None] * apart
-        return Sums(
-            grown,
-            sums.squares + jnp.sum(weights**2),
-            sums.mean + share * apart,
-            sums.products + (products + between),
-        ), None
-
-    return lax.scan(add, sums, (feature_map, weights))[0]
-
-
-def from_sums(sums: Sums) -> Statistics:
-    """The statistics of all rows that were added; of none, mean and covariance are 0."""
-    weight = jnp.maximum(sums.weight, _SMALLEST)
-    positions = sums.weight**2 / jnp.maximum(sums.squares, _SMALLEST)
-    return Statistics(sums.mean, sums.products / weight[..., None, None], positions)
-
-
-def feature_statistics(
-    feature_map: FeatureMap, weights: Float[Array, "height width"] | None = None
-) -> Statistics:
-    """Mean and covariance of a feature map, of a region where weights are given.
-
-    Args:
-        feature_map: height x width x channels.
-        weights: of the positions, not negative; they are divided by their sum. Positions that pad
-            the map get 0. All 0 counts as no position: mean and covariance are 0.
-    """
-    height, width, channels = feature_map.shape
-    weights = jnp.ones((height, width)) if weights is None else weights
-    return from_sums(add_rows(no_sums(channels), feature_map, weights))
 
 
 def ridged(statistics: Statistics, ridge: Number) -> tuple[Gram, Scalar]:
@@ -127,7 +42,7 @@ def ridged(statistics: Statistics, ridge: Number) -> tuple[Gram, Scalar]:
     channels = statistics.mean.shape[-1]
     missing = jnp.maximum(1.0 - statistics.positions / channels, 0.0)
     share = ridge + _SHRINKAGE * missing
-    added = share * jnp.trace(statistics.covariance) / channels + _SMALLEST
+    added = share * jnp.trace(statistics.covariance) / channels + SMALLEST
     return statistics.covariance + added * jnp.eye(channels), added
 
 

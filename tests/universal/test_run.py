@@ -20,8 +20,8 @@ from stylejax.universal.run import (
     synthesize_texture,
     universal_transfer,
 )
+from stylejax.universal.statistics import feature_statistics
 from stylejax.universal.style_file import read_style, write_style
-from stylejax.universal.transforms import feature_statistics
 from stylejax.weights.read import read_weights
 
 

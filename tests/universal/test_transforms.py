@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from stylejax.universal.statistics import Statistics, feature_statistics
 from stylejax.universal.transforms import (
-    Statistics,
     barycenter,
-    feature_statistics,
     linear_map,
     orthogonal_factor,
     ridged,
