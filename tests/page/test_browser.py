@@ -44,8 +44,8 @@ VALUES = {
     # Not over after some iterations, as L-BFGS may be.
     "solver": "adam",
 }
-# All waits are for something to happen, which takes as long as it takes. Looked at in each frame, as
-# is usual, a software renderer would take a core for itself.
+# All waits are for something to happen, which takes as long as it takes. Looked at in each frame,
+# as is usual, a software renderer would take a core for itself.
 MOST_MILLISECONDS, POLLING = 240_000, 200
 
 

@@ -449,6 +449,7 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
         "transfer",
         "universal",
         "apply",
+        "upscale",
         "sweep",
     ]
     fields = {f["name"]: f for group in form["methods"][0]["groups"] for f in group["fields"]}
@@ -459,7 +460,12 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
     )
     assert "third" in fields["style_weight"]["help"]
     assert fields["solver"]["choices"] == ["lbfgs", "optax-lbfgs", "adam"]
-    swept = {f["name"]: f for group in form["methods"][3]["groups"] for f in group["fields"]}
+    enlarged = {f["name"]: f for group in form["methods"][3]["groups"] for f in group["fields"]}
+    assert enlarged["factor"]["choices"] == ["0", "4", "8"]
+    assert page_methods()["upscale"].groups[0].read({"factor": "8"}) == {"factor": 8}
+    with pytest.raises(InputError, match="--factor is '3': give one of 0, 4, 8"):
+        page_methods()["upscale"].groups[0].read({"factor": "3"})
+    swept = {f["name"]: f for group in form["methods"][-1]["groups"] for f in group["fields"]}
     assert swept["style_weight"]["kind"] == "numbers" and swept["style_blend"]["kind"] == "lists"
     for method in page_methods().values():
         # What the page sends where nothing was touched is what the command line takes.

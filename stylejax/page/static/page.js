@@ -3,7 +3,9 @@
 
 const MOST_BYTES = 64 * 2 ** 20;
 // Fields that stand above the groups, in this order: what is tuned first.
-const MAIN = ["method", "style", "style_weight", "strength", "alpha", "size", "iterations", "seed"];
+const MAIN = [
+  "method", "style", "style_weight", "strength", "alpha", "factor", "sharpness", "size", "iterations", "seed",
+];
 const SAID = {
   queued: "waits for its turn", running: "is being painted", stopping: "is stopping",
   done: "is finished", stopped: "is stopped", failed: "has failed",
@@ -171,7 +173,8 @@ function control(field, value) {
     const select = element("select", { id, "aria-describedby": described },
       ...field.choices.map((each) => element("option", { value: each }, each)));
     select.value = String(value);
-    select.addEventListener("change", () => changed(field, select.value));
+    const chosen = () => (typeof field.default === "number" ? Number(select.value) : select.value);
+    select.addEventListener("change", () => changed(field, chosen()));
     return select;
   }
   if (field.kind === "choices") {
@@ -270,9 +273,9 @@ const quoted = (word) => (/^[\w./,:=+-]+$/.test(word) ? word : `'${word.replaceA
 
 function drawCommand() {
   const now = method(), values = state.values[now.name];
-  const isApplied = now.name === "apply" || values.method === "apply";
+  const needsNoStyles = !now.takes_styles || values.method === "apply";
   const words = ["stylejax", now.name, state.content?.name ?? "photo.jpg"];
-  if (!isApplied) words.push(...(state.styles.length ? state.styles.map((each) => each.name) : ["painting.jpg"]));
+  if (!needsNoStyles) words.push(...(state.styles.length ? state.styles.map((each) => each.name) : ["painting.jpg"]));
   words.push("-o", now.is_folder ? "folder" : `out.${$("format").value || "png"}`);
   const weights = now.takes_weights ? $("weights").value : "";
   if (weights) words.push("--weights", weights);
