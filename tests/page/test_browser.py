@@ -222,7 +222,8 @@ def test_what_a_person_does_and_no_request_leaves_this_machine(address):
         wait_for_text(page, "#notice", "the settings of out.png are here again")
         assert values_on(page) == VALUES
         assert page.locator("#content-pictures img").count() == 1
-        assert "--style-weight 35" in (page.text_content("#command-line") or "")
+        command = page.text_content("#command-line") or ""
+        assert "photo.png painting.png" in command and "--style-weight 35" in command
         drop(page, "#content-zone", "bad.png", b"no picture")
         wait_for_text(page, "#notice", "bad.png: not a picture")
     assert asked and all(url.startswith((address, "about:", "data:")) for url in asked)

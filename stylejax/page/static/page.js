@@ -252,9 +252,8 @@ function takeSettings(settings, from) {
   state.values[known.name] = { ...plain, ...settings.values };
   $("weights").value = settings.weights ?? "";
   $("preset").value = "";
-  const named = (id, n) => typeof id === "string" ? { id, name: `picture ${n + 1}` } : id;
-  if (settings.content) state.content = named(settings.content, 0);
-  if (settings.styles?.length) state.styles = settings.styles.map(named);
+  if (settings.content) state.content = settings.content;
+  if (settings.styles?.length) state.styles = settings.styles.filter(Boolean);
   forgetMasks();
   state.masks = [...(settings.content_masks ?? [])];
   drawForm();
