@@ -13,6 +13,8 @@ PREVIEW_SHARE = 0.02
 """Largest share of a run's processor seconds that its previews may take, but for the first one."""
 MOST_SECONDS_BETWEEN = 5.0
 """After so long without one a preview is made whatever its share: so a busy machine still shows."""
+MOST_TIMES_BETWEEN = 20.0
+"""But after no less than so many times what the last one took: of two busy cores, a fortieth."""
 SECONDS_TO_WAIT = 20.0
 """How long a browser waits for a preview before it has to ask again."""
 
@@ -42,6 +44,7 @@ class Previews:
         """From here on the run's processor seconds count."""
         self._began, self.spent, self._charged = self.processor(), 0.0, 0.0
         self._last: float | None = None
+        self._pause = 0.0
 
     def look(self, picture: Callable[[], Pixels]) -> None:
         """Between two steps: make a preview if one is wanted, and the run can spare the time."""
@@ -57,13 +60,14 @@ class Previews:
         # The first one compiles what makes a picture: counted, it would be the only one for long.
         self._charged += 0.0 if self._last is None else took
         self._last = self.clock()
+        self._pause = max(MOST_SECONDS_BETWEEN, MOST_TIMES_BETWEEN * took)
         self.feed.wake()
 
     def _can_spare(self, now: float) -> bool:
         """Whether previews have had less than their share, or none was made for long."""
         if self._charged <= PREVIEW_SHARE * (now - self._began) or self._last is None:
             return True
-        return self.clock() - self._last >= MOST_SECONDS_BETWEEN
+        return self.clock() - self._last >= self._pause
 
     async def newer(self, than: int) -> bytes | None:
         """The next preview behind a number; None where none comes in time, or ever."""

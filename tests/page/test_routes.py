@@ -27,7 +27,12 @@ from stylejax.page.form import FormGroup
 from stylejax.page.job import CUT_OFF, STATES
 from stylejax.page.methods import PageMethod, page_methods
 from stylejax.page.orders import Ending
-from stylejax.page.previews import MOST_SECONDS_BETWEEN, PREVIEW_SHARE, Previews
+from stylejax.page.previews import (
+    MOST_SECONDS_BETWEEN,
+    MOST_TIMES_BETWEEN,
+    PREVIEW_SHARE,
+    Previews,
+)
 from stylejax.page.request import ServeRequest, check_serve
 from stylejax.page.studio import MOST_QUEUED, Studio
 from stylejax.page.views import settings_view
@@ -508,10 +513,17 @@ def test_previews_are_made_for_those_who_look_and_within_their_share():
 
 
 def test_a_preview_that_was_dear_does_not_hold_up_the_next_ones_for_long():
-    # As where what makes a picture is compiled for a larger level: of the share alone, none for
-    # 100 seconds.
-    _, made, _ = previews_of([0.05, 2.0, 0.05], 0.5, steps=100)
-    assert 5 < max(np.diff(made)) < MOST_SECONDS_BETWEEN + 3
+    # As where what makes a picture is compiled for a larger level: by the share alone, there would
+    # be none for 50 seconds.
+    _, made, _ = previews_of([0.05, 1.0, 0.05], 0.5)
+    pauses = np.diff(made)
+    assert pauses[1] == pytest.approx(1.0 + MOST_TIMES_BETWEEN, abs=1)
+    assert pauses[2] == pytest.approx(0.05 + MOST_SECONDS_BETWEEN, abs=1)
+
+
+def test_previews_as_dear_as_a_step_leave_the_run_its_time():
+    previews, made, seconds = previews_of([2.0], 2.0)
+    assert len(made) > 5 and previews.spent < 0.07 * seconds
 
 
 def test_a_picture_made_before_gives_its_settings_back(tmp_path):
