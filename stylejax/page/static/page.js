@@ -197,7 +197,8 @@ function control(field, value) {
 }
 
 function bounds(field) {
-  if (field.at_most != null) return ` ${field.at_least} to ${field.at_most}.`;
+  // A bound of 64 bits is no number of a browser's, and nobody needs it.
+  if (field.at_most <= Number.MAX_SAFE_INTEGER) return ` ${field.at_least} to ${field.at_most}.`;
   if (field.above != null) return ` More than ${field.above}.`;
   return field.at_least != null ? ` ${field.at_least} or more.` : "";
 }
