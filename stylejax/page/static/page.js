@@ -565,7 +565,8 @@ function drawJob() {
   if (job.is_folder) {
     $("progress").hidden = true;
     drawSweep();
-    if (!state.shown) $("compare").hidden = true;
+    // A picture of another job is not to be taken for one of these.
+    if (!state.shown) $("compare").hidden = $("download").hidden = $("use-settings").hidden = true;
     return;
   }
   $("sweep").hidden = true;
