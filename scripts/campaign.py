@@ -1,10 +1,11 @@
 """Try what should not go wrong, again and again: bad inputs, kills at any moment, racing writers.
 
-    python scripts/campaign.py inputs | kills | writers [--short] [--seed N] [--rounds N]
+    python scripts/campaign.py inputs | kills | writers | page [--short] [--seed N] [--rounds N]
 
 `inputs` puts every row of a table of bad and odd inputs in and compares with the answer that the
 row expects; `kills` ends a run by force and resumes it until it is done; `writers` has two of them
-write one file. The last line is JSON: tried, wrong, seconds; exit code 1 where something was wrong.
+write one file; `page` kills a server that 50 clients watch. The last line is JSON: tried, wrong,
+seconds; exit code 1 where something was wrong.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import sys
 import time
 from importlib import import_module
 
-ROUNDS = {"inputs": 0, "kills": 200, "writers": 1000}
-SHORT_ROUNDS = {"inputs": 60, "kills": 4, "writers": 50}
+ROUNDS = {"inputs": 0, "kills": 200, "writers": 1000, "page": 3}
+SHORT_ROUNDS = {"inputs": 60, "kills": 4, "writers": 50, "page": 1}
 """How often; 0 for every row of a table, and of a table so many rows."""
 
 

@@ -105,6 +105,7 @@ def take_all(page: Page, address: str, folder: Path, size: str) -> None:
     page.fill("#field-size", size)
     finish(page)
     page.emulate_media(color_scheme="dark")
+    page.evaluate("document.querySelector('#stage').scrollIntoView()")
     take(page, folder, "sweep")
 
 

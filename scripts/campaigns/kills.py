@@ -63,7 +63,8 @@ def _arguments(job: Job) -> list[str]:
     return [job.name, *pictures, *job.arguments, *_SHALLOW, "--weights", named]
 
 
-def _write_pictures(folder: Path) -> None:
+def write_pictures(folder: Path) -> None:
+    """Write a small photograph and a small painting."""
     rows, columns = np.mgrid[0:72, 0:96]
     waves = [np.sin(rows / 7), np.cos(columns / 5), np.sin((rows + columns) / 9)]
     samples = (127 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)
@@ -151,7 +152,7 @@ def run(rounds: int = 200, seed: int = 0, jobs: Sequence[Job] = JOBS) -> tuple[i
     starter = Starter(Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or base / "compiled"))
     kills, wrong, number = 0, 0, 0
     try:
-        _write_pictures(base)
+        write_pictures(base)
         plans = [_plan(starter, base, job, seed, warm=rounds >= _MANY) for job in jobs]
         while kills < rounds:
             job, expected, planned = plans[number % len(plans)]

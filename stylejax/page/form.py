@@ -35,7 +35,7 @@ class FormGroup:
         title: as a reader sees it.
         options: the dataclass.
         only: names of the fields to show; all unless given.
-        choices: what a text or names may be, by the name of the field.
+        choices: what a text, a whole number or names may be, by the name of the field.
     """
 
     title: str
@@ -58,7 +58,7 @@ class FormGroup:
             return "choice", tuple(map(str, get_args(hint)))
         kind = _KINDS[hint]
         if name in self.choices:
-            return ("choice" if kind == "text" else "choices"), self.choices[name]
+            return ("choices" if kind == "names" else "choice"), self.choices[name]
         return kind, ()
 
     def as_json(self) -> Json:
@@ -99,7 +99,7 @@ def _read(name: str, hint: Json, kind: str, choices: tuple[str, ...], value: Jso
     if kind == "choice":
         for option in get_args(hint) or choices:
             if isinstance(value, str | int) and str(option) == str(value):
-                return option
+                return option if get_args(hint) else hint(option)
         raise InputError(f"{flag} is {_shown(value)}: give one of {', '.join(choices)}")
     if kind in ("integer", "number", "text"):
         return _one(flag, kind, value)

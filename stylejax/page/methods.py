@@ -25,12 +25,15 @@ from stylejax.page.orders import (
     order_sweep,
     order_transfer,
     order_universal,
+    order_upscale,
 )
 from stylejax.runs.checkpoint import checkpoint_path
-from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL
+from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE
 from stylejax.runs.painters import style_rows
 from stylejax.runs.repeated import repeat_record
 from stylejax.runs.request import SweepRequest
+from stylejax.superresolution.options import FACTORS, UpscaleOptions, UpscalePictureOptions
+from stylejax.superresolution.options import settings_from_flat as upscale_from_flat
 from stylejax.sweep.combinations import SweptLossOptions, SweptPictureOptions
 from stylejax.universal.options import UniversalOptions, UniversalPictureOptions
 from stylejax.universal.options import settings_from_flat as universal_from_flat
@@ -128,6 +131,24 @@ def _learned(styles: tuple[str, ...]) -> PageMethod:
     )
 
 
+def _enlarged() -> PageMethod:
+    # What a network of one's own was trained for is of no use here: the bundled ones enlarge.
+    factors = tuple(map(str, (0, *FACTORS)))
+    return PageMethod(
+        "upscale",
+        "Enlarge",
+        "Makes the picture 4 or 8 times as large, soft or with edges that a network draws.",
+        (
+            FormGroup("Size", UpscaleOptions, choices={"factor": factors}),
+            FormGroup("Picture", UpscalePictureOptions),
+        ),
+        order_upscale,
+        lambda path: repeat_record(path, UPSCALE, upscale_from_flat).options.flat,
+        takes_styles=False,
+        takes_masks=False,
+    )
+
+
 def _swept(styles: tuple[str, ...]) -> PageMethod:
     how = ("method", "alpha", "style", "strength")
     return PageMethod(
@@ -151,5 +172,5 @@ def _swept(styles: tuple[str, ...]) -> PageMethod:
 def page_methods() -> dict[str, PageMethod]:
     """The methods of the page by their names, in its order."""
     styles = tuple(row[0] for row in style_rows())
-    rows = (_solved(), _universal(), _learned(styles), _swept(styles))
+    rows = (_solved(), _universal(), _learned(styles), _enlarged(), _swept(styles))
     return {row.name: row for row in rows}

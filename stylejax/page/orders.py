@@ -27,6 +27,12 @@ from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal import run_universal
 from stylejax.runs.universal_request import UniversalRequest, check_universal_request
 from stylejax.runs.universal_sweep import run_universal_sweep
+from stylejax.runs.upscale import UpscaleRequest, run_upscale
+from stylejax.superresolution.options import (
+    UpscaleOptions,
+    UpscalePictureOptions,
+    UpscaleSettings,
+)
 from stylejax.sweep.combinations import (
     Combinations,
     SweptLossOptions,
@@ -162,6 +168,19 @@ def order_apply(order: Order) -> Work:
         content_masks=order.content_masks,
     )
     return _in_one_pass(lambda: run_apply(request))
+
+
+def order_upscale(order: Order) -> Work:
+    """A picture enlarged by the bundled networks.
+
+    Raises:
+        InputError: an option is out of range.
+    """
+    enlarge, picture = order.values
+    settings = UpscaleSettings(UpscaleOptions(**enlarge), UpscalePictureOptions(**picture))
+    request = UpscaleRequest((order.content,), output=order.output, options=settings)
+    request.check()
+    return _in_one_pass(lambda: run_upscale(request))
 
 
 _RUN_SWEEP = {

@@ -199,6 +199,8 @@ class Studio:
                 raise InputError(f"{key}: give a list of at most {_MOST_PICTURES} pictures")
         if not method.takes_styles:
             form["styles"], form["style_masks"] = [], []
+        if not method.takes_masks:
+            form["content_masks"] = []
         for id in (form["content"], *form["styles"], *form["content_masks"], *form["style_masks"]):
             if not isinstance(id, str) or id not in self.pictures.sent:
                 raise InputError("a picture is missing: drop a photograph and a painting first")

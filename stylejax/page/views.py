@@ -46,6 +46,16 @@ def form_view(studio: Studio) -> Json:
     }
 
 
+def picture_view(picture: ShownPicture) -> Json:
+    """A picture by its id."""
+    return {"id": picture.id, "name": picture.name, "is_ours": picture.is_ours}
+
+
+def _named(studio: Studio, id: str | None) -> Json:
+    picture = None if id is None else studio.pictures.find(id)
+    return None if picture is None else picture_view(picture)
+
+
 def settings_view(path: Path, studio: Studio) -> Json:
     """How a picture was made; None where it does not say.
 
@@ -66,20 +76,10 @@ def settings_view(path: Path, studio: Studio) -> Json:
         "method": method.name,
         "values": values,
         "weights": weights if method.takes_weights and weights in weights_here() else "",
-        "content": content,
-        "styles": styles if None not in styles else [],
+        "content": _named(studio, content),
+        "styles": [_named(studio, id) for id in styles] if None not in styles else [],
         "content_masks": masks if None not in masks else [],
     }
-
-
-def picture_view(picture: ShownPicture) -> Json:
-    """A picture by its id."""
-    return {"id": picture.id, "name": picture.name, "is_ours": picture.is_ours}
-
-
-def _named(studio: Studio, id: str | None) -> Json:
-    picture = None if id is None else studio.pictures.find(id)
-    return None if picture is None else picture_view(picture)
 
 
 def _cells_view(studio: Studio, job: Job) -> Json:

@@ -53,12 +53,16 @@ CALLS = {
         {"style": ["scream", "udnie"], "style_blend": [1, 2], "strength": 0.25},
         "apply PHOTO -o OUT --style scream,udnie --style-blend 1,2 --strength 0.25",
     ),
+    "upscale": (
+        {"factor": "8", "sharpness": 0.25, "bits": 16},
+        "upscale PHOTO -o OUT --factor 8 --sharpness 0.25 --bits 16",
+    ),
     "sweep": (
         {"style_weight": [5, 20], "style_blend": [[1, 0], [1, 1]], "seed": [1, 2], "init": "noise"},
         "sweep PHOTO A B -o OUT --style-weight 5,20 --style-blend 1,0/1,1 --seed 1,2 --init noise",
     ),
 }
-RUNS = {"transfer": "run_transfer", "universal": "run_universal", "apply": "run_apply"}
+RUNS = {name: f"run_{name}" for name in CALLS}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -27,7 +27,12 @@ from stylejax.page.form import FormGroup
 from stylejax.page.job import CUT_OFF, STATES
 from stylejax.page.methods import PageMethod, page_methods
 from stylejax.page.orders import Ending
-from stylejax.page.previews import PREVIEW_SHARE, Previews
+from stylejax.page.previews import (
+    MOST_SECONDS_BETWEEN,
+    MOST_TIMES_BETWEEN,
+    PREVIEW_SHARE,
+    Previews,
+)
 from stylejax.page.request import ServeRequest, check_serve
 from stylejax.page.studio import MOST_QUEUED, Studio
 from stylejax.page.views import settings_view
@@ -449,6 +454,7 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
         "transfer",
         "universal",
         "apply",
+        "upscale",
         "sweep",
     ]
     fields = {f["name"]: f for group in form["methods"][0]["groups"] for f in group["fields"]}
@@ -459,7 +465,12 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
     )
     assert "third" in fields["style_weight"]["help"]
     assert fields["solver"]["choices"] == ["lbfgs", "optax-lbfgs", "adam"]
-    swept = {f["name"]: f for group in form["methods"][3]["groups"] for f in group["fields"]}
+    enlarged = {f["name"]: f for group in form["methods"][3]["groups"] for f in group["fields"]}
+    assert enlarged["factor"]["choices"] == ["0", "4", "8"]
+    assert page_methods()["upscale"].groups[0].read({"factor": "8"}) == {"factor": 8}
+    with pytest.raises(InputError, match="--factor is '3': give one of 0, 4, 8"):
+        page_methods()["upscale"].groups[0].read({"factor": "3"})
+    swept = {f["name"]: f for group in form["methods"][-1]["groups"] for f in group["fields"]}
     assert swept["style_weight"]["kind"] == "numbers" and swept["style_blend"]["kind"] == "lists"
     for method in page_methods().values():
         # What the page sends where nothing was touched is what the command line takes.
@@ -469,26 +480,50 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
             assert all(read[each.name] == each.default for each in group.described())
 
 
-def test_previews_are_made_for_those_who_look_and_within_their_share():
+def previews_of(costs, seconds_a_step, steps=400):
+    """Previews of a run that is watched from its start on, when they were made, and its seconds."""
     seconds, made = [0.0], []
-    previews = Previews(Feed(), clock=lambda: seconds[0])
+    previews = Previews(Feed(), processor=lambda: seconds[0], clock=lambda: seconds[0])
 
     def look():
         made.append(seconds[0])
-        seconds[0] += 0.5
+        seconds[0] += costs[min(len(made), len(costs)) - 1]
         return np.zeros((32, 32, 3), np.float32)
 
-    for _ in range(100):
-        seconds[0] += 1
+    for _ in range(steps):
+        seconds[0] += seconds_a_step
         previews.look(look)
-    assert not made and previews.number == 0
-    for _ in range(400):
+    assert not made and previews.number == 0 and previews.spent == 0
+    previews.start()
+    began = seconds[0]
+    for _ in range(steps):
         previews._wanted = True
-        seconds[0] += 1
+        seconds[0] += seconds_a_step
         previews.look(look)
+    assert previews.number == len(made)
+    return previews, made, seconds[0] - began
+
+
+def test_previews_are_made_for_those_who_look_and_within_their_share():
+    previews, made, seconds = previews_of([0.05], 0.5)
     # The first one is free, and the last may end above the share.
-    assert made and previews.spent <= PREVIEW_SHARE * seconds[0] + 2 * 0.5
-    assert previews.number == len(made) >= 0.9 * PREVIEW_SHARE * seconds[0] / 0.5
+    assert previews.spent <= PREVIEW_SHARE * seconds + 2 * 0.05
+    assert previews.number >= 0.9 * PREVIEW_SHARE * seconds / 0.05
+    assert max(np.diff(made)) < MOST_SECONDS_BETWEEN
+
+
+def test_a_preview_that_was_dear_does_not_hold_up_the_next_ones_for_long():
+    # As where what makes a picture is compiled for a larger level: by the share alone, there would
+    # be none for 50 seconds.
+    _, made, _ = previews_of([0.05, 1.0, 0.05], 0.5)
+    pauses = np.diff(made)
+    assert pauses[1] == pytest.approx(1.0 + MOST_TIMES_BETWEEN, abs=1)
+    assert pauses[2] == pytest.approx(0.05 + MOST_SECONDS_BETWEEN, abs=1)
+
+
+def test_previews_as_dear_as_a_step_leave_the_run_its_time():
+    previews, made, seconds = previews_of([2.0], 2.0)
+    assert len(made) > 5 and previews.spent < 0.07 * seconds
 
 
 def test_a_picture_made_before_gives_its_settings_back(tmp_path):

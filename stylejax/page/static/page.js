@@ -3,7 +3,9 @@
 
 const MOST_BYTES = 64 * 2 ** 20;
 // Fields that stand above the groups, in this order: what is tuned first.
-const MAIN = ["method", "style", "style_weight", "strength", "alpha", "size", "iterations", "seed"];
+const MAIN = [
+  "method", "style", "style_weight", "strength", "alpha", "factor", "sharpness", "size", "iterations", "seed",
+];
 const SAID = {
   queued: "waits for its turn", running: "is being painted", stopping: "is stopping",
   done: "is finished", stopped: "is stopped", failed: "has failed",
@@ -171,7 +173,8 @@ function control(field, value) {
     const select = element("select", { id, "aria-describedby": described },
       ...field.choices.map((each) => element("option", { value: each }, each)));
     select.value = String(value);
-    select.addEventListener("change", () => changed(field, select.value));
+    const chosen = () => (typeof field.default === "number" ? Number(select.value) : select.value);
+    select.addEventListener("change", () => changed(field, chosen()));
     return select;
   }
   if (field.kind === "choices") {
@@ -194,7 +197,8 @@ function control(field, value) {
 }
 
 function bounds(field) {
-  if (field.at_most != null) return ` ${field.at_least} to ${field.at_most}.`;
+  // A bound of 64 bits is no number of a browser's, and nobody needs it.
+  if (field.at_most <= Number.MAX_SAFE_INTEGER) return ` ${field.at_least} to ${field.at_most}.`;
   if (field.above != null) return ` More than ${field.above}.`;
   return field.at_least != null ? ` ${field.at_least} or more.` : "";
 }
@@ -249,9 +253,8 @@ function takeSettings(settings, from) {
   state.values[known.name] = { ...plain, ...settings.values };
   $("weights").value = settings.weights ?? "";
   $("preset").value = "";
-  const named = (id, n) => typeof id === "string" ? { id, name: `picture ${n + 1}` } : id;
-  if (settings.content) state.content = named(settings.content, 0);
-  if (settings.styles?.length) state.styles = settings.styles.map(named);
+  if (settings.content) state.content = settings.content;
+  if (settings.styles?.length) state.styles = settings.styles.filter(Boolean);
   forgetMasks();
   state.masks = [...(settings.content_masks ?? [])];
   drawForm();
@@ -270,9 +273,9 @@ const quoted = (word) => (/^[\w./,:=+-]+$/.test(word) ? word : `'${word.replaceA
 
 function drawCommand() {
   const now = method(), values = state.values[now.name];
-  const isApplied = now.name === "apply" || values.method === "apply";
+  const needsNoStyles = !now.takes_styles || values.method === "apply";
   const words = ["stylejax", now.name, state.content?.name ?? "photo.jpg"];
-  if (!isApplied) words.push(...(state.styles.length ? state.styles.map((each) => each.name) : ["painting.jpg"]));
+  if (!needsNoStyles) words.push(...(state.styles.length ? state.styles.map((each) => each.name) : ["painting.jpg"]));
   words.push("-o", now.is_folder ? "folder" : `out.${$("format").value || "png"}`);
   const weights = now.takes_weights ? $("weights").value : "";
   if (weights) words.push("--weights", weights);
@@ -562,7 +565,8 @@ function drawJob() {
   if (job.is_folder) {
     $("progress").hidden = true;
     drawSweep();
-    if (!state.shown) $("compare").hidden = true;
+    // A picture of another job is not to be taken for one of these.
+    if (!state.shown) $("compare").hidden = $("download").hidden = $("use-settings").hidden = true;
     return;
   }
   $("sweep").hidden = true;
