@@ -157,6 +157,12 @@ def vgg_files(tmp_path):
     write_vgg(tmp_path / "vgg19.safetensors", NARROW_VGG19)
 
 
+# Of a preset's own layers the deepest would be most of what is compiled; test_presets has them.
+FIRST_LAYERS = {
+    "densenet121": SHALLOW[2:],
+    "vgg16": ["--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"],
+    "vgg19": ["--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"],
+}
 FEW = ["--size", "64", "--evaluations", "4", "--iterations", "3", "--lbfgs-history", "3", "--quiet"]
 
 
@@ -173,7 +179,8 @@ def test_a_preset_gives_what_is_not_given(pair, vgg_files, capsys, preset, file)
     assert command.options.picture == expected.picture and command.options.solve == expected.solve
     assert command.options.loss.style_layers == expected.loss.style_layers
 
-    assert main(["transfer", *arguments, *FEW]) == 0
+    layers = FIRST_LAYERS[file or "densenet121"]
+    assert main(["transfer", *arguments, *FEW, *layers]) == 0
     assert main(["show", "out.png"]) == 0
     settings = json.loads(capsys.readouterr().out)
     assert settings["options"]["loss_form"] == expected.loss.loss_form
@@ -182,9 +189,10 @@ def test_a_preset_gives_what_is_not_given(pair, vgg_files, capsys, preset, file)
 
 
 def test_a_picture_made_with_vgg_is_repeated_with_the_same_weights(pair, vgg_files, tmp_path):
-    """With the layer that the preset has, under Keras's name: the programs are compiled already."""
+    """With a layer under Keras's name; the programs are compiled already."""
     weights = ["--weights", "vgg19.safetensors"]
-    given = ["--preset", "gatys", *weights, *FEW, "--content-layers", "block4_conv2"]
+    given = ["--preset", "gatys", *weights, *FEW, "--style-layers", "relu1_1,relu2_1"]
+    given += ["--content-layers", "block1_conv2"]
     assert main(["transfer", *pair, "-o", "a.png", *given]) == 0
     assert main(["transfer", "-o", "b.png", "--like", "a.png", *weights, "--quiet"]) == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -297,7 +305,7 @@ def test_demo_runs_on_the_sample_pictures(pair, tmp_path, capsys):
 
 
 def test_ctrl_c_leaves_the_picture_so_far_and_resume_ends_it(pair, tmp_path):
-    arguments = ["transfer", *pair, "-o", "out.png", *SHALLOW, "--iterations", "1000", "--quiet"]
+    arguments = ["transfer", *pair, "-o", "out.png", *SHALLOW, "--iterations", "200", "--quiet"]
     arguments += ["--save-every", "20"]
     with started([sys.executable, "-m", "stylejax", *arguments]) as process:
         wait_until((tmp_path / "out-0020.png").exists, process, "its first picture")

@@ -98,6 +98,6 @@ def test_total_variation_of_one_line_is_that_of_two_alike(name, size):
     doubled = jnp.repeat(jnp.repeat(line, 3 - min(size[0], 2), 0), 3 - min(size[1], 2), 1)
     expected = float(PLAIN.total_variations[name](doubled))
     for forms in (PLAIN, FAST):
-        value, gradient = jax.value_and_grad(forms.total_variations[name])(line)
+        value, gradient = jax.jit(jax.value_and_grad(forms.total_variations[name]))(line)
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-12)
         assert np.all(np.isfinite(gradient)) and np.any(gradient) == (max(size) > 1)
