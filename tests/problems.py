@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-from stylejax.networks.layers import VggArchitecture
+from stylejax.networks.layers import ARCHITECTURES, Architecture, VggArchitecture
 from stylejax.weights import read as weights
 from stylejax.weights.names import expected_shapes
 
+SHORT_DENSENET = Architecture(stem_channels=64, growth_rate=192, block_sizes=(1, 2, 1, 1))
+"""Few layers to trace and compile; DenseNet-121's channels at the layers that are compared."""
 NARROW_VGG16 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 3, 3, 3))
 NARROW_VGG19 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 4, 4, 4))
 
@@ -17,6 +19,32 @@ NARROW_VGG19 = VggArchitecture((4, 5, 6, 7, 8), (2, 2, 4, 4, 4))
 def random_weights():
     """The bundled file of random numbers: small, where a test asks for no style."""
     return weights.bundled_folder() / "densenet121-random.safetensors"
+
+
+def densenet_tensors(architecture, seed=0):
+    """Random parameters in torchvision's names and layouts, of scales that keep features alive."""
+    random = np.random.default_rng(seed)
+    tensors = {}
+    for key, shape in expected_shapes(architecture).items():
+        if len(shape) == 4:
+            value = random.normal(0.0, np.sqrt(2.0 / np.prod(shape[1:])), shape)
+        elif key.endswith(("weight", "running_var")):
+            value = random.uniform(0.5, 1.5, shape)
+        else:
+            value = random.normal(0.0, 0.2, shape)
+        tensors[key] = value.astype(np.float32)
+    return tensors
+
+
+def write_densenet(path, patch, architecture):
+    """A weight file of a DenseNet with few layers; returns its path.
+
+    It can be read for as long as the patch (`pytest.MonkeyPatch`) lasts: the file's metadata say
+    how wide a network is, but not how many layers it has.
+    """
+    patch.setitem(ARCHITECTURES, "densenet121", architecture)
+    save_file(densenet_tensors(architecture), path)
+    return path
 
 
 SAVING = """

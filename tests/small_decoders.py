@@ -1,13 +1,21 @@
-"""Decoders of random numbers and small pictures, for the tests of universal transfer."""
+"""Random encoders and decoders, and small pictures, for the tests of universal transfer.
+
+Compiling DenseNet-121 is most of what a test with it costs. The encoder here has few layers, and
+its channels at the levels, so that the decoders fit both.
+"""
 
 from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from problems import SHORT_DENSENET, write_densenet
 
-from stylejax.universal.decoder_weights import Decoders
+from stylejax.networks.features import feature_extractor
+from stylejax.universal import chain
+from stylejax.universal.decoder_weights import Decoders, write_decoders
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS
+from stylejax.weights.read import read_weights
 
 
 @cache
@@ -16,14 +24,26 @@ def make_decoders(encoder: str = "a" * 64) -> Decoders:
     random = np.random.default_rng(3)
     parameters = {}
     for level in LEVELS:
-        made = BLOCKS[level].init(jax.random.key(0), jnp.zeros((1, 4, 4, CHANNELS[level])))
+        begin = jax.jit(BLOCKS[level].init)
+        made = begin(jax.random.key(0), jnp.zeros((1, 4, 4, CHANNELS[level])))
         parameters[level] = jax.tree.map(
-            lambda leaf: np.float32(leaf + 0.01 * random.normal(size=leaf.shape)), made
+            lambda leaf: np.float32(np.asarray(leaf) + 0.01 * random.normal(size=leaf.shape)), made
         )
     deviations = {
         level: random.uniform(0.5, 1.5, CHANNELS[level]).astype(np.float32) for level in LEVELS
     }
     return Decoders(parameters, deviations, encoder, 7)
+
+
+def write_networks(folder, patch):
+    """Files of the encoder and of decoders for it, to be used for as long as the patch lasts."""
+    encoder = write_densenet(folder / "encoder.safetensors", patch, SHORT_DENSENET)
+    extractor = lambda *levels: feature_extractor(levels, architecture=SHORT_DENSENET)
+    patch.setattr(chain, "_extract", extractor(*LEVELS))
+    patch.setattr(chain, "_extract_one", {level: extractor(level) for level in LEVELS})
+    decoders = folder / "decoders.safetensors"
+    write_decoders(decoders, make_decoders(read_weights(encoder).sha256))
+    return encoder, decoders
 
 
 def picture(seed: int, height: int = 64, width: int = 64) -> np.ndarray:

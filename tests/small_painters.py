@@ -18,7 +18,11 @@ def make_parameters(seed=1):
     leaves, form = jax.tree.flatten(begin)
     random = np.random.default_rng(seed)
     return jax.tree.unflatten(
-        form, [leaf + 0.2 * random.normal(size=leaf.shape).astype(np.float32) for leaf in leaves]
+        form,
+        [
+            np.asarray(leaf) + 0.2 * random.normal(size=leaf.shape).astype(np.float32)
+            for leaf in leaves
+        ],
     )
 
 

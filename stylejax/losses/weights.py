@@ -119,3 +119,8 @@ class LossTerms(NamedTuple):
     content_layers: Mapping[str, Scalar]
     style_layers: Mapping[str, Scalar]
     terms: Mapping[str, Scalar] = {}
+
+
+def sum_of_terms(terms: Mapping[str, Scalar]) -> Scalar:
+    """The sum of numbers by name, of which there is at least one."""
+    return jnp.sum(jnp.stack(list(terms.values())))

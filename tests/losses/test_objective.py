@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import picture, random_weights
+from problems import picture, random_weights, write_densenet
 
 import stylejax
 from stylejax import InputError, LossWeights, make_objective
+from stylejax.networks.layers import Architecture
 from stylejax.options import LossForm, Options, TotalVariationForm
 
 CONTENT_LAYERS = ("conv2_block1_0_relu", "pool1")
@@ -370,9 +371,12 @@ def test_no_style_picture_is_refused():
         targets_of(CONTENT, ())
 
 
-def test_fast_kernels_have_the_loss_and_gradient_of_plain_ones():
+def test_fast_kernels_have_the_loss_and_gradient_of_plain_ones(tmp_path, monkeypatch):
     content, style = (jnp.asarray(picture(96, height, seed)) for height, seed in ((96, 4), (80, 5)))
-    network, layers = stylejax.read_weights(), Options().loss
+    # Dense blocks of more than one layer, and as wide as DenseNet-121's: few to compile.
+    architecture = Architecture(64, 32, (2, 3, 1, 1))
+    path = write_densenet(tmp_path / "densenet.safetensors", monkeypatch, architecture)
+    network, layers = stylejax.read_weights(path), Options().loss
     make = partial(make_objective, network, layers.content_layers, layers.style_layers)
     given = make().targets(network.variables, content, [style])
     found = []

@@ -92,6 +92,19 @@ def test_a_form_of_ones_own():
     np.testing.assert_allclose(terms.style, paper.style / 4.0 + paper.style / 8.0, rtol=1e-5)
 
 
+def test_pictures_of_one_size_are_traced_once_for_targets():
+    seen = []
+
+    def apply(variables, batch, layers):
+        seen.append(batch.shape)
+        return network().apply(variables, batch, layers)
+
+    objective = make_objective(network()._replace(apply=apply), *LAYERS)
+    for content in (CONTENT, OTHER):
+        objective.targets(network().variables, content, [STYLE])
+    assert len(seen) == 1
+
+
 def distance_to_mean(picture_, target):
     return jnp.mean(jnp.square(picture_.features["one"] - target))
 

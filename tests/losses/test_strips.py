@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import picture, random_weights, vgg_tensors, write_vgg
+from problems import picture, vgg_tensors, write_densenet, write_vgg
 
 from stylejax.images.masks import Masks
 from stylejax.losses.objective import make_objective
 from stylejax.losses.strips import join_strips, list_strips, make_strips
+from stylejax.networks.layers import Architecture
 from stylejax.weights.read import read_weights
 
 LAYERS = {
@@ -49,9 +50,14 @@ def test_a_picture_not_higher_than_a_cut_stays_whole():
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("network", ["densenet121", "vgg19"])
-def test_loss_and_gradient_are_those_of_the_whole_picture(network, masked, tmp_path):
-    path = write_vgg(tmp_path / "vgg.safetensors", tensors=vgg_tensors())
-    weights = read_weights(path if network == "vgg19" else random_weights())
+def test_loss_and_gradient_are_those_of_the_whole_picture(network, masked, tmp_path, monkeypatch):
+    if network == "vgg19":
+        weights = read_weights(write_vgg(tmp_path / "vgg.safetensors", tensors=vgg_tensors()))
+    else:
+        # Of the first block a map within is asked for.
+        architecture = Architecture(8, 4, (4, 1, 1, 1))
+        path = write_densenet(tmp_path / "densenet.safetensors", monkeypatch, architecture)
+        weights = read_weights(path)
     variables = jax.tree.map(jnp.asarray, weights.variables)
     content, style = picture(219, 40), picture(171, 48, seed=2)
     masks = None

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from functools import partial
 
+import jax
 import numpy as np
 from containers import write_torch_zip
 from foreign_networks import pytorch_state, run_pytorch
@@ -44,7 +46,7 @@ def test_an_exported_style_paints_any_size_without_stylejax(tmp_path, monkeypatc
     mixture = style_mixture([0.0, 1.0], 0.7)
     made = exported("mine.safetensors:b", "--strength", "0.7")
     for name, photo in photos.items():
-        wanted, _ = paint(PAINTER, make_parameters(), photo, mixture)
+        wanted, _ = jax.jit(partial(paint, PAINTER))(make_parameters(), photo, mixture)
         # The weight file has its numbers in float16.
         np.testing.assert_allclose(made[name], wanted, atol=5e-3)
     made = exported("candy.safetensors")

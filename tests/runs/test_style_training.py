@@ -18,13 +18,29 @@ from stylejax.feedforward.training import advanced, pace_at, spread_rows
 from stylejax.images import files
 from stylejax.images.write import write_picture
 from stylejax.runs.painter_file import read_painter, read_state
+from stylejax.runs.style_material import prepare_programs
 from stylejax.runs.style_request import StyleRequest
 from stylejax.runs.style_training import train_styles
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("training")
+    """Pictures; equal trainings share their compiled programs, which are most of what they cost."""
+    folder, made = tmp_path_factory.mktemp("training"), {}
+
+    def shared(request, material, *others):
+        # Of the same paintings the names may be others.
+        key = json.dumps(material.record | {"styles": len(material.record["styles"])})
+        if key not in made:
+            made[key] = prepare_programs(request, material, *others)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stylejax.runs.style_training.prepare_programs", shared)
+        yield filled(folder)
+
+
+def filled(folder):
     (folder / "photos").mkdir()
     for seed in range(4):
         write_picture(folder / "photos" / f"{seed}.png", problems.picture(64, 90, seed))
@@ -107,14 +123,16 @@ def test_what_is_not_finite_changes_nothing():
     painter = Painter(styles=1, width=0.125)
     state = jax.jit(lambda key: initial_state(painter, key))(jax.random.key(0))
     fine = Judgment(*[jnp.ones(2)] * 5)
-    slope = jax.tree.map(jnp.ones_like, state.parameters)
-    moved = advanced(state, slope, jnp.float32(3.0), fine.loss, 0.1)
+    slope = jax.tree.map(np.ones_like, jax.device_get(state.parameters))
+    advance = jax.jit(advanced)
+    moved = advance(state, slope, jnp.float32(3.0), fine.loss, 0.1)
     broken = fine._replace(loss=jnp.array([1.0, jnp.nan]))
-    after = advanced(moved, slope, jnp.float32(3.0), broken.loss, 0.1)
+    after = advance(moved, slope, jnp.float32(3.0), broken.loss, 0.1)
     assert int(after.skipped) == 1 and int(after.steps) == 2
     jax.tree.map(np.testing.assert_array_equal, after.parameters, moved.parameters)
     jax.tree.map(np.testing.assert_array_equal, after.average, moved.average)
-    changed = jax.tree.map(lambda a, b: bool((a != b).all()), moved.parameters, state.parameters)
+    before, then = jax.device_get((state.parameters, moved.parameters))
+    changed = jax.tree.map(lambda a, b: bool((a != b).all()), then, before)
     assert all(jax.tree.leaves(changed))
 
 

@@ -136,7 +136,7 @@ def test_resuming_keeps_what_is_finished_and_recomputes_none(pair, tmp_path, cap
 
 
 def test_a_killed_sweep_goes_on_from_its_checkpoint(pair, tmp_path):
-    options = [*SMALL[:-3], "--quiet", "--iterations", "300"]
+    options = [*SMALL[:-3], "--quiet", "--iterations", "100"]
     arguments = ["sweep", *pair, "--style-weight", "5,80", *options]
     folder = tmp_path / "sweep"
     checkpoint = checkpoint_path(folder / "sweep")

@@ -132,11 +132,11 @@ def test_a_pyramid_is_interrupted_at_any_level_and_resumes_to_the_same_bytes(
 
 def test_a_killed_run_resumes_to_the_same_bytes(request_, tmp_path):
     """kill -9 once the first checkpoint with a state in it is there."""
-    options = replace(OPTIONS, solve=SolverOptions(iterations=1000))
+    options = replace(OPTIONS, solve=SolverOptions(iterations=200))
     request = replace(request_, options=options)
     arguments = [str(request.content), str(request.styles[0]), "-o", str(request.output)]
     arguments += ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
-    arguments += ["--iterations", "1000", "--weights", str(request.weights), "--quiet"]
+    arguments += ["--iterations", "200", "--weights", str(request.weights), "--quiet"]
     checkpoint = checkpoint_path(request.output)
     saved = lambda: checkpoint.exists() and checkpoint.stat().st_size > 100_000
     with started([sys.executable, "-c", SAVING, "transfer", *arguments]) as process:

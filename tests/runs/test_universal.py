@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from small_decoders import picture
+from small_decoders import picture, write_networks
 
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
@@ -18,6 +18,13 @@ def save(path, seed, height=64, width=64, alpha=None):
     layers = pixels if alpha is None else np.dstack([pixels, alpha])
     Image.fromarray(layers).save(path)
     return str(path)
+
+
+@pytest.fixture
+def short_networks(tmp_path, monkeypatch):
+    """Options that name files of networks with few layers."""
+    encoder, decoders = write_networks(tmp_path, monkeypatch)
+    return ["--weights", str(encoder), "--decoders", str(decoders)]
 
 
 @pytest.fixture
@@ -86,21 +93,23 @@ def test_folder_is_painted_and_what_fails_is_said_at_the_end(tmp_path, painting,
     assert "two.jpg: not a picture" in capsys.readouterr().err
 
 
-def test_masks_put_a_style_in_its_place(tmp_path, painting):
+def test_masks_put_a_style_in_its_place(tmp_path, painting, short_networks):
     photo = save(tmp_path / "wide.png", 0, 64, 256)
     mask = np.zeros((64, 256), np.uint8)
     mask[:, 192:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     arguments = [photo, painting, "-o", str(tmp_path / "out.png"), "--quiet", "--size", "256"]
-    assert main(["universal", *arguments, "--content-mask", str(tmp_path / "mask.png")]) == 0
+    arguments += ["--content-mask", str(tmp_path / "mask.png"), *short_networks]
+    assert main(["universal", *arguments]) == 0
     changed = np.abs(pixels_of(tmp_path / "out.png") - pixels_of(tmp_path / "wide.png"))
     assert changed[:, :96].max() < 2 / 255
     assert changed[:, 200:].mean() > 0.02
     assert read_record(tmp_path / "out.png")["content_masks"][0]["name"] == "mask.png"
 
 
-def test_texture_has_its_size_and_seed(tmp_path, painting):
+def test_texture_has_its_size_and_seed(tmp_path, painting, short_networks):
     arguments = ["universal", "--texture", painting, "--output-size", "64x48", "--quiet"]
+    arguments += short_networks
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         assert main([*arguments, "--seed", seed, "-o", str(tmp_path / f"{name}.png")]) == 0
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
@@ -126,6 +135,7 @@ def test_a_solve_starts_from_the_picture_of_one_pass(tmp_path, photo, painting):
     one_pass, solved = tmp_path / "one-pass.png", tmp_path / "solved.png"
     assert universal(photo, painting, "-o", one_pass) == 0
     arguments = ["transfer", photo, painting, "--init", "universal", "--iterations", "1"]
+    arguments += ["--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
     assert main([*arguments, "--size", "64", "-o", str(solved), "--quiet"]) == 0
     near = np.abs(pixels_of(solved) - pixels_of(one_pass)).mean()
     far = np.abs(pixels_of(solved) - pixels_of(tmp_path / "photo.png")).mean()

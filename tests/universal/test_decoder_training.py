@@ -2,14 +2,17 @@
 
 import io
 import zipfile
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from problems import SHORT_DENSENET, write_densenet
 from small_decoders import picture
 
+from stylejax.networks.densenet import DenseNet
 from stylejax.networks.features import folded_variables
 from stylejax.universal.decoders import BLOCKS, CHANNELS, LEVELS, enlarged
 from stylejax.weights.read import read_weights
@@ -79,8 +82,17 @@ def test_batches_are_those_of_their_step(sources):
     assert not np.array_equal(first.content, next_one.content)
 
 
-def test_bank_gives_the_statistics_of_the_style(sources):
-    encoder, deviations = encoder_and_deviations()
+@pytest.fixture
+def short_encoder(tmp_path, monkeypatch):
+    """An encoder with few layers, and its deviations."""
+    path = write_densenet(tmp_path / "encoder.safetensors", monkeypatch, SHORT_DENSENET)
+    short = partial(DenseNet, architecture=SHORT_DENSENET)
+    monkeypatch.setattr("training.decoder_features.DenseNet", short)
+    return encoder_and_deviations(path)
+
+
+def test_bank_gives_the_statistics_of_the_style(sources, short_encoder):
+    encoder, deviations = short_encoder
     frozen = prepare(encoder, sources, deviations)
     chosen = jax.tree.map(lambda leaf: leaf[0], frozen.pairs)
     assert isinstance(chosen, Pairs)
@@ -95,8 +107,8 @@ def test_bank_gives_the_statistics_of_the_style(sources):
     np.testing.assert_allclose(chosen.mean["input"], style.mean, atol=1e-4)
 
 
-def encoder_and_deviations():
-    encoder = folded_variables(read_weights(), LEVELS[::-1])
+def encoder_and_deviations(path=None):
+    encoder = folded_variables(read_weights(path), LEVELS[::-1])
     return encoder, {level: np.ones(CHANNELS[level], np.float32) for level in LEVELS}
 
 
@@ -121,8 +133,8 @@ def test_start_is_the_least_squares_solution():
     assert enlarged(maps["pool3_relu"]).shape == maps["pool2_relu"].shape[:3] + (512,)
 
 
-def test_run_goes_on_to_the_same_bytes(sources, tmp_path):
-    encoder, deviations = encoder_and_deviations()
+def test_run_goes_on_to_the_same_bytes(sources, short_encoder, tmp_path):
+    encoder, deviations = short_encoder
     frozen = prepare(encoder, sources, deviations)
     transform = optimizer()
     step = make_step(transform, Weights())

@@ -73,6 +73,7 @@ def test_reach_is_how_far_the_chain_sees(level):
     size = 2 * (REACH[level] // stride) + 5
     middle = size // 2
 
+    @jax.jit
     def pixels(x):
         for name in LEVELS[LEVELS.index(level) :]:
             x = run_block(name, decoders.parameters[name], x)

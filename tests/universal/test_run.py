@@ -1,14 +1,13 @@
 """The whole job on arrays: identities, masks, strips, files of statistics, refusals."""
 
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_decoders import make_decoders, picture
+from small_decoders import make_decoders, picture, write_networks
 
 from stylejax.errors import InputError
 from stylejax.images.masks import Masks
@@ -24,11 +23,15 @@ from stylejax.universal.statistics import feature_statistics
 from stylejax.universal.style_file import read_style, write_style
 from stylejax.weights.read import read_weights
 
+NETWORKS: dict[str, Any] = {}
 
-@cache
-def networks():
-    weights = read_weights()
-    return {"weights": weights, "decoders": make_decoders(weights.sha256)}
+
+@pytest.fixture(scope="module", autouse=True)
+def short_encoder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        weights = read_weights(write_networks(tmp_path_factory.mktemp("networks"), patch)[0])
+        NETWORKS.update(weights=weights, decoders=make_decoders(weights.sha256))
+        yield
 
 
 def run(content, styles, masks=None, strip_rows=0, **options):
@@ -38,7 +41,7 @@ def run(content, styles, masks=None, strip_rows=0, **options):
         options=UniversalOptions(**options),
         masks=masks,
         strip_rows=strip_rows,
-        **networks(),
+        **NETWORKS,
     )
 
 
@@ -143,7 +146,7 @@ def test_smallest_pictures_come_back_finite(shape):
 
 
 def test_kept_statistics_give_the_bytes_of_the_painting(tmp_path):
-    content, style, weights = picture(0), picture(1, 70, 90), networks()["weights"]
+    content, style, weights = picture(0), picture(1, 70, 90), NETWORKS["weights"]
     path = tmp_path / "style.safetensors"
     write_style(path, style_statistics(style, weights=weights), encoder=weights.sha256)
     kept = read_style(path, encoder=weights.sha256)
@@ -153,7 +156,7 @@ def test_kept_statistics_give_the_bytes_of_the_painting(tmp_path):
 
 
 def test_textures_have_any_size_and_a_seed():
-    given = {"height": 40, "width": 70, "passes": 2, **networks()}
+    given = {"height": 40, "width": 70, "passes": 2, **NETWORKS}
     first = synthesize_texture([picture(1)], seed=1, **given)
     assert first.shape == (40, 70, 3)
     np.testing.assert_array_equal(first, synthesize_texture([picture(1)], seed=1, **given))
@@ -161,7 +164,7 @@ def test_textures_have_any_size_and_a_seed():
 
 
 def test_alphas_map_and_blends_differentiate():
-    weights, decoders = networks()["weights"], networks()["decoders"]
+    weights, decoders = NETWORKS["weights"], NETWORKS["decoders"]
     content = jnp.asarray(picture(0))
     each = [style_statistics(picture(seed), weights=weights) for seed in (1, 2)]
     styles = jax.tree.map(lambda *parts: jnp.stack(parts), *each)
@@ -210,7 +213,7 @@ def test_no_style_other_encoders_and_wrong_masks_are_refused():
     content, style = picture(0), picture(1)
     with pytest.raises(InputError, match="no style"):
         run(content, [])
-    other = {**networks(), "decoders": replace_encoder()}
+    other = {**NETWORKS, "decoders": replace_encoder()}
     with pytest.raises(InputError, match="the decoders rest on the encoder with sha256 aaaa"):
         universal_transfer(content, [style], **other)
     whole = np.ones((64, 64), np.float32)
@@ -218,13 +221,13 @@ def test_no_style_other_encoders_and_wrong_masks_are_refused():
         run(content, [style], masks=Masks((whole, whole)))
     with pytest.raises(InputError, match="barycenter: with masks"):
         run(content, [style], masks=Masks((whole,)), style_mixture="barycenter")
-    kept = style_statistics(style, weights=networks()["weights"])
+    kept = style_statistics(style, weights=NETWORKS["weights"])
     with pytest.raises(InputError, match="kept statistics have no regions"):
         run(content, [kept], masks=Masks((whole,), (whole,)))
 
 
 def replace_encoder():
-    return networks()["decoders"]._replace(encoder="a" * 64)
+    return NETWORKS["decoders"]._replace(encoder="a" * 64)
 
 
 def test_options_are_frozen():
