@@ -172,8 +172,10 @@ def test_alphas_map_and_blends_differentiate():
     strides = dict(zip(LEVEL_NAMES, (8, 4, 2, 1), strict=True))
     regions = {level: regions[level][:, ::stride, ::stride] for level, stride in strides.items()}
     nets = Networks(weights.variables, decoders.parameters, decoders.deviations)
+    # As arguments: what does not depend on any XLA would work out while it compiles.
+    given = nets, content, styles
 
-    def result(alpha, blend):
+    def result(alpha, blend, nets, content, styles):
         shares: dict[str, Any] = dict.fromkeys(LEVEL_NAMES, blend[:, None, None])
         controls = Controls(
             alpha * jnp.ones(4), shares, regions, blend, jnp.asarray(1e-3), 1.0 - alpha
@@ -182,12 +184,13 @@ def test_alphas_map_and_blends_differentiate():
         return restyled(nets, content, styles, controls, Structure(levels=LEVEL_NAMES[1:]))
 
     blends = jnp.asarray([[1.0, 0.0], [0.5, 0.5]])
-    found = jax.jit(jax.vmap(result))(jnp.asarray([0.0, 0.5]), blends)
+    lanes = jax.vmap(result, (0, 0, None, None, None))
+    found = jax.jit(lanes)(jnp.asarray([0.0, 0.5]), blends, *given)
     np.testing.assert_allclose(found[0], content, atol=1e-5)
     wanted = run(np.asarray(content), each, alpha=0.5, level_alphas=(0.0, 1.0, 1.0, 1.0))
     np.testing.assert_allclose(found[1], wanted, atol=1e-3)
-    gradient = jax.jit(jax.grad(lambda alpha, blend: jnp.sum(result(alpha, blend)), (0, 1)))
-    for leaf in jax.tree.leaves(gradient(0.5, blends[1])):
+    gradient = jax.jit(jax.grad(lambda *each: jnp.sum(result(*each)), (0, 1)))
+    for leaf in jax.tree.leaves(gradient(0.5, blends[1], *given)):
         assert np.all(np.isfinite(leaf))
         assert np.any(leaf != 0.0)
 
