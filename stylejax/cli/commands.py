@@ -70,9 +70,11 @@ class TransferRunOptions(RunOptions):
 class Transfer(Request):
     """Solve for the picture with the content of one picture and the style of another.
 
+    Of a folder of photographs each is solved for, in one process.
+
     Examples:
         stylejax transfer photo.jpg painting.jpg -o out.png
-        stylejax transfer photo.jpg a.jpg b.jpg -o out.png --style-blend 3,1
+        stylejax transfer photos painting.jpg -o folder --resume
     """
 
     run: TransferRunOptions = field(default_factory=TransferRunOptions, kw_only=True)

@@ -5,9 +5,9 @@ an argument: `loss(image, variables, targets, weights)`. So a new target, a chan
 another placement recompiles nothing, and `jax.vmap` and `jax.grad` have arguments to name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, cached_property, partial
 
 import jax
 import jax.numpy as jnp
@@ -23,17 +23,13 @@ from stylejax.losses.gram import GramMatrix
 from stylejax.losses.moments import Moments, StyleDistance, layer_moments
 from stylejax.losses.targets import Regions, Targets, Term, as_term
 from stylejax.losses.variation import Regularizer
-from stylejax.losses.weights import LossTerms, LossWeights, Number
+from stylejax.losses.weights import LossTerms, LossWeights, Number, sum_of_terms
 from stylejax.networks.layers import AnyNetwork
 from stylejax.options import Kernels, LossOptions, Pooling, Precision
 from stylejax.types import Features, Image, OtherImage, Scalar, Variables
 
 # So that a call of the library and the command line mean the same.
 _DEFAULTS = LossOptions()
-
-
-def _sum(terms: Mapping[str, Scalar]) -> Scalar:
-    return jnp.sum(jnp.stack(list(terms.values())))
 
 
 @dataclass(frozen=True)
@@ -113,15 +109,13 @@ class Objective:
             regions = Regions(carried(content, masks.content), areas)
             if masks.styles:
                 of_styles = list(map(carried, styles, [[mask] for mask in masks.styles]))
-        compiled = partial(jax.jit, compiler_options=compiler_options)
-        keep = (*self.content_layers, *self._layers_of_terms)
-        see = compiled(partial(self._see, content={}, keep=keep))
+        see, units = self._compiled(tuple((compiler_options or {}).items()))
         of_content = see(variables, content, regions.weights if regions else {})
         seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
         # The moments of a masked style picture have an axis of one region already.
         join = jnp.concatenate if masks is not None and masks.styles else jnp.stack
         style = jax.tree.map(lambda *each: join(each), *(each.moments for each in seen))
-        content_units, style_units = compiled(self._units)(content, of_content, style)
+        content_units, style_units = units(content, of_content, style)
 
         def of_term(term: Term) -> PyTree:
             pictures = zip((content, *styles), (of_content, *seen), strict=True)
@@ -148,29 +142,35 @@ class Objective:
         image = as_picture(image, "image", bounded=False)
         regions = targets.regions.weights if targets.regions else {}
         seen = self._see(variables, image, regions, targets.content, self._layers_of_terms)
-        content = {}
+        content, style, further = {}, {}, {}
         for name in self.content_layers:
             weight = weights.content_weight * weights.content_layer_weights[name]
             content[name] = weight * (seen.distances[name] / targets.content_units[name])
-        style = {}
         for name in self.style_layers:
             weight = weights.style_weight * weights.style_layer_weights[name]
             ours = seen.moments[name]
             style[name] = weight * self._style_term(name, ours, targets, weights, image)
-        further = {}
         for name, term in self.terms:
             value = term.value(term.view(image, seen.maps), targets.terms[name])
             further[name] = weights.term_weights[name] * value
         terms = LossTerms(
-            content=_sum(content),
-            style=_sum(style),
+            content=sum_of_terms(content),
+            style=sum_of_terms(style),
             total_variation=weights.tv_weight * self.regularizer(image),
             content_layers=content,
             style_layers=style,
             terms=further,
         )
         loss = terms.content + terms.style + terms.total_variation
-        return loss + _sum(further) if further else loss, terms
+        return loss + sum_of_terms(further) if further else loss, terms
+
+    @cached_property
+    def _compiled(self) -> Callable:
+        """Of the compiler's options: `_see` for targets and `_units`, compiled once a shape."""
+        keep = (*self.content_layers, *self._layers_of_terms)
+        see = partial(self._see, content={}, keep=keep)
+        jit = lambda options: partial(jax.jit, compiler_options=dict(options) or None)
+        return cache(lambda options: (jit(options)(see), jit(options)(self._units)))
 
     @property
     def _layers_of_terms(self) -> tuple[str, ...]:

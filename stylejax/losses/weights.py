@@ -119,3 +119,8 @@ class LossTerms(NamedTuple):
     content_layers: Mapping[str, Scalar]
     style_layers: Mapping[str, Scalar]
     terms: Mapping[str, Scalar] = {}
+
+
+def sum_of_terms(terms: Mapping[str, Scalar]) -> Scalar:
+    """All of some terms in one."""
+    return jnp.sum(jnp.stack(list(terms.values())))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from stylejax.fields import LARGEST_SEED, option, positional, required, unasked
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
+from stylejax.runs.picture_jobs import is_several
 from stylejax.runs.repeated import Expected
 from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
@@ -33,11 +34,17 @@ _DEVICE_HELP = "Run on this kind of device and no other; JAX's choice unless giv
 class _Common:
     """What a picture and a sweep have in common: inputs, output, weights and devices."""
 
-    content: Path = required("The picture whose content is kept: a photograph, say.")
+    content: Path = required(
+        "The picture whose content is kept: a photograph, say; or a folder of such pictures, or a "
+        "pattern in quotes, as 'photos/*.jpg'."
+    )
     styles: tuple[Path, ...] = required(
         "The picture whose style is taken: a painting, say; or several."
     )
-    output: Path = required("The picture to write: .png, .jpg, .webp, .avif or .tiff.")
+    output: Path = required(
+        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of a folder of pictures, a "
+        "folder."
+    )
     _: KW_ONLY
     content_masks: tuple[Path, ...] = option(
         (),
@@ -80,6 +87,11 @@ class Request(_Common):
     plot: Path | None = option(
         None, "Draw the loss over iterations as PNG (needs matplotlib: stylejax[plot])."
     )
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether all pictures of a folder, or of a pattern, are to be painted."""
+        return is_several(self.content)
 
     @property
     def init_picture(self) -> Path | None:

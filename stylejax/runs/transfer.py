@@ -28,6 +28,7 @@ from stylejax.runs.checkpoint import (
     remove_checkpoint,
     restore_state,
 )
+from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import Record, record_text
 from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.prepare import (
@@ -49,7 +50,7 @@ from stylejax.transfer.history import (
     is_history_of,
 )
 from stylejax.transfer.levels import Progress, Suspended, solve_levels
-from stylejax.transfer.problem import Problem, level_problem, load_objective
+from stylejax.transfer.problem import Problem, level_problem
 from stylejax.transfer.pyramid import Level
 from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
@@ -170,8 +171,10 @@ class _Levels:
         prepared: Prepared,
         saver: _Saver,
         observer: Observer,
+        kept: KeptPrograms,
     ) -> None:
         self.make, self.prepared, self.saver, self.observer = make, prepared, saver, observer
+        self.kept = kept
         self.compiling, self.making, self.resumed = 0.0, 0.0, False
         self.spread: Variables | None = None
 
@@ -191,7 +194,7 @@ class _Levels:
         self.observer.stage(f"compiling{which}")
         compiling = time.monotonic()
         release_freed_memory()
-        problem = problem.compiled()
+        problem = self.kept.compiled(problem)
         release_freed_memory()
         ended = time.monotonic()
         self.compiling += ended - compiling
@@ -251,14 +254,22 @@ def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress
     return progress, levels.compiling, time.monotonic() - began - levels.making
 
 
-def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
+def run_transfer(
+    request: Request, observer: Observer | None = None, kept: KeptPrograms | None = None
+) -> Summary:
     """Make the picture that a request asks for.
+
+    Args:
+        request: what is to be done.
+        observer: is told how far it is.
+        kept: what a run with the same options has compiled, and what this one adds to it.
 
     Raises:
         InputError: something in the request cannot be used; nothing has been written then.
         Interrupted: by the observer, before there was a picture.
     """
     observer = Observer() if observer is None else observer
+    kept = KeptPrograms() if kept is None else kept
     observer.stage("preparing")
     check_outputs(request)
     prepared = prepare_run(request)
@@ -266,12 +277,11 @@ def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)
         options, rows = request.options, prepared.strip_rows
-        network = load_objective(prepared.weights, options.loss, strip_rows=rows)
+        network = kept.objective(prepared.weights, options.loss, rows)
         make = partial(level_problem, network, read.pictures, options)
         saver = _Saver(request, prepared.settings, read, observer.warn)
-        progress, compiling, solving = _solve(
-            _Levels(make, prepared, saver, observer), saver, observer
-        )
+        levels = _Levels(make, prepared, saver, observer, kept)
+        progress, compiling, solving = _solve(levels, saver, observer)
         stopped = not progress.done
         saver.end(progress, stopped)
     return Summary(

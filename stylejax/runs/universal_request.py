@@ -9,7 +9,7 @@ from stylejax.images.files import check_distinct, check_not_inputs, check_writab
 from stylejax.images.paths import is_folder, path_exists
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds
-from stylejax.runs.picture_jobs import pictures_in
+from stylejax.runs.picture_jobs import is_several, pictures_in
 from stylejax.runs.repeated import Expected
 from stylejax.universal.options import UniversalSettings, blend_weights, check_universal_options
 
@@ -74,8 +74,8 @@ class UniversalRequest:
 
     @property
     def is_folder(self) -> bool:
-        """Whether a folder of pictures is to be painted."""
-        return self.content is not None and is_folder(self.content)
+        """Whether a folder of pictures, or a pattern's, is to be painted."""
+        return self.content is not None and is_several(self.content)
 
 
 def check_universal_request(request: UniversalRequest) -> None:
