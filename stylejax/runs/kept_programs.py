@@ -1,7 +1,6 @@
 """What one picture after the other can share: the network on the device, and compiled programs."""
 
 from collections.abc import Hashable
-from typing import Any
 
 import jax
 
@@ -35,7 +34,7 @@ class KeptPrograms:
         leaves, structure = jax.tree.flatten((problem.start, problem.arguments))
         places = [(jax.typeof(leaf), getattr(leaf, "sharding", None)) for leaf in leaves]
         # Objectives are kept, so that no other gets the number of one that has gone.
-        key: Any = id(problem.objective), problem.solver.budget, structure, tuple(places)
+        key: Hashable = id(problem.objective), problem.solver.budget, structure, tuple(places)
         if key not in self._programs:
             compiled = problem.compiled().programs
             assert compiled is not None

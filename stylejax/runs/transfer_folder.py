@@ -23,7 +23,7 @@ from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.picture_jobs import list_pictures
 from stylejax.runs.prepare import prepare_run
 from stylejax.runs.request import Request
-from stylejax.runs.transfer import run_transfer
+from stylejax.runs.transfer import Summary, run_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
@@ -119,6 +119,22 @@ def _is_finished(request: Request) -> bool:
     return decisive(record) == decisive(prepare_run(request).settings)
 
 
+def _solve_unless_finished(
+    request: Request, observer: Observer, programs: KeptPrograms
+) -> Summary | None:
+    """Make one picture, or go on with it; None where an earlier run has finished it.
+
+    Raises:
+        InputError: as in `run_transfer`.
+        Interrupted: likewise.
+    """
+    if request.resume and as_first_process_says(_is_finished(request))[0]:
+        return None
+    is_under_way = as_first_process_says(path_exists(checkpoint_path(request.output)))[0]
+    resumed = replace(request, resume=request.resume and bool(is_under_way))
+    return run_transfer(resumed, observer, programs)
+
+
 def _failure(photo: Path, reason: str) -> str:
     """One line that names the photograph."""
     return reason if str(photo) in reason else f"{photo}: {reason}"
@@ -153,19 +169,17 @@ def run_transfer_folder(
         begins(photo.name, number, len(jobs))
         single = replace(request, content=photo, output=output)
         try:
-            if request.resume and as_first_process_says(_is_finished(single))[0]:
-                kept += 1
-                made.append(output)
-                continue
-            going_on = as_first_process_says(path_exists(checkpoint_path(output)))[0]
-            single = replace(single, resume=request.resume and bool(going_on))
-            summary = run_transfer(single, observer, programs)
+            summary = _solve_unless_finished(single, observer, programs)
         except InputError as error:
             failed.append(_failure(photo, str(error)))
             continue
         except Interrupted:
             stopped = True
             break
+        if summary is None:
+            kept += 1
+            made.append(output)
+            continue
         compiling += summary.seconds_compile
         solving += summary.seconds_solve
         if summary.stopped:
