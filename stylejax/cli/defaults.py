@@ -16,6 +16,7 @@ from stylejax.options import (
     options_from_flat,
 )
 from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE
+from stylejax.runs.printing import PrintOptions
 from stylejax.runs.repeated import Repeated, repeat_record
 from stylejax.superresolution.options import UpscaleOptions, UpscalePictureOptions
 from stylejax.superresolution.options import settings_from_flat as upscale_from_flat
@@ -82,6 +83,7 @@ def defaults_for(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
         PictureOptions: vars(options.picture),
         LossOptions: vars(options.loss),
         SolverOptions: vars(options.solve),
+        PrintOptions: {} if repeated is None else vars(repeated.paper),
         SweptPictureOptions: vars(lists.picture),
         SweptLossOptions: vars(lists.loss),
     }
@@ -99,6 +101,7 @@ def _universal_defaults(like: Path) -> tuple[Defaults, Repeated]:
         Universal: pictures,
         UniversalOptions: vars(settings.transfer),
         UniversalPictureOptions: vars(settings.picture),
+        PrintOptions: vars(repeated.paper),
     }
     return defaults, repeated
 
@@ -114,6 +117,7 @@ def _apply_defaults(like: Path) -> tuple[Defaults, Repeated]:
         },
         ApplyOptions: vars(settings.paint),
         ApplyPictureOptions: vars(settings.picture),
+        PrintOptions: vars(repeated.paper),
     }
     return defaults, repeated
 

@@ -4,7 +4,7 @@ Help texts are written for the command line, which shows each field as a flag of
 """
 
 import sys
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from stylejax.fields import LARGEST_SEED, option, positional, required, unasked
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
 from stylejax.runs.picture_jobs import is_several
+from stylejax.runs.printing import PrintOptions, print_size
 from stylejax.runs.repeated import Expected
 from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
@@ -76,6 +77,7 @@ class Request(_Common):
 
     options: Options = field(default_factory=Options)
     _: KW_ONLY
+    paper: PrintOptions = field(default_factory=PrintOptions)
     save_every: int = option(
         0,
         "Save a numbered picture (out-0010.png) after every so many iterations; 0 for none.",
@@ -92,6 +94,16 @@ class Request(_Common):
     def is_folder(self) -> bool:
         """Whether all pictures of a folder, or of a pattern, are to be painted."""
         return is_several(self.content)
+
+    @property
+    def with_print_size(self) -> "Request":
+        """The same with the size that is solved at, where the picture is to be printed.
+
+        Raises:
+            InputError: the print has none that is possible.
+        """
+        picture = print_size(self.options.picture, self.paper)
+        return replace(self, options=replace(self.options, picture=picture))
 
     @property
     def init_picture(self) -> Path | None:

@@ -16,8 +16,6 @@ from stylejax.devices.hosts import as_first_process_says, is_first_process, on_h
 from stylejax.devices.memory import memory_guard, release_freed_memory
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.images.write import write_picture
-from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
     BYTES_MAY_DIFFER,
     Checkpoint,
@@ -40,6 +38,7 @@ from stylejax.runs.prepare import (
     snapshot_path,
 )
 from stylejax.runs.request import Request
+from stylejax.runs.results import write_result
 from stylejax.solvers.state import SolverState
 from stylejax.solvers.steps import Step, chunks_of_about
 from stylejax.transfer.history import (
@@ -54,7 +53,7 @@ from stylejax.transfer.problem import Problem, level_problem
 from stylejax.transfer.pyramid import Level
 from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
-from stylejax.types import OtherPixels, Pixels, Variables
+from stylejax.types import OtherPixels, Variables
 from stylejax.weights.read import Weights
 
 
@@ -82,24 +81,6 @@ class Summary(NamedTuple):
 def agreed_pace(step: Step) -> int:
     """Chunks as long as the first process's clock says, on all processes."""
     return as_first_process_says(chunks_of_about(SECONDS_BETWEEN_LOOKS)(step))[0]
-
-
-def write_result(
-    path: Path, image: Pixels, read: ReadPictures, options: PictureOptions, description: str
-) -> None:
-    """Write a finished picture, with the content picture's transparency.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    write_picture(
-        path,
-        image,
-        read.alpha,
-        bits=options.bits,
-        quality=options.quality,
-        description=description,
-    )
 
 
 class _Saver:
@@ -142,7 +123,8 @@ class _Saver:
         }
         result |= {name: float(history[name][-1]) for name in ("loss", *TERMS)}
         options = self.request.options.picture
-        write_result(path, image, self.read, options, record_text(self.settings, result))
+        text = record_text(self.settings, result)
+        write_result(path, image, self.read.alpha, options, text, self.request.paper)
 
     def end(self, progress: Progress, stopped: bool) -> None:
         self.picture(self.request.output, progress)
@@ -271,6 +253,7 @@ def run_transfer(
     observer = Observer() if observer is None else observer
     kept = KeptPrograms() if kept is None else kept
     observer.stage("preparing")
+    request = request.with_print_size
     check_outputs(request)
     prepared = prepare_run(request)
     longest = request.options.picture.longest

@@ -159,6 +159,7 @@ def run_transfer_folder(
         InputError: something cannot be used for any of them; nothing has been written then.
     """
     observer = Observer() if observer is None else observer
+    request = request.with_print_size
     weights, device = _check(request)
     jobs = _jobs(request)
     if is_first_process():
