@@ -183,8 +183,8 @@ def run_transfer_folder(
             continue
         compiling += summary.seconds_compile
         solving += summary.seconds_solve
-        if summary.stopped:
-            stopped = True
+        stopped = summary.stopped
+        if stopped:
             break
         made.append(output)
         if summary.failed:
