@@ -20,6 +20,7 @@ from stylejax.cli.commands import (
     FetchWeights,
     Layers,
     ListWeights,
+    Presets,
     Reconstruct,
     Serve,
     Show,
@@ -67,11 +68,13 @@ from stylejax.cli.transfer_command import run_transfer_command, use_processes
 from stylejax.devices.hosts import is_first_process
 from stylejax.devices.memory import is_without_devices, without_devices
 from stylejax.errors import InputError
+from stylejax.images.paths import guarded_path
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.apply_sweep import run_apply_sweep
 from stylejax.runs.foreign_file import convert_any, describe_any
 from stylejax.runs.metadata import read_record
 from stylejax.runs.observer import Interrupted
+from stylejax.runs.own_presets import preset_rows, presets_folder
 from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.sweep import SweepObserver, run_sweep
@@ -156,6 +159,17 @@ def _show(command: Show) -> int:
     return 0
 
 
+def _presets(command: Presets) -> int:
+    if command.folder:
+        folder = presets_folder()
+        with guarded_path(folder, "make it by hand"):
+            folder.mkdir(parents=True, exist_ok=True)
+        print_text(f"{folder}")
+    else:
+        print_table([("name", "network", "source"), *preset_rows()])
+    return 0
+
+
 def _weights(command: WeightFiles) -> int:
     match command.action:
         case ListWeights():
@@ -199,6 +213,7 @@ def _run(command: Command) -> int:
         Reconstruct: _reconstruct,
         Layers: _layers,
         Show: _show,
+        Presets: _presets,
         WeightFiles: _weights,
     }
     return actions[type(command)](command)
