@@ -173,11 +173,11 @@ class Show:
 class Presets:
     """List the presets: those of published programs, and your own.
 
-    Your own are .json files in the folder that --folder prints.
+    Your own are .json files in the folder that --folder prints, as `stylejax show` writes them.
 
     Examples:
         stylejax presets
-        stylejax show out.png > "$(stylejax presets --folder)/mine.json"
+        stylejax presets --folder
     """
 
     folder: bool = option(

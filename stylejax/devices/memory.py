@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import psutil
 
+from stylejax.devices.accelerators import warn_of_unused_plugin
 from stylejax.devices.containers import memory_limits
 from stylejax.errors import DoesNotFit, InputError
 from stylejax.losses.strips import Strips, layer_strips
@@ -71,6 +72,8 @@ def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
         jax.devices()
     except RuntimeError as error:
         raise InputError(without_devices(error)) from error
+    if name is None:
+        warn_of_unused_plugin()
     try:
         devices = jax.devices(name)
     except RuntimeError as error:

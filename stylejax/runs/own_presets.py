@@ -35,7 +35,7 @@ def presets_folder() -> Path:
     return platformdirs.user_config_path("stylejax") / "presets"
 
 
-def own_presets() -> dict[str, Path]:
+def preset_files() -> dict[str, Path]:
     """The files of the folder by the names of their presets; none where there is no folder.
 
     Raises:
@@ -52,7 +52,7 @@ def read_preset(name: str) -> OwnPreset:
     Raises:
         InputError: there is none of this name, or its file is no preset.
     """
-    own = own_presets()
+    own = preset_files()
     if name not in own:
         hint = nearest_hint(name, [*PRESETS, *own])
         raise InputError(f"--preset {name}: there is none; `stylejax presets` lists them{hint}")
@@ -91,7 +91,7 @@ def preset_rows() -> list[tuple[str, ...]]:
         InputError: the folder may not be read.
     """
     rows = [(name, preset.network, preset.source) for name, preset in PRESETS.items()]
-    for name, path in own_presets().items():
+    for name, path in preset_files().items():
         if name in PRESETS:
             rows.append((name, "-", f"{shown(path)}: not used, a published preset has this name"))
             continue

@@ -27,6 +27,7 @@ from stylejax.runs.transfer import Summary, run_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
+NOT_FINITE = "the loss is not finite any more (try smaller weights)"
 Begins = Callable[[str, int, int], None]
 """Is told a photograph's name, how many are done, and how many there are."""
 
@@ -188,8 +189,7 @@ def run_transfer_folder(
             break
         made.append(output)
         if summary.failed:
-            last_good = f"{output} is the last good picture; try smaller weights"
-            failed.append(f"{photo}: the loss is not finite any more: {last_good}")
+            failed.append(f"{photo}: {NOT_FINITE}: {output} is the last good picture")
     return FolderSummary(
         request.output,
         tuple(made),
