@@ -1,4 +1,4 @@
-"""The one exception that means "what was given cannot be used", and the warning beside it."""
+"""The exception that means "what was given cannot be used", and the warning beside it."""
 
 
 class InputError(ValueError):
@@ -7,6 +7,15 @@ class InputError(ValueError):
     The message is one line that names the file or value, says what is wrong with it and what
     to do. The command line prints it and exits with code 2.
     """
+
+
+class DoesNotFit(InputError):
+    """A picture that memory does not hold; `longest` pixels along its longer side would fit."""
+
+    def __init__(self, text: str, longest: int) -> None:
+        """Keep both."""
+        super().__init__(text)
+        self.longest = longest
 
 
 class InputWarning(UserWarning):

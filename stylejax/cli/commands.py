@@ -23,21 +23,23 @@ from stylejax.images.samples import sample_picture
 from stylejax.options import NetworkName
 from stylejax.page.request import ServeRequest
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
-from stylejax.transfer.presets import PresetName
 
 
 @dataclass(frozen=True)
 class RunOptions(TerminalOptions):
     """Where options come from, which processes share the run, and what is printed."""
 
-    preset: PresetName | None = option(
+    preset: str | None = option(
         None,
-        "Take network and options from a published program; those given here take precedence.",
+        "Take network and options from a published program (notebook, gatys, narayanan, "
+        "neural-style) or a file of one's own (`stylejax presets` lists all); those given here "
+        "take precedence.",
     )
     like: Path | None = option(
         None,
-        "Take all options from a picture that stylejax made, and its inputs, which are looked for "
-        "beside it, beside the content picture and here; what is given here takes precedence.",
+        "Take all options from a picture that stylejax made, or from the .json that `stylejax "
+        "show` printed of it, and its inputs, which are looked for beside it, beside the content "
+        "picture and here; what is given here takes precedence.",
     )
     coordinator: str | None = option(
         None,
@@ -70,9 +72,11 @@ class TransferRunOptions(RunOptions):
 class Transfer(Request):
     """Solve for the picture with the content of one picture and the style of another.
 
+    Of a folder of photographs each is solved for, in one process.
+
     Examples:
         stylejax transfer photo.jpg painting.jpg -o out.png
-        stylejax transfer photo.jpg a.jpg b.jpg -o out.png --style-blend 3,1
+        stylejax transfer photos painting.jpg -o folder --resume
     """
 
     run: TransferRunOptions = field(default_factory=TransferRunOptions, kw_only=True)
@@ -166,6 +170,22 @@ class Show:
 
 
 @dataclass(frozen=True)
+class Presets:
+    """List the presets: those of published programs, and your own.
+
+    Your own are .json files in the folder that --folder prints, as `stylejax show` writes them.
+
+    Examples:
+        stylejax presets
+        stylejax presets --folder
+    """
+
+    folder: bool = option(
+        False, "Print the folder of your own presets, which is made where there is none."
+    )
+
+
+@dataclass(frozen=True)
 class ListWeights:
     """List the weights that have a name, and which of them are here.
 
@@ -247,6 +267,7 @@ Command = (
     | Export
     | Layers
     | Show
+    | Presets
     | WeightFiles
 )
 
@@ -264,6 +285,7 @@ COMMANDS: dict[str, type[Command]] = {
     "export": Export,
     "layers": Layers,
     "show": Show,
+    "presets": Presets,
     "weights": WeightFiles,
 }
 WEIGHTS_COMMANDS = {

@@ -16,6 +16,8 @@ from stylejax.options import (
     options_from_flat,
 )
 from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE
+from stylejax.runs.own_presets import over_options, read_preset
+from stylejax.runs.printing import PrintOptions
 from stylejax.runs.repeated import Repeated, repeat_record
 from stylejax.superresolution.options import UpscaleOptions, UpscalePictureOptions
 from stylejax.superresolution.options import settings_from_flat as upscale_from_flat
@@ -67,14 +69,18 @@ def defaults_for(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
         repeated = repeat_record(Path(like), TRANSFER, options_from_flat)
         options, asked = repeated.options, repeated.network
         pictures = _pictures(repeated, "content", "styles")
+    # The other commands solve nothing, and must work where the named weights are missing.
+    solves = bool(arguments) and arguments[0] in ("transfer", "demo", "sweep")
+    own = read_preset(preset) if solves and preset not in (None, *PRESETS) else None
     if preset in PRESETS:
         options, asked = preset_options(preset, options), PRESETS[preset].network
+    elif own is not None and own.network is not None:
+        options, asked = options or network_options(own.network), own.network
     if options is None:
-        # The other commands solve nothing, and must work where the named weights are missing.
-        solves = bool(arguments) and arguments[0] in ("transfer", "demo", "sweep")
         file = find_weights(Path(weights) if weights else None) if solves else None
         held = read_network(file) if file else "densenet121"
         options = network_options(network if network in ARCHITECTURES else held)
+    options = options if own is None else over_options(own, options)
     lists = as_lists(options)
     defaults = {
         **dict.fromkeys((Transfer, Sweep), {"network": asked, **pictures}),
@@ -82,6 +88,7 @@ def defaults_for(arguments: Sequence[str]) -> tuple[Defaults, Repeated | None]:
         PictureOptions: vars(options.picture),
         LossOptions: vars(options.loss),
         SolverOptions: vars(options.solve),
+        PrintOptions: {} if repeated is None else vars(repeated.paper),
         SweptPictureOptions: vars(lists.picture),
         SweptLossOptions: vars(lists.loss),
     }
@@ -99,6 +106,7 @@ def _universal_defaults(like: Path) -> tuple[Defaults, Repeated]:
         Universal: pictures,
         UniversalOptions: vars(settings.transfer),
         UniversalPictureOptions: vars(settings.picture),
+        PrintOptions: vars(repeated.paper),
     }
     return defaults, repeated
 
@@ -114,6 +122,7 @@ def _apply_defaults(like: Path) -> tuple[Defaults, Repeated]:
         },
         ApplyOptions: vars(settings.paint),
         ApplyPictureOptions: vars(settings.picture),
+        PrintOptions: vars(repeated.paper),
     }
     return defaults, repeated
 

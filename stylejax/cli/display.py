@@ -91,6 +91,23 @@ class ProgressDisplay(_Display):
                 self.console.print(f"{done}/{self.iterations}  {details}")
 
 
+class FolderDisplay(ProgressDisplay):
+    """Shows one solve after the other, each with its name."""
+
+    name = ""
+
+    def begin(self, name: str, done: int, total: int) -> None:
+        """Say that another picture is begun."""
+        self.name, self.shown = f"{name} ({done + 1} of {total})", 0
+        self.bar.update(self.task, completed=0, details="")
+        if not self.console.is_terminal:
+            self.console.print(self.name)
+
+    def stage(self, text: str) -> None:
+        """Say what is being done for that picture."""
+        super().stage(f"{self.name}: {text}")
+
+
 class SweepDisplay(_Display):
     """Shows stages of a sweep, and a bar for each lane."""
 

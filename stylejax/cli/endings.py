@@ -28,7 +28,8 @@ def _checkpoint(command: Command | None) -> Path | None:
     """Where a command keeps what it could go on from, if it does."""
     match command:
         case Transfer(output=output):
-            return checkpoint_path(output)
+            # Of a folder of pictures, what is finished in it.
+            return output if command.is_folder else checkpoint_path(output)
         case Sweep(output=output):
             return sweep_checkpoint_path(output)
         case Train(action=action):

@@ -20,8 +20,8 @@ from stylejax.cli.commands import (
     FetchWeights,
     Layers,
     ListWeights,
+    Presets,
     Reconstruct,
-    RunOptions,
     Serve,
     Show,
     Styles,
@@ -35,7 +35,6 @@ from stylejax.cli.commands import (
 )
 from stylejax.cli.display import (
     OutputLost,
-    ProgressDisplay,
     SweepDisplay,
     complain,
     download_display,
@@ -61,69 +60,28 @@ from stylejax.cli.one_pass import (
     run_universal_command,
     run_upscale_command,
 )
-from stylejax.cli.page import run_serve, watched
+from stylejax.cli.page import run_serve
 from stylejax.cli.parse import parse_command
-from stylejax.cli.summaries import summary_json, summary_lines, sweep_json, sweep_lines
+from stylejax.cli.summaries import sweep_json, sweep_lines
 from stylejax.cli.surroundings import ordinary_modes, use_compile_cache
-from stylejax.devices.hosts import is_first_process, join_processes
+from stylejax.cli.transfer_command import run_transfer_command, use_processes
+from stylejax.devices.hosts import is_first_process
 from stylejax.devices.memory import is_without_devices, without_devices
 from stylejax.errors import InputError
+from stylejax.images.paths import guarded_path
 from stylejax.networks.layers import ARCHITECTURES, layer_table
 from stylejax.runs.apply_sweep import run_apply_sweep
 from stylejax.runs.foreign_file import convert_any, describe_any
 from stylejax.runs.metadata import read_record
-from stylejax.runs.observer import Interrupted, Observer
+from stylejax.runs.observer import Interrupted
+from stylejax.runs.own_presets import preset_rows, presets_folder
 from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.reconstruction import run_reconstruction
 from stylejax.runs.sweep import SweepObserver, run_sweep
-from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal_sweep import run_universal_sweep
 from stylejax.strict_json import json_text
 from stylejax.weights.fetch import fetch_weights
 from stylejax.weights.zoo import find_weights, weights_rows
-
-
-def _use_processes(run: RunOptions) -> None:
-    """Make JAX ready for a run: its cache, and the other processes."""
-    if run.compile_cache:
-        use_compile_cache()
-    if run.coordinator is not None:
-        join_processes(run.coordinator, run.num_processes, run.process_id)
-    elif run.num_processes is not None or run.process_id is not None:
-        raise InputError("--num-processes and --process-id need --coordinator")
-
-
-def _transfer(command: Transfer) -> int:
-    run = command.run
-    _use_processes(run)
-    with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(graceful_interrupts())
-        observer = Observer(stage=interruptible_stage(stop), stop=stop, warn=complain)
-        if is_first_process() and not run.quiet:
-            display = ProgressDisplay(command.options.solve.iterations)
-            stack.enter_context(display.bar)
-            observer = observer._replace(
-                stage=interruptible_stage(stop, display.stage), progress=display.progress
-            )
-        tell = (lambda text: None) if run.quiet else complain
-        watch = stack.enter_context(watched(command, run.preview, tell))
-        summary = run_transfer(command, watch.beside(observer) if watch else observer)
-        if watch:
-            watch.ended(summary)
-    if is_first_process() and run.json:
-        print_text(summary_json(summary))
-    elif is_first_process() and not run.quiet:
-        print_text("\n".join(summary_lines(summary)))
-    if summary.failed:
-        complain(
-            "the loss is not finite any more: "
-            f"{summary.output} is the last good picture; try smaller weights"
-        )
-        return 1
-    if summary.stopped:
-        complain(f"interrupted: {summary.output} is the picture so far; --resume goes on")
-        return INTERRUPTED
-    return 0
 
 
 def _sweep(command: Sweep) -> int:
@@ -131,7 +89,7 @@ def _sweep(command: Sweep) -> int:
     run_other = {"universal": run_universal_sweep, "apply": run_apply_sweep}
     check_sweep_method(command)
     combinations = len(command.grid.lanes) if is_solved else 0
-    _use_processes(run)
+    use_processes(run)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(graceful_interrupts())
         observer = SweepObserver(stage=interruptible_stage(stop), stop=stop, warn=complain)
@@ -201,6 +159,17 @@ def _show(command: Show) -> int:
     return 0
 
 
+def _presets(command: Presets) -> int:
+    if command.folder:
+        folder = presets_folder()
+        with guarded_path(folder, "make it by hand"):
+            folder.mkdir(parents=True, exist_ok=True)
+        print_text(f"{folder}")
+    else:
+        print_table([("name", "network", "source"), *preset_rows()])
+    return 0
+
+
 def _weights(command: WeightFiles) -> int:
     match command.action:
         case ListWeights():
@@ -231,7 +200,7 @@ def _alone(code: int) -> int:
 
 def _run(command: Command) -> int:
     actions = {
-        Transfer: _transfer,
+        Transfer: run_transfer_command,
         Universal: run_universal_command,
         Apply: run_apply_command,
         Upscale: run_upscale_command,
@@ -240,10 +209,11 @@ def _run(command: Command) -> int:
         Export: run_export,
         Serve: run_serve,
         Sweep: _sweep,
-        Demo: _transfer,
+        Demo: run_transfer_command,
         Reconstruct: _reconstruct,
         Layers: _layers,
         Show: _show,
+        Presets: _presets,
         WeightFiles: _weights,
     }
     return actions[type(command)](command)

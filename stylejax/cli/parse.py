@@ -31,11 +31,13 @@ from stylejax.cli.commands import (
     WEIGHTS_COMMANDS,
     Command,
     Train,
+    Transfer,
+    Universal,
     WeightFiles,
 )
 from stylejax.cli.defaults import Defaults, defaults_for
 from stylejax.cli.display import print_screen
-from stylejax.cli.repeat import with_recorded_files
+from stylejax.cli.repeat import is_given, with_recorded_files
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
 from stylejax.runs.repeated import Repeated
@@ -52,7 +54,13 @@ Examples:
 _WIDEST_TEXT = 100
 _FLAGS = {"content_masks": "content-mask", "style_masks": "style-mask"}
 """Flags that are not named as their fields: each takes all files after it."""
-_GROUPS = {"options": "", "solve": "solver", "transfer": "universal", "paint": "styles"}
+_GROUPS = {
+    "options": "",
+    "solve": "solver",
+    "transfer": "universal",
+    "paint": "styles",
+    "paper": "print",
+}
 """What a group of options is called in the help."""
 _SEVERAL = {"styles": "STYLE ...", "photos": "PHOTO ...", "paintings": "PAINTING ..."}
 """What stands for positional arguments of which there may be several."""
@@ -241,6 +249,15 @@ def _check_trained(given: str) -> None:
         raise InputError(f"train {given}: say what is trained: {names}")
 
 
+def _enlarged_print(command: Command, arguments: Sequence[str]) -> Command:
+    """A size on the line goes before the one that a print would choose, and is enlarged to it."""
+    if isinstance(command, Transfer | Universal) and is_given(arguments, "--size"):
+        return dataclasses.replace(
+            command, paper=dataclasses.replace(command.paper, is_enlarged=True)
+        )
+    return command
+
+
 def parse_command(arguments: Sequence[str]) -> Command:
     """Turn command-line arguments into one of the commands.
 
@@ -269,4 +286,4 @@ def parse_command(arguments: Sequence[str]) -> Command:
     if repeated is not None:
         names = defaults.get(type(command), {})
         command = with_recorded_files(cast(Command, command), repeated, names, arguments)
-    return cast(Command, command)
+    return _enlarged_print(cast(Command, command), arguments)

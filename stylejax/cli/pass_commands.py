@@ -33,8 +33,8 @@ class PassRunOptions(TerminalOptions):
 
     like: Path | None = option(
         None,
-        "Take all options and inputs from a picture that this command made; those given here go "
-        "first.",
+        "Take all options and inputs from a picture that this command made, or from the .json that "
+        "`stylejax show` printed of it; those given here go first.",
     )
     json: bool = option(
         False, "Print one line of JSON at the end on standard output, and nothing else there."

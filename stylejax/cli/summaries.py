@@ -6,6 +6,7 @@ from stylejax.images.paths import is_folder
 from stylejax.runs.apply import ApplySummary
 from stylejax.runs.sweep import SweepSummary
 from stylejax.runs.transfer import Summary
+from stylejax.runs.transfer_folder import FolderSummary
 from stylejax.runs.universal import UniversalSummary
 from stylejax.runs.upscale import UpscaleSummary
 from stylejax.strict_json import json_text
@@ -39,6 +40,33 @@ def summary_json(summary: Summary) -> str:
             "evaluations": summary.evaluations,
             "loss_initial": float(history["loss"][0]),
             "loss_final": float(history["loss"][-1]),
+            "seconds_compile": round(summary.seconds_compile, 3),
+            "seconds_solve": round(summary.seconds_solve, 3),
+        }
+    )
+
+
+def folder_lines(summary: FolderSummary) -> Iterator[str]:
+    """How a transfer over a folder ended, for a reader."""
+    failed = f", {len(summary.failed)} failed" if summary.failed else ""
+    kept = f", {summary.kept} of them from before" if summary.kept else ""
+    yield f"{summary.output}"
+    yield f"  pictures {len(summary.pictures)}{kept}{failed}"
+    yield f"  seconds  {summary.seconds_compile:.1f} compiling, {summary.seconds_solve:.1f} solving"
+    yield f"  weights  {summary.weights.name} (sha256 {summary.weights.sha256[:12]})"
+    yield f"  device   {summary.device.platform} ({summary.device.device_kind})"
+
+
+def folder_json(summary: FolderSummary) -> str:
+    """How a transfer over a folder ended, for a program: one line."""
+    return json_text(
+        {
+            "output": str(summary.output),
+            "weights": summary.weights.name,
+            "device": summary.device.platform,
+            "pictures": [str(path) for path in summary.pictures],
+            "kept": summary.kept,
+            "failed": list(summary.failed),
             "seconds_compile": round(summary.seconds_compile, 3),
             "seconds_solve": round(summary.seconds_solve, 3),
         }

@@ -13,8 +13,9 @@ from typing import Any
 import jax
 import psutil
 
+from stylejax.devices.accelerators import warn_of_unused_plugin
 from stylejax.devices.containers import memory_limits
-from stylejax.errors import InputError
+from stylejax.errors import DoesNotFit, InputError
 from stylejax.losses.strips import Strips, layer_strips
 from stylejax.networks.features import frame_padding
 from stylejax.networks.kernels.folding import whole_blocks
@@ -71,6 +72,8 @@ def find_devices(name: DeviceName | None, count: int = 0) -> list[Device]:
         jax.devices()
     except RuntimeError as error:
         raise InputError(without_devices(error)) from error
+    if name is None:
+        warn_of_unused_plugin()
     try:
         devices = jax.devices(name)
     except RuntimeError as error:
@@ -228,15 +231,17 @@ def check_memory(needed: int, available: int, longest: int, fixed: float = 0.0) 
     """Refuse a run that memory cannot hold; `fixed` of the bytes needed stay whatever the size.
 
     Raises:
-        InputError: says what is needed, what is there, and the largest size that fits.
+        DoesNotFit: says what is needed, what is there, and the largest size that fits.
     """
     if needed <= available:
         return
     # What grows with the picture grows with its pixels, but for the frame, hence a little less.
     share = 0.95 * max(available - fixed, 0.0) / (needed - fixed)
-    raise InputError(
+    fits = longest * math.sqrt(share)
+    raise DoesNotFit(
         f"--size {longest} needs about {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB "
-        f"are free: {what_fits(longest * math.sqrt(share))}"
+        f"are free: {what_fits(fits)}",
+        int(fits) // 16 * 16,
     )
 
 

@@ -31,9 +31,15 @@ _FILTER_UP = 2
 
 
 def encode_png16(
-    samples: UInt16[np.ndarray, "height width channels"], profile: bytes, exif: bytes
+    samples: UInt16[np.ndarray, "height width channels"],
+    profile: bytes,
+    exif: bytes,
+    dpi: tuple[float, float] | None = None,
 ) -> bytes:
-    """Encode RGB or RGBA samples in [0, 65535] with an ICC profile and, unless empty, EXIF."""
+    """Encode RGB or RGBA samples in [0, 65535] with an ICC profile and, unless empty, EXIF.
+
+    `dpi` are dots per inch along width and height.
+    """
     height, width, channels = samples.shape
     color_type = _RGB if channels == 3 else _RGB_ALPHA
     rows = np.ascontiguousarray(samples, ">u2").view(np.uint8).reshape(height, -1)
@@ -44,6 +50,7 @@ def encode_png16(
     chunks = [
         _chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, color_type, 0, 0, 0)),
         _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(profile)),
+        _chunk(b"pHYs", _dots_a_meter(dpi)) if dpi else b"",
         _chunk(b"eXIf", exif.removeprefix(_EXIF_PREFIX)) if exif else b"",
         _chunk(b"IDAT", zlib.compress(scanlines.tobytes())),
         _chunk(b"IEND", b""),
@@ -90,6 +97,11 @@ def decode_png16(content: bytes, image: ImageFile.ImageFile) -> Layers | None:
     if transparent is None:
         return Layers(colors, None)
     return made_layers(colors, (deep != np.asarray(transparent)).any(axis=-1).astype(np.float32))
+
+
+def _dots_a_meter(dpi: tuple[float, float]) -> bytes:
+    """The data of the chunk pHYs, in meters (PNG specification, section 11.3.5.3)."""
+    return struct.pack(">2IB", *(round(dots / 0.0254) for dots in dpi), 1)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from stylejax.images.arrays import as_floats
 _OVERHANG = 4
 
 
-def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
+def fitted_size(height: int | float, width: int | float, longest: int) -> tuple[int, int]:
     """Return the (height, width) in pixels of the same aspect whose longer side is `longest`."""
     scale = longest / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))

@@ -29,10 +29,24 @@ WRITE_FORMATS = {
     ".tiff": "TIFF",
     ".avif": "AVIF",
 }
+# The unit that resolutions are counted in (TIFF 6.0, ResolutionUnit).
+_INCH = 2
 # As Pillow writes them, JPEG, WebP and AVIF have 8 bits and no more.
 DEEP_FORMATS = ("PNG", "TIFF")
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""In pixels, of the formats that have such a limit."""
+BYTES_TO_WRITE = 60
+"""Of the host's memory for each pixel of a picture that has to be held whole and written."""
+DotsPerInch = tuple[float, float]
+"""Along the width and along the height."""
 # What is further out of [0, 1] is of another range.
 _OVERSHOOT = 0.5
+
+
+def longest_side(path: Path) -> tuple[str, int]:
+    """The format that a file's name asks for, and the most pixels that its longer side can have."""
+    name = WRITE_FORMATS.get(path.suffix.lower(), "")
+    return name, _LONGEST_SIDE.get(name, 2**31 - 1)
 
 
 def check_output(path: Path, bits: int) -> None:
@@ -61,12 +75,14 @@ def write_picture(
     bits: int = 8,
     quality: int = 95,
     description: str | None = None,
+    dpi: DotsPerInch | None = None,
 ) -> None:
     """Write a picture and its alpha as PNG, JPEG, WebP, TIFF or AVIF, whole or not at all.
 
     The file carries the sRGB profile and `description` (ASCII); equal arguments give equal bytes.
     A Pillow picture has its own alpha. JPEG drops alpha. `quality` is that of JPEG, WebP and AVIF,
-    1 to 100. Floats a little beyond [0, 1], as filters make them, are cut off.
+    1 to 100; `dpi` is what the file says of its dots per inch, whole numbers in a JPEG. Floats a
+    little beyond [0, 1], as filters make them, are cut off.
 
     Raises:
         InputError: As in `check_output` and `as_picture`, or the format cannot hold the picture, or
@@ -86,41 +102,48 @@ def write_picture(
     samples = np.ascontiguousarray(scaled, np.uint8 if bits == 8 else np.uint16)
     try:
         if name == "TIFF":
-            encoded = _encode_tiff(samples, description)
+            encoded = _encode_tiff(samples, description, dpi)
         elif bits == 16:
-            encoded = encode_png16(samples, srgb_profile(), _exif_bytes(description))
+            encoded = encode_png16(samples, srgb_profile(), _exif_bytes(description, dpi), dpi)
         else:
-            encoded = _encode_with_pillow(samples, name, quality, description)
+            encoded = _encode_with_pillow(samples, name, quality, description, dpi)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: {name} cannot hold it ({error}); use .png or .tiff") from error
     replace_file(path, encoded)
 
 
-def _exif_bytes(description: str | None) -> bytes:
-    if description is None:
+def _exif_bytes(description: str | None, dpi: DotsPerInch | None) -> bytes:
+    if description is None and dpi is None:
         return b""
     exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = description
+    if description is not None:
+        exif[ExifTags.Base.ImageDescription] = description
+    if dpi is not None:
+        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
+        exif[ExifTags.Base.ResolutionUnit] = _INCH
     return exif.tobytes()
 
 
 def _encode_with_pillow(
-    samples: np.ndarray, name: str, quality: int, description: str | None
+    samples: np.ndarray, name: str, quality: int, description: str | None, dpi: DotsPerInch | None
 ) -> bytes:
     buffer = io.BytesIO()
+    resolution = {} if dpi is None else {"dpi": dpi}
     Image.fromarray(samples).save(
         buffer,
         name,
         quality=quality,
         subsampling="4:4:4",
         icc_profile=srgb_profile(),
-        exif=_exif_bytes(description),
+        exif=_exif_bytes(description, dpi),
+        **resolution,
     )
     return buffer.getvalue()
 
 
-def _encode_tiff(samples: np.ndarray, description: str | None) -> bytes:
+def _encode_tiff(samples: np.ndarray, description: str | None, dpi: DotsPerInch | None) -> bytes:
     buffer = io.BytesIO()
+    resolution = {} if dpi is None else {"resolution": dpi, "resolutionunit": _INCH}
     tifffile.imwrite(
         buffer,
         samples,
@@ -133,5 +156,6 @@ def _encode_tiff(samples: np.ndarray, description: str | None) -> bytes:
         description=description,
         software=False,
         metadata=None,
+        **resolution,
     )
     return buffer.getvalue()

@@ -142,16 +142,14 @@ class Objective:
         image = as_picture(image, "image", bounded=False)
         regions = targets.regions.weights if targets.regions else {}
         seen = self._see(variables, image, regions, targets.content, self._layers_of_terms)
-        content = {}
+        content, style, further = {}, {}, {}
         for name in self.content_layers:
             weight = weights.content_weight * weights.content_layer_weights[name]
             content[name] = weight * (seen.distances[name] / targets.content_units[name])
-        style = {}
         for name in self.style_layers:
             weight = weights.style_weight * weights.style_layer_weights[name]
             ours = seen.moments[name]
             style[name] = weight * self._style_term(name, ours, targets, weights, image)
-        further = {}
         for name, term in self.terms:
             value = term.value(term.view(image, seen.maps), targets.terms[name])
             further[name] = weights.term_weights[name] * value
@@ -170,7 +168,9 @@ class Objective:
     def _compiled(self) -> Callable[..., Sequence[jax.stages.Wrapped]]:
         """`_see` and `_units` for targets, made once: each size of picture is traced once."""
         see = partial(self._see, content={}, keep=(*self.content_layers, *self._layers_of_terms))
-        return cache(lambda **how: [jax.jit(f, compiler_options=how) for f in (see, self._units)])
+        return cache(
+            lambda **how: [jax.jit(f, compiler_options=how or None) for f in (see, self._units)]
+        )
 
     @property
     def _layers_of_terms(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from stylejax.runs.metadata import (
     upgrade_of,
 )
 from stylejax.runs.prepare import ReadPictures
-from stylejax.runs.transfer import write_result
+from stylejax.runs.results import write_result
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.page import page_side, sweep_page
 from stylejax.sweep.solver import BatchProgress
@@ -132,7 +132,7 @@ class SweepFolder:
         if is_first_process():
             for path, lane, picture, result in zip(paths, lanes, pictures, results, strict=True):
                 text = record_text(record_with_options(self.settings, lane.options), result)
-                write_result(path, picture, self.read, lane.options.picture, text)
+                write_result(path, picture, self.read.alpha, lane.options.picture, text)
                 self.rows[path.name] = make_row(path.name, lane.options, result, timings)
             self.write_tables()
         return [path.name for path, bad in zip(paths, solved.step.failed, strict=False) if bad]

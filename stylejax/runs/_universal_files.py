@@ -13,6 +13,7 @@ from stylejax.images.mask_files import decode_mask
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.runs.metadata import Record, file_entry, make_universal_record
+from stylejax.runs.printing import print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import STYLE_SUFFIX, UniversalRequest
 from stylejax.types import Alpha, OtherPixels, Pixels
@@ -137,11 +138,14 @@ def read_content(prepared: PreparedUniversal, file: PictureFile) -> UniversalCon
 def universal_record(prepared: PreparedUniversal, content: PictureFile | None) -> Record:
     request = prepared.request
     masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
-    return make_universal_record(
+    entries = {kind: [file_entry(prepared.files[path]) for path in g] for kind, g in masks.items()}
+    record = make_universal_record(
         request.options.flat,
         None if content is None else file_entry(content),
         prepared.entries,
         prepared.weights,
         prepared.decoders,
         prepared.device.platform,
-    ) | {kind: [file_entry(prepared.files[path]) for path in g] for kind, g in masks.items() if g}
+    )
+    record |= print_entry(request.paper)
+    return record | {kind: each for kind, each in entries.items() if each}

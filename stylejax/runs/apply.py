@@ -22,6 +22,7 @@ from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, read_picture_file
+from stylejax.images.scaling import cover_and_crop
 from stylejax.options import normalized_shares
 from stylejax.runs.apply_request import ApplyRequest, check_apply_request
 from stylejax.runs.foreign_apply import ForeignPainter, foreign_style
@@ -36,6 +37,7 @@ from stylejax.runs.one_pass import (
 )
 from stylejax.runs.painters import choose_styles
 from stylejax.runs.prepare import check_masks_fit
+from stylejax.runs.printing import print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels
 
@@ -113,8 +115,13 @@ class StylePainter:
         """A photograph at the size of the result, its transparency and its masks."""
         size, paths = self.request.options.picture.size, self.request.content_masks
         check_masks_fit(paths, (), file, [None] * len(paths), self.masks)
-        pixels, alpha = read_sized(file, size)
-        masks = tuple(decode_mask(self.masks[path], *pixels.shape[:2]) for path in paths)
+        pixels, alpha = read_sized(file, size, self.request.paper)
+        height, width = pixels.shape[:2]
+        if self.request.paper.print:
+            native = (decode_mask(self.masks[path], file.height, file.width) for path in paths)
+            masks = tuple(cover_and_crop(mask, height, width) for mask in native)
+        else:
+            masks = tuple(decode_mask(self.masks[path], height, width) for path in paths)
         if masks:
             check_masks(Masks(masks), len(masks))
         return pixels, alpha, masks
@@ -128,7 +135,8 @@ class StylePainter:
         a_pixel = _BYTES_A_PIXEL * self.painter.width / _MEASURED_WIDTH
         whole = bucket(height) * bucket(width) * a_pixel
         asked = self.request.strip_rows
-        return rows_that_fit(asked, height, width, a_pixel, self.device, whole)
+        with print_advice(self.request.paper):
+            return rows_that_fit(asked, height, width, a_pixel, self.device, whole)
 
     def picture(self, file: PictureFile) -> tuple[Pixels, Alpha | None]:
         """What is made of a photograph, and its transparency.
@@ -153,7 +161,7 @@ class StylePainter:
         """The record of a photograph's picture."""
         styles = self.request.options.paint.style
         held = None if self.held is None or self.held[1] is file else self.held[1]
-        return make_apply_record(
+        record = make_apply_record(
             self.request.options.flat | {"style": [_without_folder(name) for name in styles]},
             file_entry(file),
             {"name": self.chosen.path.name, "sha256": self.chosen.file.sha256},
@@ -161,6 +169,7 @@ class StylePainter:
             None if held is None else file_entry(held),
             self.device.platform,
         )
+        return record | print_entry(self.request.paper)
 
     def _file(self, path: Path) -> PictureFile:
         file = read_picture_file(path)
@@ -188,7 +197,7 @@ class StylePainter:
         if not self.request.is_single:
             make_folder(output.parent)
         picture = self.request.options.picture
-        write_with_record(output, image, alpha, picture, self.record(file))
+        write_with_record(output, image, alpha, picture, self.record(file), self.request.paper)
 
 
 def _without_folder(style: str) -> str:

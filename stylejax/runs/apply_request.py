@@ -8,6 +8,7 @@ from stylejax.feedforward.options import ApplySettings, check_apply_options
 from stylejax.fields import option, positional, required, unasked
 from stylejax.options import DeviceName, check_bounds
 from stylejax.runs.picture_jobs import is_one_picture, list_pictures
+from stylejax.runs.printing import PrintOptions, check_print_fits
 from stylejax.runs.repeated import Expected
 
 
@@ -24,6 +25,7 @@ class ApplyRequest:
         "folder, a folder."
     )
     options: ApplySettings = field(default_factory=ApplySettings)
+    paper: PrintOptions = field(default_factory=PrintOptions)
     content_masks: tuple[Path, ...] = option(
         (),
         "Where each style goes: gray pictures of the photograph's shape, one for each style, white "
@@ -67,6 +69,8 @@ def check_apply_request(request: ApplyRequest) -> None:
         raise InputError("no photograph: name one, several, or a folder of them")
     check_apply_options(request.options)
     check_bounds(request)
+    request.paper.check()
+    check_print_fits(request.paper, request.output)
     masks, styles = request.content_masks, request.options.paint.style
     if masks and len(masks) != len(styles):
         raise InputError(

@@ -18,6 +18,7 @@ from stylejax.runs.apply_request import ApplyRequest
 from stylejax.runs.foreign_file import is_foreign_file, read_foreign
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import read_sized, recolored, write_with_record
+from stylejax.runs.printing import print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, OtherPixels, Pixels
 
@@ -90,16 +91,15 @@ class ForeignPainter:
             InputError: the photograph cannot be used, or does not fit into memory.
         """
         options = self.request.options.picture
-        pixels, alpha = read_sized(file, options.size)
+        pixels, alpha = read_sized(file, options.size, self.request.paper)
         return recolored(options.preserve_color, self._painted(file.path, pixels), pixels), alpha
 
     def record(self, file: PictureFile) -> Record:
         """The record of a photograph's picture."""
         style = {"name": self.file.name, "sha256": self.file.sha256}
         options = self.request.options.flat | {"style": [self.file.name]}
-        return make_apply_record(
-            options, file_entry(file), style, (), None, self.device.platform
-        ) | {"program": self.file.style.program}
+        record = make_apply_record(options, file_entry(file), style, (), None, self.device.platform)
+        return record | print_entry(self.request.paper) | {"program": self.file.style.program}
 
     def paint(self, path: Path, output: Path) -> None:
         """Make one picture file.
@@ -114,4 +114,5 @@ class ForeignPainter:
             image, alpha = self.picture(file)
         if not self.request.is_single:
             make_folder(output.parent)
-        write_with_record(output, image, alpha, self.request.options.picture, self.record(file))
+        options, paper = self.request.options.picture, self.request.paper
+        write_with_record(output, image, alpha, options, self.record(file), paper)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
+from stylejax.images.paths import read_bytes
 from stylejax.images.read import PictureFile, read_description
 from stylejax.options import Options, OptionValue, flatten_options
 from stylejax.strict_json import json_text
@@ -207,16 +208,18 @@ def is_shallow(value: object, most: int = 8) -> bool:
 
 
 def read_record(path: Path) -> Record:
-    """The record stored in a picture.
+    """The record stored in a picture, or printed by `stylejax show` into a .json file.
 
     Raises:
         InputError: the file is not a picture, or holds no record of stylejax.
     """
-    text = read_description(path)
+    is_text = path.suffix.lower() == ".json"
+    text = read_bytes(path, "file of settings") if is_text else read_description(path)
     try:
         settings = json.loads(text or "")
         if isinstance(settings, dict) and "stylejax" in settings and is_shallow(settings):
             return settings
     except (ValueError, RecursionError):
         pass
-    raise InputError(f"{path}: holds no stylejax settings; name a picture that stylejax wrote")
+    wanted = "what `stylejax show` prints" if is_text else "a picture that stylejax wrote"
+    raise InputError(f"{path}: holds no stylejax settings; name {wanted}")

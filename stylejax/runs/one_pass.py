@@ -2,24 +2,24 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import psutil
 
 from stylejax.devices.memory import Device, available_memory, total_memory, what_fits
-from stylejax.errors import InputError
-from stylejax.feedforward.options import ApplyPictureOptions
+from stylejax.errors import DoesNotFit, InputError
 from stylejax.images.color import colors_after, match_colors
 from stylejax.images.read import Picture, PictureFile, decode_picture, scaled_size
-from stylejax.images.scaling import resize
-from stylejax.images.write import WRITE_FORMATS, write_picture
+from stylejax.images.scaling import cover_and_crop, resize
+from stylejax.images.write import BYTES_TO_WRITE, longest_side
 from stylejax.runs.metadata import Record
+from stylejax.runs.printing import PrintOptions
+from stylejax.runs.results import FileOptions, write_result
 from stylejax.sizes import PreserveColor
 from stylejax.strict_json import json_text
-from stylejax.superresolution.options import UpscalePictureOptions
 from stylejax.types import Alpha, Pixels
-from stylejax.universal.options import UniversalPictureOptions
 
 Observer = Callable[[str, int, int], None]
 """Is told what is being painted, how many pictures are done, and how many there are."""
@@ -27,10 +27,6 @@ Photo = TypeVar("Photo", bound=Path | None)
 
 _SHARE_OF_MEMORY = 0.6
 _STRIP_ROWS = 256
-_BYTES_TO_WRITE = 60
-"""Of the host's memory for each pixel of a result that has to be held whole and written."""
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-"""In pixels, of the formats that have such a limit."""
 
 
 class Painted(NamedTuple):
@@ -54,7 +50,7 @@ def rows_that_fit(
         whole: bytes that the whole picture takes, with what pads it.
 
     Raises:
-        InputError: not even strips fit.
+        DoesNotFit: not even strips do.
     """
     fits = whole <= _SHARE_OF_MEMORY * total_memory(device)
     rows = asked or (0 if fits else _STRIP_ROWS)
@@ -63,10 +59,11 @@ def rows_that_fit(
     if needed > free:
         # Of strips with as many rows only the width grows.
         share = 0.95 * free / needed
-        fits = what_fits(max(height, width) * (share if rows else math.sqrt(share)))
-        raise InputError(
+        fits = max(height, width) * (share if rows else math.sqrt(share))
+        raise DoesNotFit(
             f"{rows or height} rows of {width} pixels need {needed / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free: {fits}, and so may a smaller --strip-rows"
+            f"{free / 1e9:.1f} GB are free: {what_fits(fits)}, and so may a smaller --strip-rows",
+            int(fits) // 16 * 16,
         )
     return rows
 
@@ -77,14 +74,13 @@ def check_result_fits(path: Path, output: Path, height: int, width: int) -> None
     Raises:
         InputError: names the picture, what it takes, and what there is.
     """
-    name = WRITE_FORMATS[output.suffix.lower()]
-    longest = _LONGEST_SIDE.get(name, max(height, width))
+    name, longest = longest_side(output)
     if max(height, width) > longest:
         raise InputError(
             f"{path}: becomes {width} x {height} pixels, {name} has {longest} at most along a "
             "side; write .png or .tiff"
         )
-    needed, free = height * width * _BYTES_TO_WRITE, psutil.virtual_memory().available
+    needed, free = height * width * BYTES_TO_WRITE, psutil.virtual_memory().available
     if needed > free:
         raise InputError(
             f"{path}: becomes {width} x {height} pixels, which need {needed / 1e9:.1f} GB, "
@@ -92,12 +88,18 @@ def check_result_fits(path: Path, output: Path, height: int, width: int) -> None
         )
 
 
-def read_sized(file: PictureFile, size: int) -> Picture:
-    """Decode a photograph with its longest side as asked; 0 for its own size.
+def read_sized(file: PictureFile, size: int, paper: PrintOptions | None = None) -> Picture:
+    """Decode a photograph with its longest side as asked, 0 for its own size; or as for a print.
 
     Raises:
         InputError: it cannot be used, or gets too small.
     """
+    if paper is not None and paper.print:
+        shape = paper.painted_shape(size or max(file.height, file.width), is_asked=bool(size))
+        assert shape is not None
+        pixels, alpha = decode_picture(file, at_least=shape)
+        inside = partial(cover_and_crop, height=shape[0], width=shape[1])
+        return Picture(inside(pixels), None if alpha is None else inside(alpha))
     if not size:
         return decode_picture(file)
     shape = scaled_size(file, size)
@@ -142,15 +144,13 @@ def write_with_record(
     output: Path,
     image: Pixels,
     alpha: Alpha | None,
-    options: UniversalPictureOptions | ApplyPictureOptions | UpscalePictureOptions,
+    options: FileOptions,
     record: Record,
+    paper: PrintOptions | None = None,
 ) -> None:
-    """Write a picture with the record of how it was made.
+    """Write a picture with the record of how it was made; a print at its size.
 
     Raises:
         InputError: the file cannot be written.
     """
-    text = json_text(record)
-    write_picture(
-        output, image, alpha, bits=options.bits, quality=options.quality, description=text
-    )
+    write_result(output, image, alpha, options, json_text(record), paper)

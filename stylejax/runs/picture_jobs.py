@@ -1,5 +1,6 @@
 """Which picture is made of which photograph, of one, several, or a folder of them."""
 
+import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,29 +13,37 @@ from stylejax.images.write import WRITE_FORMATS, check_output
 
 def is_one_picture(photos: Sequence[Path], output: Path) -> bool:
     """Whether one photograph becomes one picture file."""
-    return len(photos) == 1 and not is_folder(photos[0]) and not is_folder(output)
+    return len(photos) == 1 and not is_several(photos[0]) and not is_folder(output)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder by their names' endings, in order.
+def is_several(place: Path) -> bool:
+    """Whether a name stands for pictures: it is a folder's, or a pattern that is no file's name."""
+    return is_folder(place) or (glob.has_magic(str(place)) and not path_exists(place))
+
+
+def pictures_in(place: Path) -> list[Path]:
+    """The pictures of a folder or of a pattern (`*.jpg`) by their names' endings, in order.
 
     Raises:
-        InputError: it holds none.
+        InputError: there are none.
     """
-    found = [path for path in list_folder(folder) if path.suffix.lower() in READ_SUFFIXES]
+    of_folder = is_folder(place)
+    there = list_folder(place) if of_folder else sorted(map(Path, glob.glob(str(place))))
+    found = [path for path in there if path.suffix.lower() in READ_SUFFIXES]
     if not found:
-        raise InputError(f"{folder}: holds no picture; name another folder")
+        what = "holds no picture; name another folder"
+        raise InputError(f"{place}: {what if of_folder else 'matches no picture; name another'}")
     return found
 
 
 def _photographs(places: Sequence[Path]) -> Iterator[Path]:
     for place in places:
-        if not path_exists(place):
-            raise InputError(f"{place}: no such file; name a photograph or a folder of them")
-        if not is_folder(place):
+        if is_several(place):
+            yield from pictures_in(place)
+        elif path_exists(place):
             yield place
-            continue
-        yield from pictures_in(place)
+        else:
+            raise InputError(f"{place}: no such file; name a photograph or a folder of them")
 
 
 def list_pictures(
@@ -43,7 +52,7 @@ def list_pictures(
     """Each photograph with the picture to be made of it.
 
     Args:
-        photos: photographs, and folders of them.
+        photos: photographs, folders of them, and patterns.
         output: the file to write, or of several the folder.
         bits: of each channel that is written.
         beside: what else is read, and so must not be written to.

@@ -34,6 +34,7 @@ from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.metadata import Record, file_entry, make_record
+from stylejax.runs.printing import check_print_fits, print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
 from stylejax.transfer.history import check_plotting
@@ -85,6 +86,7 @@ def check_outputs(request: Request) -> None:
         InputError: names the file.
     """
     check_bounds(request)
+    check_print_fits(request.paper, request.output)
     check_output(request.output, request.options.picture.bits)
     if request.plot is not None:
         check_plotting()
@@ -197,7 +199,8 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
     )
     needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
-    check_memory(needed, available_memory(device), options.picture.longest, fixed)
+    with print_advice(request.paper):
+        check_memory(needed, available_memory(device), options.picture.longest, fixed)
     spread = len(devices) if by_rows else 1
     solved = replace(options, loss=replace(options.loss, strip_rows=rows))
     settings = _record(replace(request, options=solved), files, weights, device.platform, spread)
@@ -225,6 +228,7 @@ def _record(
         # Sums over devices round otherwise.
         settings["devices"] = devices
     masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
+    settings |= print_entry(request.paper)
     return settings | {
         kind: [file_entry(files[path]) for path in given] for kind, given in masks.items() if given
     }

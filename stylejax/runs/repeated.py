@@ -15,8 +15,9 @@ from typing import Generic, NamedTuple
 from stylejax.errors import InputError
 from stylejax.images.samples import samples_folder
 from stylejax.networks.layers import ARCHITECTURES
-from stylejax.options import STARTS, NetworkName, OptionValue
+from stylejax.options import STARTS, NetworkName, OptionValue, split_flat
 from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE, Record, read_record
+from stylejax.runs.printing import PrintOptions
 from stylejax.sweep.combinations import OptionsOf
 from stylejax.version import VERSION
 from stylejax.weights.read import bundled_folder
@@ -75,12 +76,14 @@ class Repeated(Generic[OptionsOf]):
         options: all that decide the pixels.
         files: by what they are for, as in the record; several in order.
         network: that pictures were compared through.
+        paper: the size that the picture has as a print.
     """
 
     picture: Path
     options: OptionsOf
     files: Mapping[str, tuple[RecordedFile, ...]]
     network: NetworkName
+    paper: PrintOptions = PrintOptions()
 
     def named(self, role: str) -> tuple[Path, ...]:
         """The files for something by their bare names."""
@@ -124,7 +127,19 @@ def repeat_record(
         raise _unrepeatable(path, record, str(error)) from error
     if flat.get("init", "content") not in STARTS and not files["init"]:
         raise _unrepeatable(path, record, "a start picture without a checksum")
-    return Repeated(path, options, files, _network(path, record))
+    return Repeated(path, options, files, _network(path, record), _paper(path, record))
+
+
+def _paper(path: Path, record: Record) -> PrintOptions:
+    """The size that a record has of a print, if it has one."""
+    given = record.get("print", {})
+    try:
+        (values,) = split_flat(given if isinstance(given, dict) else {"print": given}, PrintOptions)
+        paper = PrintOptions(**values)
+        paper.check()
+    except InputError as error:
+        raise _unrepeatable(path, record, str(error)) from error
+    return paper
 
 
 def _unrepeatable(path: Path, record: Record, why: str) -> InputError:

@@ -4,13 +4,15 @@ Help texts are written for the command line, which shows each field as a flag of
 """
 
 import sys
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from stylejax.fields import LARGEST_SEED, option, positional, required, unasked
 from stylejax.options import STARTS, DeviceName, NetworkName, Options
+from stylejax.runs.picture_jobs import is_several
+from stylejax.runs.printing import PrintOptions, print_size
 from stylejax.runs.repeated import Expected
 from stylejax.sizes import SMALLEST_SIZE
 from stylejax.sweep.combinations import (
@@ -33,11 +35,17 @@ _DEVICE_HELP = "Run on this kind of device and no other; JAX's choice unless giv
 class _Common:
     """What a picture and a sweep have in common: inputs, output, weights and devices."""
 
-    content: Path = required("The picture whose content is kept: a photograph, say.")
+    content: Path = required(
+        "The picture whose content is kept: a photograph, say; or a folder of such pictures, or a "
+        "pattern in quotes, as 'photos/*.jpg'."
+    )
     styles: tuple[Path, ...] = required(
         "The picture whose style is taken: a painting, say; or several."
     )
-    output: Path = required("The picture to write: .png, .jpg, .webp, .avif or .tiff.")
+    output: Path = required(
+        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of a folder of pictures, a "
+        "folder."
+    )
     _: KW_ONLY
     content_masks: tuple[Path, ...] = option(
         (),
@@ -69,6 +77,7 @@ class Request(_Common):
 
     options: Options = field(default_factory=Options)
     _: KW_ONLY
+    paper: PrintOptions = field(default_factory=PrintOptions)
     save_every: int = option(
         0,
         "Save a numbered picture (out-0010.png) after every so many iterations; 0 for none.",
@@ -80,6 +89,21 @@ class Request(_Common):
     plot: Path | None = option(
         None, "Draw the loss over iterations as PNG (needs matplotlib: stylejax[plot])."
     )
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether all pictures of a folder, or of a pattern, are to be painted."""
+        return is_several(self.content)
+
+    @property
+    def with_print_size(self) -> "Request":
+        """The same with the size that is solved at, where the picture is to be printed.
+
+        Raises:
+            InputError: the print has none that is possible.
+        """
+        picture = print_size(self.options.picture, self.paper)
+        return replace(self, options=replace(self.options, picture=picture))
 
     @property
     def init_picture(self) -> Path | None:

@@ -16,8 +16,6 @@ from stylejax.devices.hosts import as_first_process_says, is_first_process, on_h
 from stylejax.devices.memory import memory_guard, release_freed_memory
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
-from stylejax.images.write import write_picture
-from stylejax.options import PictureOptions
 from stylejax.runs.checkpoint import (
     BYTES_MAY_DIFFER,
     Checkpoint,
@@ -28,6 +26,7 @@ from stylejax.runs.checkpoint import (
     remove_checkpoint,
     restore_state,
 )
+from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import Record, record_text
 from stylejax.runs.observer import Interrupted, Observer
 from stylejax.runs.prepare import (
@@ -39,6 +38,7 @@ from stylejax.runs.prepare import (
     snapshot_path,
 )
 from stylejax.runs.request import Request
+from stylejax.runs.results import write_result
 from stylejax.solvers.state import SolverState
 from stylejax.solvers.steps import Step, chunks_of_about
 from stylejax.transfer.history import (
@@ -49,11 +49,11 @@ from stylejax.transfer.history import (
     is_history_of,
 )
 from stylejax.transfer.levels import Progress, Suspended, solve_levels
-from stylejax.transfer.problem import Problem, level_problem, load_objective
+from stylejax.transfer.problem import Problem, level_problem
 from stylejax.transfer.pyramid import Level
 from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
-from stylejax.types import OtherPixels, Pixels, Variables
+from stylejax.types import OtherPixels, Variables
 from stylejax.weights.read import Weights
 
 
@@ -81,24 +81,6 @@ class Summary(NamedTuple):
 def agreed_pace(step: Step) -> int:
     """Chunks as long as the first process's clock says, on all processes."""
     return as_first_process_says(chunks_of_about(SECONDS_BETWEEN_LOOKS)(step))[0]
-
-
-def write_result(
-    path: Path, image: Pixels, read: ReadPictures, options: PictureOptions, description: str
-) -> None:
-    """Write a finished picture, with the content picture's transparency.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    write_picture(
-        path,
-        image,
-        read.alpha,
-        bits=options.bits,
-        quality=options.quality,
-        description=description,
-    )
 
 
 class _Saver:
@@ -141,7 +123,8 @@ class _Saver:
         }
         result |= {name: float(history[name][-1]) for name in ("loss", *TERMS)}
         options = self.request.options.picture
-        write_result(path, image, self.read, options, record_text(self.settings, result))
+        text = record_text(self.settings, result)
+        write_result(path, image, self.read.alpha, options, text, self.request.paper)
 
     def end(self, progress: Progress, stopped: bool) -> None:
         self.picture(self.request.output, progress)
@@ -170,8 +153,10 @@ class _Levels:
         prepared: Prepared,
         saver: _Saver,
         observer: Observer,
+        kept: KeptPrograms,
     ) -> None:
         self.make, self.prepared, self.saver, self.observer = make, prepared, saver, observer
+        self.kept = kept
         self.compiling, self.making, self.resumed = 0.0, 0.0, False
         self.spread: Variables | None = None
 
@@ -191,7 +176,7 @@ class _Levels:
         self.observer.stage(f"compiling{which}")
         compiling = time.monotonic()
         release_freed_memory()
-        problem = problem.compiled()
+        problem = self.kept.compiled(problem)
         release_freed_memory()
         ended = time.monotonic()
         self.compiling += ended - compiling
@@ -251,27 +236,35 @@ def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress
     return progress, levels.compiling, time.monotonic() - began - levels.making
 
 
-def run_transfer(request: Request, observer: Observer | None = None) -> Summary:
+def run_transfer(
+    request: Request, observer: Observer | None = None, kept: KeptPrograms | None = None
+) -> Summary:
     """Make the picture that a request asks for.
+
+    Args:
+        request: what is to be done.
+        observer: is told how far it is.
+        kept: what a run with the same options has compiled, and what this one adds to it.
 
     Raises:
         InputError: something in the request cannot be used; nothing has been written then.
         Interrupted: by the observer, before there was a picture.
     """
     observer = Observer() if observer is None else observer
+    kept = KeptPrograms() if kept is None else kept
     observer.stage("preparing")
+    request = request.with_print_size
     check_outputs(request)
     prepared = prepare_run(request)
     longest = request.options.picture.longest
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)
         options, rows = request.options, prepared.strip_rows
-        network = load_objective(prepared.weights, options.loss, strip_rows=rows)
+        network = kept.objective(prepared.weights, options.loss, rows)
         make = partial(level_problem, network, read.pictures, options)
         saver = _Saver(request, prepared.settings, read, observer.warn)
-        progress, compiling, solving = _solve(
-            _Levels(make, prepared, saver, observer), saver, observer
-        )
+        levels = _Levels(make, prepared, saver, observer, kept)
+        progress, compiling, solving = _solve(levels, saver, observer)
         stopped = not progress.done
         saver.end(progress, stopped)
     return Summary(

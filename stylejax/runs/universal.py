@@ -26,6 +26,7 @@ from stylejax.runs._universal_files import (
 )
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.prepare import check_masks_fit
+from stylejax.runs.printing import print_advice
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import (
     UniversalRequest,
@@ -59,7 +60,8 @@ class UniversalSummary(NamedTuple):
 def _rows(prepared: PreparedUniversal, height: int, width: int) -> int:
     """Rows to work on at a time; 0 for all."""
     whole, asked = height * width * _BYTES_A_PIXEL, prepared.request.strip_rows
-    return rows_that_fit(asked, height, width, _BYTES_A_PIXEL, prepared.device, whole)
+    with print_advice(prepared.request.paper):
+        return rows_that_fit(asked, height, width, _BYTES_A_PIXEL, prepared.device, whole)
 
 
 def _texture(prepared: PreparedUniversal) -> Pixels:
@@ -143,13 +145,14 @@ class UniversalPainter:
         if self.prepared.request.is_folder:
             make_folder(output.parent)
         file = None if path is None else read_picture_file(path)
+        request = self.prepared.request
         if file is not None:
-            check_expected(self.prepared.request.expected, {file.path: file.sha256})
-        picture = self.prepared.request.options.picture
+            check_expected(request.expected, {file.path: file.sha256})
+        picture = request.options.picture
         with memory_guard(picture.longest, self.prepared.device):
             image, alpha = self.picture(file)
         record = universal_record(self.prepared, file)
-        write_with_record(output, image, alpha, picture, record)
+        write_with_record(output, image, alpha, picture, record, request.paper)
 
 
 def run_universal(
@@ -168,6 +171,7 @@ def run_universal(
         InputError: something in the request cannot be used; nothing has been written then.
     """
     began = time.monotonic()
+    request = request.with_print_size
     check_universal_request(request)
     jobs = list_jobs(request)
     prepared = prepare_universal(request)

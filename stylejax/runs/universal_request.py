@@ -1,6 +1,6 @@
 """What universal style transfer is asked to do, as the command line parses it."""
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 from stylejax.errors import InputError
@@ -9,7 +9,8 @@ from stylejax.images.files import check_distinct, check_not_inputs, check_writab
 from stylejax.images.paths import is_folder, path_exists
 from stylejax.images.write import check_output
 from stylejax.options import DeviceName, check_bounds
-from stylejax.runs.picture_jobs import pictures_in
+from stylejax.runs.picture_jobs import is_several, pictures_in
+from stylejax.runs.printing import PrintOptions, check_print_fits, print_size
 from stylejax.runs.repeated import Expected
 from stylejax.universal.options import UniversalSettings, blend_weights, check_universal_options
 
@@ -45,6 +46,7 @@ class UniversalRequest:
         (), "Which part of each style picture is taken, likewise; the whole picture unless given."
     )
     options: UniversalSettings = field(default_factory=UniversalSettings)
+    paper: PrintOptions = field(default_factory=PrintOptions)
     save_style: Path | None = option(
         None, "Keep the statistics of the style picture in this .safetensors file."
     )
@@ -68,14 +70,24 @@ class UniversalRequest:
     expected: Expected = unasked(())
 
     @property
+    def with_print_size(self) -> "UniversalRequest":
+        """The same with the size that is painted, where the picture is to be printed.
+
+        Raises:
+            InputError: the print has none that is possible.
+        """
+        picture = print_size(self.options.picture, self.paper)
+        return replace(self, options=replace(self.options, picture=picture))
+
+    @property
     def painted(self) -> tuple[Path, ...]:
         """The styles, by whichever way they are given."""
         return self.texture or self.styles
 
     @property
     def is_folder(self) -> bool:
-        """Whether a folder of pictures is to be painted."""
-        return self.content is not None and is_folder(self.content)
+        """Whether a folder of pictures, or a pattern's, is to be painted."""
+        return self.content is not None and is_several(self.content)
 
 
 def check_universal_request(request: UniversalRequest) -> None:
@@ -87,6 +99,7 @@ def check_universal_request(request: UniversalRequest) -> None:
     check_universal_options(request.options.transfer)
     check_bounds(request.options.picture)
     check_bounds(request)
+    check_print_fits(request.paper, request.output)
     if request.texture and (request.content is not None or request.styles):
         raise InputError(
             f"--texture makes its picture from noise: leave {request.content} out, or leave out "

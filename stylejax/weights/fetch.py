@@ -1,6 +1,7 @@
 """Fetching published weights into the user's cache: whole and checked, or not at all."""
 
 import contextlib
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from filelock import FileLock
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
+from stylejax.images.paths import path_exists
 from stylejax.weights.convert import (
     WeightFile,
     check_name,
@@ -32,6 +34,19 @@ class Fetched(NamedTuple):
 
     path: Path
     already_here: bool
+
+
+def _check_hub(name: str) -> None:
+    """Refuse what needs huggingface_hub where that is missing.
+
+    Raises:
+        InputError: names the extra.
+    """
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise InputError(
+            f"{name} lies on the Hugging Face hub, which needs an extra: pip install "
+            '"stylejax[fetch]"'
+        )
 
 
 def _hub_progress(progress: Progress, most: int) -> type[Any]:
@@ -145,6 +160,8 @@ def fetch_weights(name: str, progress: Progress = lambda done, total: None) -> F
     """
     published = published_weights(name)
     target = cached_path(name)
+    if published.repository and not path_exists(target):
+        _check_hub(name)
     if published.file.name.endswith(".h5"):
         check_hdf5()
     with _working_folder(target) as folder:

@@ -156,6 +156,13 @@ def test_keras_files_need_h5py_before_anything_is_fetched(cache, monkeypatch):
     assert not cache.exists()
 
 
+def test_files_of_the_hub_need_its_extra_before_anything_is_fetched(cache, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(InputError, match=r"densenet121-timm-tv lies on .*stylejax\[fetch\]"):
+        fetch_weights("densenet121-timm-tv")
+    assert not cache.exists()
+
+
 FETCH = """
 import signal
 import sys
