@@ -1,5 +1,7 @@
 """The exception that means "what was given cannot be used", and the warning beside it."""
 
+import zipfile
+
 
 class InputError(ValueError):
     """A file, picture or value that cannot be used.
@@ -20,3 +22,7 @@ class DoesNotFit(InputError):
 
 class InputWarning(UserWarning):
     """A file that could be used, with something amiss: one line that names it and says what."""
+
+
+ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, ValueError)
+"""What comes of opening an archive with damage: also to a version, or to the text of a name."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from stylejax.errors import InputError
+from stylejax.errors import ZIP_ERRORS, InputError
 from stylejax.images.paths import guarded_path, is_folder, is_special, path_exists, read_bytes
 from stylejax.images.read import READ_SUFFIXES, PictureFile, decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
@@ -48,7 +48,7 @@ def _contents(place: Path) -> Iterator[tuple[Path, bytes]]:
 def _archive(place: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(place)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, *ZIP_ERRORS) as error:
         raise InputError(f"photographs {place}: {error}; get the archive again") from error
 
 
@@ -56,7 +56,7 @@ def _read(get: Callable[[], bytes]) -> bytes:
     """What `get` returns; nothing, which is no picture, of what is closed to us or damaged."""
     try:
         return get()
-    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+    except (OSError, RuntimeError, zlib.error, *ZIP_ERRORS):
         return b""
 
 

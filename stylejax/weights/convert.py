@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import save
 
-from stylejax.errors import InputError
+from stylejax.errors import ZIP_ERRORS, InputError
 from stylejax.images.files import check_not_inputs, check_writable, replace_file
 from stylejax.images.paths import is_folder, is_special, path_exists
 from stylejax.options import NetworkName
@@ -105,8 +105,8 @@ def _zip_form(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise InputError("a truncated zip archive: get the file again") from error
+    except ZIP_ERRORS as error:
+        raise InputError("a truncated or damaged zip archive: get the file again") from error
     if "model.weights.h5" in names:
         return "keras"
     if any(name.split("/", 1)[-1] == "data.pkl" for name in names):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,12 +52,15 @@ def test_own_presets_are_listed_and_used(folder, capsys):
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert {"notebook", "narayanan", "neural-style", "mine", "strong"} < rows.keys()
     assert "densenet121" in rows["mine"] and "unknown option 'style_wait'" in rows["bad"]
-    parsed = lambda *words: parse_command(["transfer", *PAIR, *words])
-    strong = parsed("--preset", "strong").options.loss  # type: ignore[union-attr]
+
+    def parsed(*words: str) -> Any:
+        return parse_command(["transfer", *PAIR, *words])
+
+    strong = parsed("--preset", "strong").options.loss
     assert strong.style_weight == 60.0 and strong.tv_weight == 100.0
-    mine = parsed("--preset=mine", "--seed=1").options  # type: ignore[union-attr]
+    mine = parsed("--preset=mine", "--seed=1").options
     assert mine.loss.style_weight == record["options"]["style_weight"] and mine.picture.seed == 1
-    over = parsed("--preset", "strong", "--like", str(FIXTURE)).options.loss  # type: ignore[union-attr]
+    over = parsed("--preset", "strong", "--like", str(FIXTURE)).options.loss
     assert over.style_weight == 60.0 and over.style_blend == (3.0, 1.0)
 
 

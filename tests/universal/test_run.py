@@ -115,18 +115,6 @@ def test_style_masks_choose_a_part_of_the_painting():
     assert dark.mean() < 0.5 * bright.mean()
 
 
-def test_strips_give_the_whole():
-    content, styles = picture(0, 776, 64), [picture(1), picture(2)]
-    upper = np.linspace(1.0, 0.0, 776, dtype=np.float32)[:, None].repeat(64, axis=1)
-    cases: tuple[dict[str, Any], ...] = (
-        {"alpha": 0.7},
-        {"masks": Masks((upper, 1.0 - upper))},
-    )
-    for given in cases:
-        whole = run(content, styles, **given)
-        np.testing.assert_allclose(run(content, styles, strip_rows=100, **given), whole, atol=1e-6)
-
-
 def test_padding_to_a_bucket_does_not_count():
     content, style = picture(0, 128, 128), picture(1)
     # 100 rows are padded to 128; the picture of 128 rows is the same but for what lies below.

@@ -4,6 +4,7 @@ import re
 import struct
 import subprocess
 import sys
+import zipfile
 from collections import OrderedDict
 
 import jax
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from stylejax.cli.entry import main
 from stylejax.errors import InputError
 from stylejax.images.samples import sample_picture
+from stylejax.runs.photographs import read_photographs
 from stylejax.weights import convert as conversion
 from stylejax.weights import zoo as published
 from stylejax.weights.convert import (
@@ -201,7 +203,7 @@ def test_a_checksum_in_the_name_must_be_true(pth, tmp_path, name):
         (b"\n <html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a Git LFS pointer"),
         (b"\x80\x04K\x01.", "a pickle, but not as torch writes it"),
-        (b"PK\x03\x04" + bytes(100), "a truncated zip archive"),
+        (b"PK\x03\x04" + bytes(100), "a truncated or damaged zip archive"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "not a whole Keras file"),
         (bytes.fromhex("80028a0a6cfc9c46f9206aa85019"), "not a whole torch file"),
         (struct.pack("<Q", 400) + b'{"a":', "not a whole safetensors file"),
@@ -213,6 +215,22 @@ def test_files_that_are_none(tmp_path, content, message):
     path = tmp_path / "densenet121.safetensors"
     path.write_bytes(content)
     assert message in complaint(path)
+
+
+@pytest.mark.parametrize(("place", "bits"), [(6, 0x90), (9, 0x08)])
+def test_archives_of_an_unknown_version_or_with_a_name_that_is_no_text(tmp_path, place, bits):
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.pkl", b"")
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    # Of the central directory: the version that is needed, the flag of names in UTF-8, the name.
+    content[entry + place] |= bits
+    content[entry + 46] = 0xFF
+    path.write_bytes(content)
+    assert "a truncated or damaged zip archive" in complaint(path)
+    with pytest.raises(InputError, match="get the archive again"):
+        read_photographs([path], 64)
 
 
 def test_archives_of_another_kind(tmp_path):

@@ -260,7 +260,7 @@ def test_a_storage_shorter_than_announced(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content[:-4] if name.endswith("data/0") else content)
-    assert "storage 0 has 28 bytes for 8 numbers" in complaint(path, "zip")
+    assert "storage '0' has 28 bytes for 8 numbers" in complaint(path, "zip")
     stream = bytearray(write_torch_stream(path, {"a": numbers(8)}).read_bytes())
     stream[-40:-32] = struct.pack("<q", 7)
     path.write_bytes(stream[:-4])

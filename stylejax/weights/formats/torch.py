@@ -110,8 +110,9 @@ class _Unpickler(pickle.Unpickler):
         """Called for every name in the pickle, before it is used."""
         known = _KNOWN_NAMES.get((module_name, global_name))
         if known is None:
+            named = " ".join(f"{module_name}.{global_name}".split())
             raise InputError(
-                f"the pickle asks for {module_name}.{global_name}, which could run code: refused; "
+                f"the pickle asks for {named}, which could run code: refused; "
                 "only a plain state dict of tensors is read"
             )
         return known
@@ -122,7 +123,7 @@ class _Unpickler(pickle.Unpickler):
             return self.tensors[int(pid)]
         kind, storage_type, key, _, length, *view = pid
         if kind != "storage" or not isinstance(storage_type, _StorageType):
-            raise InputError(f"the pickle refers to a {kind}: only tensors are read")
+            raise InputError(f"the pickle refers to a {str(kind)[:40]!r}: only tensors are read")
         root = _Storage(str(key), storage_type.dtype, 0, _natural(length))
         self.storages[root.key] = root
         if view and view[0] is not None:
@@ -168,7 +169,7 @@ def _arrays(state: Any, storages: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 def _numbers(data: Any, storage: _Storage) -> np.ndarray:
     if len(data) != storage.length * np.dtype(storage.dtype).itemsize:
         raise InputError(
-            f"storage {storage.key} has {len(data)} bytes for {storage.length} numbers: "
+            f"storage {storage.key!r} has {len(data)} bytes for {storage.length} numbers: "
             "truncated, get the file again"
         )
     return np.frombuffer(data, storage.dtype)
@@ -206,7 +207,7 @@ def _read_zip(path: Path) -> dict[str, np.ndarray]:
         def read(name: str) -> bytes:
             member = members.get(prefix + name)
             if member is None:
-                raise InputError(f"{name} is missing in the archive: get the file again")
+                raise InputError(f"{name!r} is missing in the archive: get the file again")
             # torch never compresses; so what is read is bounded by the size of the file.
             if member.compress_type != zipfile.ZIP_STORED:
                 raise InputError("a compressed archive: not as torch writes it")
@@ -237,7 +238,7 @@ def _read_stream(path: Path) -> dict[str, np.ndarray]:
         storage = unpickler.storages[key]
         storages[key] = _numbers_at(stream, storage._replace(length=_stored_length(stream)))
         if storages[key].size != storage.length:
-            raise InputError(f"storage {key} is not as long as announced: get the file again")
+            raise InputError(f"storage {key!r} is not as long as announced: get the file again")
     if stream.read(1):
         raise InputError("goes on after its last storage: damaged, get the file again")
     return _arrays(state, storages)
