@@ -3,6 +3,7 @@
 from functools import cache, partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stylejax.feedforward import Painter, init_parameters
@@ -20,7 +21,7 @@ def make_parameters(seed=1):
     return jax.tree.unflatten(
         form,
         [
-            np.asarray(leaf) + 0.2 * random.normal(size=leaf.shape).astype(np.float32)
+            jnp.asarray(np.asarray(leaf) + 0.2 * random.normal(size=leaf.shape).astype(np.float32))
             for leaf in leaves
         ],
     )

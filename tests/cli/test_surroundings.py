@@ -91,7 +91,7 @@ def test_a_checkpoint_is_spoken_of_only_where_there_is_one(pair, capsys, monkeyp
     def interrupted(command):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stylejax.cli.entry._transfer", interrupted)
+    monkeypatch.setattr("stylejax.cli.entry.run_transfer_command", interrupted)
     arguments = ["transfer", *pair, "-o", "out.png"]
     assert main(arguments) == 130
     assert capsys.readouterr().err == "stylejax: interrupted at once\n"
