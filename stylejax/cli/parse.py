@@ -251,11 +251,12 @@ def _check_trained(given: str) -> None:
 
 def _enlarged_print(command: Command, arguments: Sequence[str]) -> Command:
     """A size on the line goes before the one that a print would choose, and is enlarged to it."""
-    if isinstance(command, Transfer | Universal) and is_given(arguments, "--size"):
-        return dataclasses.replace(
-            command, paper=dataclasses.replace(command.paper, is_enlarged=True)
-        )
-    return command
+    if not isinstance(command, Transfer | Universal) or not command.paper.print:
+        return command
+    if not is_given(arguments, "--size"):
+        return command
+    paper = dataclasses.replace(command.paper, is_enlarged=True)
+    return dataclasses.replace(command, paper=paper)
 
 
 def parse_command(arguments: Sequence[str]) -> Command:
