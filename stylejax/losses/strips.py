@@ -93,10 +93,13 @@ class Strip(NamedTuple):
 
 def list_strips(cuts: Strips, height: int) -> Strip:
     """The strips of a picture, as arrays with a leading axis."""
-    first = jnp.arange(cuts.count(height)) * cuts.rows
+    count = cuts.count(height)
+    # Where a cut reaches both ends of the picture there is no other: all rows are its own.
+    rows = cuts.rows if count > 1 else height
+    first = jnp.arange(count) * rows
     # Cuts at either end are moved into the picture: all of them have one shape.
     start = jnp.clip(first - cuts.halo, 0, height - cuts.cut(height, 1).rows)
-    return Strip(start, first, jnp.minimum(first + cuts.rows, height))
+    return Strip(start, first, jnp.minimum(first + rows, height))
 
 
 def scan_strips(

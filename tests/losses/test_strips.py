@@ -84,3 +84,10 @@ def test_loss_and_gradient_are_those_of_the_whole_picture(network, masked, tmp_p
         np.testing.assert_allclose(got, want, rtol=1e-4)
     error = jnp.linalg.norm(gradients[1] - gradients[0]) / jnp.linalg.norm(gradients[0])
     assert error < 1e-3
+
+
+def test_a_strip_whose_surroundings_are_the_picture_has_all_rows():
+    cuts = make_strips(40, 81, 8)
+    assert cuts.count(96) == 1
+    assert [leaf.tolist() for leaf in list_strips(cuts, 96)] == [[0], [0], [96]]
+    assert list_strips(make_strips(16, 17, 8), 96).end.tolist()[-1] == 96
