@@ -1,6 +1,7 @@
 """The command that solves for a picture, or for those of a folder."""
 
 import contextlib
+from collections.abc import Iterator
 
 from stylejax.cli.commands import RunOptions, Transfer
 from stylejax.cli.display import FolderDisplay, ProgressDisplay, complain, print_text
@@ -13,7 +14,7 @@ from stylejax.devices.hosts import is_first_process, join_processes
 from stylejax.errors import InputError
 from stylejax.runs.observer import Observer
 from stylejax.runs.transfer import run_transfer
-from stylejax.runs.transfer_folder import Begins, check_single, run_transfer_folder
+from stylejax.runs.transfer_folder import check_single, run_transfer_folder
 
 
 def use_processes(run: RunOptions) -> None:
@@ -26,6 +27,21 @@ def use_processes(run: RunOptions) -> None:
         raise InputError("--num-processes and --process-id need --coordinator")
 
 
+def _shows(run: RunOptions) -> bool:
+    return is_first_process() and not run.quiet
+
+
+@contextlib.contextmanager
+def _observed(display: ProgressDisplay | None) -> Iterator[Observer]:
+    """What a run tells and asks: Ctrl-C ends it in order, and a display, if any, is told."""
+    with graceful_interrupts() as stop, display.bar if display else contextlib.nullcontext():
+        observer = Observer(stage=interruptible_stage(stop), stop=stop, warn=complain)
+        if display:
+            stage = interruptible_stage(stop, display.stage)
+            observer = observer._replace(stage=stage, progress=display.progress)
+        yield observer
+
+
 def run_transfer_command(command: Transfer) -> int:
     """Solve for a picture, or for all of a folder; returns the exit code."""
     if command.is_folder:
@@ -33,23 +49,15 @@ def run_transfer_command(command: Transfer) -> int:
     check_single(command)
     run = command.run
     use_processes(run)
-    with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(graceful_interrupts())
-        observer = Observer(stage=interruptible_stage(stop), stop=stop, warn=complain)
-        if is_first_process() and not run.quiet:
-            display = ProgressDisplay(command.options.solve.iterations)
-            stack.enter_context(display.bar)
-            observer = observer._replace(
-                stage=interruptible_stage(stop, display.stage), progress=display.progress
-            )
-        tell = (lambda text: None) if run.quiet else complain
-        watch = stack.enter_context(watched(command, run.preview, tell))
+    display = ProgressDisplay(command.options.solve.iterations) if _shows(run) else None
+    tell = (lambda text: None) if run.quiet else complain
+    with _observed(display) as observer, watched(command, run.preview, tell) as watch:
         summary = run_transfer(command, watch.beside(observer) if watch else observer)
         if watch:
             watch.ended(summary)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
-    elif is_first_process() and not run.quiet:
+    elif _shows(run):
         print_text("\n".join(summary_lines(summary)))
     if summary.failed:
         complain(
@@ -68,21 +76,13 @@ def _transfer_folder(command: Transfer) -> int:
     if run.preview is not None:
         raise InputError("--preview belongs to one picture: name it in place of its folder")
     use_processes(run)
-    with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(graceful_interrupts())
-        observer = Observer(stage=interruptible_stage(stop), stop=stop, warn=complain)
-        begins: list[Begins] = []
-        if is_first_process() and not run.quiet:
-            display = FolderDisplay(command.options.solve.iterations)
-            stack.enter_context(display.bar)
-            observer = observer._replace(
-                stage=interruptible_stage(stop, display.stage), progress=display.progress
-            )
-            begins = [display.begin]
+    display = FolderDisplay(command.options.solve.iterations) if _shows(run) else None
+    with _observed(display) as observer:
+        begins = [display.begin] if display else []
         summary = run_transfer_folder(command, observer, *begins)
     if is_first_process() and run.json:
         print_text(folder_json(summary))
-    elif is_first_process() and not run.quiet:
+    elif _shows(run):
         print_text("\n".join(folder_lines(summary)))
     for reason in summary.failed:
         complain(reason)
