@@ -15,6 +15,7 @@ from stylejax.options import (
     flatten_options,
     options_from_flat,
 )
+from stylejax.runs.printing import PrintOptions
 from stylejax.runs.request import FigureRequest, Request, SweepRequest
 
 GROUPS = {"picture": Options().picture, "loss": Options().loss, "solve": Options().solve}
@@ -33,7 +34,7 @@ def with_value(group, option, value):
 
 
 @pytest.mark.parametrize(
-    "kind", [*map(type, GROUPS.values()), Request, SweepRequest, FigureRequest]
+    "kind", [*map(type, GROUPS.values()), PrintOptions, Request, SweepRequest, FigureRequest]
 )
 def test_every_option_says_what_it_means(kind):
     described = {option.name: option for option in describe_fields(kind)}

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from problems import NARROW_VGG16, NARROW_VGG19, random_weights, vgg_tensors, write_vgg
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from stylejax.errors import InputError
@@ -298,8 +299,19 @@ def test_the_learned_files_that_ship_are_verified_by_the_manifest(copied_folder)
     for name in manifest()["learned"]:
         path = copied_folder / name
         assert weights.read_tensor_file(path, "")[2] == manifest()["learned"][name]["sha256"]
+        whole = path.read_bytes()
+        with safe_open(path, "np") as file:
+            recorded = file.metadata()
+        # Whole, but another file.
+        save_file(load_file(path), path, recorded | {"note": "changed"})
+        with pytest.raises(InputError, match="the manifest says"):
+            weights.read_tensor_file(path, "")
+        path.write_bytes(whole)
         change_last_byte(path)
-        with pytest.raises(InputError, match="the manifest says|not those that were written"):
+        # A file that says what its numbers are is refused by itself, before the manifest is asked.
+        has_digest = "data_sha256" in recorded
+        says = "not those that were written" if has_digest else "the manifest says"
+        with pytest.raises(InputError, match=says):
             weights.read_tensor_file(path, "")
 
 
