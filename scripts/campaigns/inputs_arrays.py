@@ -72,12 +72,15 @@ def array_rows() -> Iterator[Row]:
         "style loss": lambda: Options(loss=_loss(style_loss="Gram")),
         "loss form": lambda: Options(loss=_loss(loss_form="Paper")),
         "layers as a word": lambda: Options(loss=_loss(style_layers="input")),
+        "a layer's number": lambda: Options(loss=_loss(style_layers=(3,))),
         "weight as a word": lambda: Options(loss=_loss(style_weight="20")),
         "no iterations": lambda: Options(solve=SolverOptions(iterations=0)),
     }.items():
         solve = lambda options=options: _transfer(good, [good], options=options())
         yield Row(name, solve, "--" if name == "no iterations" else "")
     yield Row("a path as text, read", lambda: _read("content.png").pixels.shape == (64, 64, 3))
+    for size in (0, -3):
+        yield Row(f"read at {size} px", lambda size=size: _read("content.png", size), "longest")
     yield Row("a path as text, written", lambda: _written("text.png", good))
     bytes_ = np.uint8(255 * good)
     yield Row("uint8, written", lambda: _written("uint8.png", bytes_))

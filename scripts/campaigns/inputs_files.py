@@ -135,9 +135,10 @@ def file_rows() -> Iterator[Row]:
                 yield Row(f"{name} as {place}", line, name)
     for name in ("missing.png", "folder.png"):
         for place, line in places(name).items():
-            # Where a folder may stand, one is named that holds nothing.
-            folder = name == "folder.png"
-            reason = {"apply photo": "need a folder"}.get(place, name) if folder else "no such file"
+            # Where a folder may stand, an output that is one file is refused first.
+            several = place in ("apply photo", "transfer content")
+            reason = "need a folder" if several else name
+            reason = reason if name == "folder.png" else "no such file"
             yield Row(f"{name} as {place}", line, reason)
     for size, name in (((15, 15), "tiny.png"), ((1, 1), "one.png"), ((15, 900), "thin.png")):
         Image.fromarray(np.uint8(255 * picture(*size))).save(name)

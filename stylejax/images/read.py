@@ -108,8 +108,11 @@ def decode_picture(
     reduced where height and width of `at_least` are all that is needed, to twice that or more.
 
     Raises:
-        InputError: The file is damaged or not supported, or its samples are out of range.
+        InputError: The file is damaged or not supported, its samples are out of range, or `longest`
+            is less than 1.
     """
+    if longest is not None and longest < 1:
+        raise InputError(f"longest is {longest}: give 1 pixel or more, None for the picture's own")
     whole, layers = _decoded(file, longest, at_least)
     pixels, alpha = layers.over(1), layers.alpha
     if longest is None:

@@ -142,6 +142,8 @@ def canonical_layer(name: str, network: AnyNetwork = DENSENET121) -> str:
     Raises:
         InputError: no layer has this name; the message offers the nearest names.
     """
+    if not isinstance(name, str):
+        raise InputError(f"layer {name!r} is no name: give one as text, 'pool2_relu'")
     known = _names_by_spelling(network_layers(network))
     candidates = [name, name.replace("/", "_")]
     for pattern, replacement in _TORCHVISION_ALIASES.items():

@@ -14,6 +14,7 @@ from picture_files import (
 )
 from PIL import Image
 
+from stylejax.errors import InputError
 from stylejax.images.read import read_description, read_picture
 from stylejax.images.scaling import resize
 
@@ -45,6 +46,13 @@ def test_reads_at_a_longest_side(tmp_path: Path) -> None:
     # Composited first: resampling the colors under the alpha would let hidden ones show.
     np.testing.assert_array_equal(half.pixels, resize(whole.pixels, 10, 15))
     np.testing.assert_array_equal(half.alpha, resize(whole.alpha, 10, 15))
+
+
+@pytest.mark.parametrize("longest", [0, -3])
+def test_no_side_is_less_than_a_pixel(tmp_path: Path, longest: int) -> None:
+    Image.fromarray(noise()).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=f"longest is {longest}: give 1 pixel or more"):
+        read_picture(tmp_path / "a.png", longest)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
