@@ -49,6 +49,7 @@ _DESCRIPTION = """Neural style transfer with DenseNet-121 or VGG and L-BFGS in J
 Examples:
     stylejax demo
     stylejax transfer photo.jpg painting.jpg -o out.png
+    stylejax --version
 """
 # In columns; longer lines are hard to read, however wide the terminal is.
 _WIDEST_TEXT = 100
