@@ -18,6 +18,7 @@ from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
+from stylejax.images.color import recolored
 from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.paths import make_folder
@@ -31,7 +32,6 @@ from stylejax.runs.one_pass import (
     Observer,
     paint_all,
     read_sized,
-    recolored,
     rows_that_fit,
     write_with_record,
 )
@@ -155,7 +155,7 @@ class StylePainter:
             painting = paint_photograph(pixels, *inputs)
         if options.hold_statistics == "first" and self.held is None:
             self.held = painting.statistics, file
-        return recolored(options.preserve_color, painting.image, pixels), alpha
+        return recolored(options.kept_color, painting.image, pixels), alpha
 
     def record(self, file: PictureFile) -> Record:
         """The record of a photograph's picture."""

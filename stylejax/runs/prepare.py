@@ -270,7 +270,7 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
-    pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
+    pictures = Pictures(*colors_before(options.kept_color, colors, styles), masks)
     start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
         # One pass of universal style transfer.

@@ -210,12 +210,12 @@ class _Levels:
 def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress, float, float]:
     """The end of the solve, and the seconds of compiling and of solving."""
     suspended, request = levels.suspended(), saver.request
-    preserve = request.options.picture.preserve_color
+    kept = request.options.picture.kept_color
     began, progress = time.monotonic(), None
     steps = solve_levels(
         levels.prepared.levels,
         levels.problem,
-        lambda image: finished_picture(image, saver.read.colors, preserve),
+        lambda image: finished_picture(image, saver.read.colors, kept),
         pace=agreed_pace,
         every=request.save_every,
         suspended=suspended,

@@ -93,7 +93,7 @@ def _painted(prepared: PreparedUniversal, content: UniversalContent, styles: lis
         masks=Masks(content.masks, ()) if content.masks else None,
         strip_rows=rows,
     )
-    return finished_picture(image, content.colors, request.options.picture.preserve_color)
+    return finished_picture(image, content.colors, request.options.picture.kept_color)
 
 
 class UniversalPainter:
