@@ -24,7 +24,7 @@ from stylejax.transfer.problem import (
     level_problem,
     load_objective,
 )
-from stylejax.transfer.pyramid import pyramid_levels
+from stylejax.transfer.pyramid import check_tile, pyramid_levels
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
 
@@ -94,6 +94,8 @@ def _transfer_steps(
 ) -> Iterator[Progress]:
     levels = pyramid_levels(options, *content.shape[:2])
     network = load_objective(weights, options.loss)
+    if options.loss.seamless:
+        check_tile(levels, network.objective.reader.stride)
 
     def prepare(number: int, image: OtherPixels | None) -> Problem:
         begin = start if number == 1 else image

@@ -465,6 +465,10 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
     )
     assert "third" in fields["style_weight"]["help"]
     assert fields["solver"]["choices"] == ["lbfgs", "optax-lbfgs", "adam"]
+    assert fields["seamless"]["kind"] == "switch" and fields["seamless"]["default"] is False
+    assert page_methods()["transfer"].groups[0].read({"seamless": True}) == {"seamless": True}
+    with pytest.raises(InputError, match="--seamless is 'yes': give true or false"):
+        page_methods()["transfer"].groups[0].read({"seamless": "yes"})
     enlarged = {f["name"]: f for group in form["methods"][3]["groups"] for f in group["fields"]}
     assert enlarged["factor"]["choices"] == ["0", "4", "8"]
     assert page_methods()["upscale"].groups[0].read({"factor": "8"}) == {"factor": 8}
