@@ -118,12 +118,15 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
-def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
+def prepare_run(
+    request: Request, *, by_rows: bool = True, weights: Weights | None = None
+) -> Prepared:
     """Check and find everything that a request names, but for its outputs.
 
     Args:
         request: what is to be done.
         by_rows: whether the picture is to be split over the devices; else each holds all of it.
+        weights: those that the request names, where they have been read.
 
     Raises:
         InputError: something cannot be used.
@@ -147,7 +150,8 @@ def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
     device = next(each for each in devices if each.process_index == jax.process_index())
-    weights = read_weights(find_weights(request.weights), network=request.network)
+    if weights is None:
+        weights = read_weights(find_weights(request.weights), network=request.network)
     if request.weights is not None:
         check_expected(request.expected, {request.weights: weights.sha256})
     layers = (*options.loss.content_layers, *options.loss.style_layers)

@@ -255,7 +255,7 @@ def run_transfer(
     observer.stage("preparing")
     request = request.with_print_size
     check_outputs(request)
-    prepared = prepare_run(request)
+    prepared = prepare_run(request, weights=kept.weights)
     longest = request.options.picture.longest
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)
