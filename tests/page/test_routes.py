@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import struct
 import threading
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -307,6 +309,14 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(served, monkeypat
     monkeypatch.setattr("stylejax.page.pictures.decode_picture", None)
     answer = client.post("/api/pictures", content=png_of(8000, 6251))
     assert answer.status_code == 400 and "50,008,000 pixels" in answer.json()["error"]
+    # Of more than are decoded anywhere, here 900 million, the bound that is named is the page's.
+    header = b"IHDR" + struct.pack(">II", 30_000, 30_000) + png_of(1, 1)[24:29]
+    small = png_of(1, 1)
+    huge = small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+    answer = client.post("/api/pictures", content=huge, headers={"x-file-name": "huge.png"})
+    assert answer.status_code == 400
+    said = "huge.png: more than 50,000,000 pixels; scale it down first"
+    assert answer.json()["error"] == said
     assert not list((studio.folder / "pictures").iterdir())
 
 
