@@ -10,6 +10,8 @@ import warnings
 from types import FrameType
 from typing import NoReturn
 
+from stylejax.version import VERSION
+
 _INTERRUPTED = 130
 
 
@@ -29,6 +31,18 @@ def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(_INTERRUPTED)
 
 
+def _say_version() -> int:
+    """Print the version, for which nothing has to be imported; returns the exit code."""
+    try:
+        os.write(1, f"stylejax {VERSION}\n".encode())
+    except OSError as error:
+        # The reader of a pipe may have gone, and asks for nothing more.
+        if not isinstance(error, BrokenPipeError):
+            os.write(2, f"stylejax: error: standard output: {error.strerror}\n".encode())
+        return 1
+    return 0
+
+
 def run() -> int:
     """Run the command line as this process; returns its exit code."""
     # Of a process that is to ignore Ctrl-C, as one in the background, this is not the handler.
@@ -36,6 +50,8 @@ def run() -> int:
     if catches:
         signal.signal(signal.SIGINT, _end_at_once)
     _open_standard_streams()
+    if sys.argv[1:] == ["--version"]:
+        return _say_version()
     # Libraries warn those who write programs; who runs this one can do nothing about it.
     warnings.simplefilter("ignore")
     from stylejax.cli.entry import main

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class TooManyPixels(InputError):
+    """A picture of more pixels than are decoded, by its header."""
+
+
 class DoesNotFit(InputError):
     """A picture that memory does not hold; `longest` pixels along its longer side would fit."""
 

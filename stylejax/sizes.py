@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from stylejax.errors import InputError
 from stylejax.fields import option
@@ -10,7 +10,14 @@ from stylejax.fields import option
 # In pixels: four positions of the feature maps of stride 8, where content is compared.
 SMALLEST_SIZE = 32
 
-PreserveColor = Literal["none", "luminance", "match"]
+PreserveColor = Literal["none", "luminance", "match", "histogram"]
+
+
+class KeptColor(NamedTuple):
+    """How much of the photograph's colors is taken back, 0 to 1, and in which way."""
+
+    mode: PreserveColor = "none"
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,21 @@ class SizeOptions:
     preserve_color: PreserveColor = option(
         "none",
         "Keep the content picture's colors: `luminance` takes the style in gray and leaves hue and "
-        "saturation as they are; `match` first gives the style pictures the content's colors.",
+        "saturation as they are; `match` first gives the style pictures mean and covariance of the "
+        "content's colors, `histogram` all of their distribution.",
     )
+    color_strength: float = option(
+        1.0,
+        "How much of these colors is kept with --preserve-color: 0 for the style's own, 1 for the "
+        "content's.",
+        at_least=0,
+        at_most=1,
+    )
+
+    @property
+    def kept_color(self) -> KeptColor:
+        """Which colors are kept, and how much of them."""
+        return KeptColor(self.preserve_color, self.color_strength)
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:

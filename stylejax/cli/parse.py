@@ -49,6 +49,7 @@ _DESCRIPTION = """Neural style transfer with DenseNet-121 or VGG and L-BFGS in J
 Examples:
     stylejax demo
     stylejax transfer photo.jpg painting.jpg -o out.png
+    stylejax --version
 """
 # In columns; longer lines are hard to read, however wide the terminal is.
 _WIDEST_TEXT = 100
@@ -119,10 +120,15 @@ def _hint(bounds: Bounds | None, default: str) -> str:
     return f"({'; '.join(said)})" if said else ""
 
 
-def _flag(entry: dataclasses.Field, kind: Type) -> Type:
-    """The type of a field, with what tyro has to know of its flag."""
+def _flag(entry: dataclasses.Field, kind: Type, *, default_is_on: bool) -> Type:
+    """The type of a field, with what tyro has to know of its flag.
+
+    A switch that is on by default, as a repeated run may have it, can be given either way.
+    """
     if dataclasses.is_dataclass(kind):
         return Annotated[kind, tyro.conf.arg(name=_GROUPS.get(entry.name))]
+    if kind is bool and not default_is_on:
+        kind = tyro.conf.FlagCreatePairsOff[kind]
     hint = lambda default: _hint(entry.metadata["bounds"], default)
     said: dict[str, Any] = {"metavar": _metavar(kind), "help_behavior_hint": hint}
     required = entry.default is entry.default_factory is dataclasses.MISSING
@@ -159,7 +165,7 @@ def _fields_rule(
         specs = [
             StructFieldSpec(
                 entry.name,
-                _flag(entry, types[entry.name]),
+                _flag(entry, types[entry.name], default_is_on=given.get(entry.name) is True),
                 given.get(entry.name, _default(entry)),
                 entry.metadata.get("help"),
             )
@@ -282,7 +288,7 @@ def parse_command(arguments: Sequence[str]) -> Command:
             prog="stylejax",
             description=_described(_DESCRIPTION),
             args=list(arguments),
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            config=(tyro.conf.OmitArgPrefixes,),
         )
     if repeated is not None:
         names = defaults.get(type(command), {})

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stylejax.errors import InputError
-from stylejax.fields import option
-from stylejax.options import OptionValue, check_bounds, check_shares, flat_values, split_flat
-from stylejax.sizes import PreserveColor
+from stylejax.fields import OptionValue, flat_values, option, split_flat
+from stylejax.options import check_bounds, check_shares
+from stylejax.sizes import KeptColor, PreserveColor
 
 HoldStatistics = Literal["none", "first"]
 
@@ -41,7 +41,15 @@ class ApplyPictureOptions:
     preserve_color: PreserveColor = option(
         "none",
         "Keep the photograph's colors: `luminance` takes lightness alone from the painted picture, "
-        "`match` gives it mean and covariance of the photograph's colors.",
+        "`match` gives it mean and covariance of the photograph's colors, `histogram` all of their "
+        "distribution.",
+    )
+    color_strength: float = option(
+        1.0,
+        "How much of these colors is kept with --preserve-color: 0 for the style's own, 1 for the "
+        "photograph's.",
+        at_least=0,
+        at_most=1,
     )
     hold_statistics: HoldStatistics = option(
         "none",
@@ -50,6 +58,11 @@ class ApplyPictureOptions:
     )
     bits: Literal[8, 16] = option(8, "Bits of each channel in the file; 16 for PNG and TIFF.")
     quality: int = option(95, "Quality of JPEG, WebP and AVIF files.", at_least=1, at_most=100)
+
+    @property
+    def kept_color(self) -> KeptColor:
+        """Which colors are kept, and how much of them."""
+        return KeptColor(self.preserve_color, self.color_strength)
 
 
 @dataclass(frozen=True)

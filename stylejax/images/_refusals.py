@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from stylejax.errors import InputError
+from stylejax.errors import InputError, TooManyPixels
 from stylejax.images._kinds import SAVE_AS
 
 MAXIMUM_PIXELS = 178_956_970
@@ -27,7 +27,8 @@ def one_line_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # On damaged files Pillow raises nearly anything.
         if _is_our_mistake(error):
             raise
-        raise InputError(f"{path}: {_reason(error)}") from error
+        kind = TooManyPixels if isinstance(error, Image.DecompressionBombError) else InputError
+        raise kind(f"{path}: {_reason(error)}") from error
 
 
 # Where what we pass on is checked, if at all.

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stylejax.sizes import PreserveColor
+from stylejax.images.color_histogram import match_histogram
+from stylejax.sizes import KeptColor
 from stylejax.types import OtherPixels, Pixels
 
 LUMA = np.asarray([0.299, 0.587, 0.114], np.float32)
@@ -61,22 +62,44 @@ def match_colors(style: OtherPixels, content: Pixels) -> OtherPixels:
     return np.clip(matched, 0.0, 1.0).astype(np.float32).reshape(style.shape)
 
 
+_MATCHES = {"match": match_colors, "histogram": match_histogram}
+
+
+def _towards(given: OtherPixels, changed: OtherPixels, strength: float) -> OtherPixels:
+    """From a picture, at strength 0, to what is made of it at 1: either to the bit."""
+    if strength in (0.0, 1.0):
+        return changed if strength else given
+    return given + np.float32(strength) * (changed - given)
+
+
 def colors_before(
-    preserve: PreserveColor, content: Pixels, styles: Sequence[OtherPixels]
+    kept: KeptColor, content: Pixels, styles: Sequence[OtherPixels]
 ) -> tuple[Pixels, list[OtherPixels]]:
     """The content and style pictures that the solve is given."""
-    if preserve == "match":
-        return content, [match_colors(style, content) for style in styles]
-    if preserve == "luminance":
+    if kept.mode == "none" or kept.strength == 0.0:
+        return content, list(styles)
+    if kept.mode == "luminance":
         gray = _gray(luminance_of(content).astype(np.float32))
-        return gray, [match_luminance(style, content) for style in styles]
-    return content, list(styles)
+        matched = [match_luminance(style, content) for style in styles]
+        content = _towards(content, gray, kept.strength)
+    else:
+        matched = [_MATCHES[kept.mode](style, content) for style in styles]
+    pairs = zip(styles, matched, strict=True)
+    return content, [_towards(*pair, kept.strength) for pair in pairs]
 
 
-def colors_after(preserve: PreserveColor, image: Pixels, content: Pixels) -> Pixels:
+def colors_after(kept: KeptColor, image: Pixels, content: Pixels) -> Pixels:
     """The result with the colors that were to be kept."""
-    if preserve != "luminance":
+    if kept.mode != "luminance":
         return image
     # The paper keeps the chrominance of YIQ: adding to all three channels alike does just that.
     lighter = luminance_of(image) - luminance_of(content)
-    return np.clip(content + lighter[..., None], 0.0, 1.0).astype(np.float32)
+    whole = np.clip(content + lighter[..., None], 0.0, 1.0).astype(np.float32)
+    return _towards(image, whole, kept.strength)
+
+
+def recolored(kept: KeptColor, image: Pixels, content: Pixels) -> Pixels:
+    """A picture painted in the style's colors, with those that were to be kept."""
+    if kept.mode in _MATCHES and kept.strength:
+        image = _towards(image, _MATCHES[kept.mode](image, content), kept.strength)
+    return colors_after(kept, image, content)

@@ -142,19 +142,22 @@ def check_masks(masks: Masks, styles: int) -> None:
                 )
 
 
-def _mean_around(mask: Mask, window: int) -> Mask:
-    """The mean over window x window pixels around each pixel; the border's pixels go on outside."""
+def _mean_around(mask: Mask, window: int, wraps: bool) -> Mask:
+    """The mean over window x window pixels around each pixel.
+
+    Outside the border's pixels go on, or where it `wraps` what lies at the other side.
+    """
     before, after = window // 2, window - 1 - window // 2
     for axis in (0, 1):
         margin = [(before, after) if axis == side else (0, 0) for side in (0, 1)]
         # Zeros outside would make the picture's border the edge of a region.
-        padded = np.pad(mask, margin, mode="edge")
+        padded = np.pad(mask, margin, mode="wrap" if wraps else "edge")
         mask = np.lib.stride_tricks.sliding_window_view(padded, window, axis).mean(axis=-1)
     return mask
 
 
 def layer_mask(
-    mask: Mask, receptive_field: int, height: int, width: int
+    mask: Mask, receptive_field: int, height: int, width: int, *, wraps: bool = False
 ) -> Float[np.ndarray, "{height} {width}"]:
     """How much each position of a feature map counts for a region; the sum is 1.
 
@@ -167,11 +170,12 @@ def layer_mask(
         receptive_field: of the layer, in pixels.
         height: of the feature map.
         width: likewise.
+        wraps: whether the picture tiles.
     """
     window = min(max(1, receptive_field // 2), *mask.shape)
     # Weights that fall off, in place of positions that count or do not: at a deep layer a narrow
     # region has no position that sees nothing else.
-    inside = np.square(_mean_around(mask, window)) * mask
+    inside = np.square(_mean_around(mask, window, wraps)) * mask
     weights = np.asarray(
         Image.fromarray(inside.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
     )
@@ -179,8 +183,8 @@ def layer_mask(
 
 
 def layer_masks(
-    masks: Sequence[Mask], receptive_field: int, height: int, width: int
+    masks: Sequence[Mask], receptive_field: int, height: int, width: int, *, wraps: bool = False
 ) -> Float[np.ndarray, "{height} {width} regions"]:
     """`layer_mask` of several regions."""
-    each = [layer_mask(mask, receptive_field, height, width) for mask in masks]
+    each = [layer_mask(mask, receptive_field, height, width, wraps=wraps) for mask in masks]
     return np.stack(each, axis=-1)

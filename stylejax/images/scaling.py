@@ -13,6 +13,8 @@ from stylejax.images.arrays import as_floats
 
 # How much larger than what is kept a picture may be scaled before it is cropped.
 _OVERHANG = 4
+_LANCZOS_REACH = 3
+"""In pixels of the smaller picture, to either side."""
 
 
 def fitted_size(height: int | float, width: int | float, longest: int) -> tuple[int, int]:
@@ -55,6 +57,23 @@ def cover_and_crop(
         scale = max(height / rows, width / columns)
     scaled = (max(height, round(rows * scale)), max(width, round(columns * scale)))
     return _middle(resize(pixels, *scaled), height, width)
+
+
+def enlarged_tile(
+    pixels: Float[np.ndarray, "_ _ 3"], height: int, width: int
+) -> Float[np.ndarray, "{height} {width} 3"]:
+    """A picture that tiles made a whole number of times as large, as a tile.
+
+    One of another shape is as it would be otherwise (`cover_and_crop`).
+    """
+    rows, columns = pixels.shape[:2]
+    factor = max(1, height // rows)
+    if (rows * factor, columns * factor) != (height, width):
+        return cover_and_crop(pixels, height, width)
+    margin = _LANCZOS_REACH
+    around = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
+    larger = resize(around, *(factor * side for side in around.shape[:2]))
+    return _middle(larger, height, width)
 
 
 def _middle(

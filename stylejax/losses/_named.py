@@ -10,6 +10,7 @@ from stylejax.losses.gram import GramMatrix, gram_matrix
 from stylejax.losses.moments import StyleDistance, covariance_losses, gram_loss
 from stylejax.losses.variation import (
     Regularizer,
+    periodic_variation,
     total_variation,
     total_variation_power,
     total_variation_power_sum,
@@ -85,6 +86,15 @@ def named_or_given(option: str, given: str | Function, known: Mapping[str, Funct
     return known[given]
 
 
-def loss_kernels(kernels: Kernels | None) -> LossKernels:
-    """The losses' functions in the form that is asked for (`chosen_kernels`)."""
-    return {"fast": FAST, "plain": PLAIN}[chosen_kernels(kernels)]
+def loss_kernels(kernels: Kernels | None, seamless: bool = False) -> LossKernels:
+    """The losses' functions in the form that is asked for (`chosen_kernels`).
+
+    Where `seamless`, total variation is that of a picture that tiles.
+    """
+    tuned = {"fast": FAST, "plain": PLAIN}[chosen_kernels(kernels)]
+    if not seamless:
+        return tuned
+    variations = tuned.total_variations.items()
+    return tuned._replace(
+        total_variations={name: periodic_variation(each) for name, each in variations}
+    )

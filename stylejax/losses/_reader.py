@@ -61,11 +61,26 @@ class Reader:
         extract: the network, giving the layers below.
         layers: names and geometry.
         strips: of no rows where every picture is seen as a whole.
+        wraps: whether the pictures tile.
+        tile: the reader of the picture that is solved for, where that one tiles: those that are
+            given do not.
     """
 
     extract: FeatureExtractor
     layers: tuple[tuple[str, Layer], ...]
     strips: Strips = Strips()
+    wraps: bool = False
+    tile: "Reader | None" = None
+
+    @property
+    def of_solved(self) -> "Reader":
+        """The reader of the picture that is solved for."""
+        return self.tile or self
+
+    @property
+    def stride(self) -> int:
+        """The deepest layer's, in pixels."""
+        return max(layer.stride for _, layer in self.layers)
 
     def sizes(self, name: str, image: OtherImage) -> Sizes:
         """The sizes of a layer's map of a picture."""
@@ -88,7 +103,9 @@ class Reader:
         shapes = jax.eval_shape(self.extract, variables, image)
         fields = {name: layer.receptive_field for name, layer in self.layers}
         return {
-            name: jnp.asarray(layer_masks(masks, fields[name], *shapes[name].shape[:2]))
+            name: jnp.asarray(
+                layer_masks(masks, fields[name], *shapes[name].shape[:2], wraps=self.wraps)
+            )
             for name in names
         }
 
@@ -127,14 +144,18 @@ def make_reader(
     precision: Precision,
     kernels: Kernels | None,
     strip_rows: int,
+    seamless: bool = False,
 ) -> Reader:
     """The reader of a network's layers; `asked` are their names in any scheme, by what asks.
 
     A layer may be asked for twice, under two of its names too, but by no one twice.
 
     Raises:
-        InputError: a layer is unknown or named twice, or there is none.
+        InputError: a layer is unknown or named twice, or there is none; or a picture that tiles is
+            to be cut into strips.
     """
+    if seamless and strip_rows:
+        raise InputError(f"strip_rows {strip_rows}: a seamless picture is seen as a whole")
     for kind, layers in asked.items():
         if isinstance(layers, str):
             raise InputError(f"{kind} layers are {layers!r}: give a list of names, [{layers!r}]")
@@ -144,19 +165,26 @@ def make_reader(
     # One layer under two names is computed once, and given under both.
     names = [name for layers in asked.values() for name in layers]
     canonical = {name: canonical_layer(name, network) for name in names}
-    extract = feature_extractor(
-        network,
-        tuple(dict.fromkeys(canonical.values())),
-        pooling=pooling,
-        precision=precision,
-        kernels=kernels,
-    )
 
-    def by_given_name(variables: Variables, image: OtherImage) -> Features:
-        features = extract(variables, image)
-        return {name: features[layer] for name, layer in canonical.items()}
+    def by_given_name(seamless: bool) -> FeatureExtractor:
+        extract = feature_extractor(
+            network,
+            tuple(dict.fromkeys(canonical.values())),
+            pooling=pooling,
+            precision=precision,
+            kernels=kernels,
+            seamless=seamless,
+        )
+
+        def named(variables: Variables, image: OtherImage) -> Features:
+            features = extract(variables, image)
+            return {name: features[layer] for name, layer in canonical.items()}
+
+        return named
 
     table = network_layers(network)
     geometry = {name: table[layer] for name, layer in canonical.items()}
     strips = layer_strips(strip_rows, geometry.values())
-    return Reader(by_given_name, tuple(geometry.items()), strips)
+    layers = tuple(geometry.items())
+    tile = Reader(by_given_name(True), layers, strips, wraps=True) if seamless else None
+    return Reader(by_given_name(False), layers, strips, tile=tile)

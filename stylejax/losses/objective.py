@@ -6,7 +6,7 @@ another placement recompiles nothing, and `jax.vmap` and `jax.grad` have argumen
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 
 import jax
@@ -74,7 +74,7 @@ class Objective:
         `LossWeights`, or former names.
         """
         alike = lambda layers: {name: jnp.float32(1.0 / len(layers)) for name in layers}
-        weights = LossWeights(
+        return LossWeights(
             content_weight=content_weight,
             style_weight=style_weight,
             tv_weight=tv_weight,
@@ -82,8 +82,7 @@ class Objective:
             style_layer_weights=alike(self.style_layers),
             style_blend=jnp.full(styles, 1.0 / styles, jnp.float32),
             term_weights={name: 1.0 for name, _ in self.terms} | dict(term_weights or {}),
-        )
-        return weights._replace(**others)
+        )._replace(**others)
 
     def targets(
         self,
@@ -104,11 +103,12 @@ class Objective:
         regions, of_styles = None, [{} for _ in styles]
         masks = as_masks(masks, content.shape, [each.shape for each in styles])
         if masks is not None:
-            carried = partial(self.reader.carried_masks, self.style_layers, variables)
+            carried = lambda reader, *of: reader.carried_masks(self.style_layers, variables, *of)
             areas = jnp.asarray([mask.mean() for mask in masks.content], jnp.float32)
-            regions = Regions(carried(content, masks.content), areas)
+            regions = Regions(carried(self.reader.of_solved, content, masks.content), areas)
             if masks.styles:
-                of_styles = list(map(carried, styles, [[mask] for mask in masks.styles]))
+                pairs = zip(styles, masks.styles, strict=True)
+                of_styles = [carried(self.reader, style, [mask]) for style, mask in pairs]
         see, units = self._compiled(**(compiler_options or {}))
         of_content = see(variables, content, regions.weights if regions else {})
         seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
@@ -141,7 +141,8 @@ class Objective:
         """
         image = as_picture(image, "image", bounded=False)
         regions = targets.regions.weights if targets.regions else {}
-        seen = self._see(variables, image, regions, targets.content, self._layers_of_terms)
+        solving = replace(self, reader=self.reader.of_solved)
+        seen = solving._see(variables, image, regions, targets.content, self._layers_of_terms)
         content, style, further = {}, {}, {}
         for name in self.content_layers:
             weight = weights.content_weight * weights.content_layer_weights[name]
@@ -204,9 +205,8 @@ class Objective:
         """What the layers' losses are divided by; None for style where several are blended."""
         content_units, style_units = {}, {}
         for name in self.content_layers:
-            sizes = self.reader.sizes(name, image)
-            unit = self.form.content(self.content_loss, content.maps[name], sizes)
-            content_units[name] = jnp.asarray(unit)
+            of_map = content.maps[name], self.reader.sizes(name, image)
+            content_units[name] = jnp.asarray(self.form.content(self.content_loss, *of_map))
         for name, target in style.items():
             ours = content.moments[name]
             regions = ours.mean.ndim == 2
@@ -253,6 +253,7 @@ def make_objective(
     terms: Mapping[str, Term | Regularizer] | None = None,
     strip_rows: int = _DEFAULTS.strip_rows,
     kernels: Kernels | None = None,
+    seamless: bool = _DEFAULTS.seamless,
 ) -> Objective:
     """The objective on a network; its defaults are the command line's.
 
@@ -271,8 +272,8 @@ def make_objective(
             and have targets.
         strip_rows: where it is not 0, pictures of more rows (and two halos) than that go through
             the network strip by strip (`stylejax.losses.strips`).
-        kernels: `fast` or `plain` forms of the functions that have both. The plain ones can be
-            differentiated in forward mode too.
+        kernels: `fast` or `plain` forms; the plain ones are differentiable in forward mode too.
+        seamless: whether the picture tiles (its content and styles need not).
 
     Raises:
         InputError: no content or style layer, an unknown or repeated one, an unknown name, or a
@@ -281,10 +282,9 @@ def make_objective(
     made = {name: as_term(term) for name, term in (terms or {}).items()}
     asked = {"content": content_layers, "style": style_layers}
     asked |= {f"{name} (a term)": term.layers for name, term in made.items() if term.layers}
-    tuned = loss_kernels(kernels)
-    reader = make_reader(
-        network, asked, pooling=pooling, precision=precision, kernels=kernels, strip_rows=strip_rows
-    )
+    tuned = loss_kernels(kernels, seamless)
+    make = partial(make_reader, network, asked, strip_rows=strip_rows, seamless=seamless)
+    reader = make(pooling=pooling, precision=precision, kernels=kernels)
     if strip_rows:
         check_sum_over_positions(content_loss, reader.channels(content_layers))
     return Objective(

@@ -18,6 +18,13 @@ from stylejax.types import Image, Scalar
 Regularizer = Callable[[Image], Scalar]
 """What costs something in a picture whatever it shows."""
 
+
+def periodic_variation(variation: Regularizer) -> Regularizer:
+    """The variation of a picture that tiles: the last row's neighbor below is the first row."""
+    edges = ((0, 1), (0, 1), (0, 0))
+    return lambda image: variation(jnp.pad(image, edges, mode="wrap"))
+
+
 Differences = Float[Array, "_ _ 3"]
 
 

@@ -37,6 +37,8 @@ class DenseNet(nn.Module):
         training: whether batch norm uses the statistics of the batch and keeps a running mean of
             them in the collection `batch_stats`, which must then be mutable.
         kernels: `fast` or `plain` functions (`stylejax.networks.kernels`).
+        seamless: whether maps go on at their other side, of a picture that tiles; else zeros lie
+            beyond their border.
     """
 
     layers: tuple[str, ...]
@@ -46,6 +48,7 @@ class DenseNet(nn.Module):
     dtype: DTypeLike = jnp.float32
     training: bool = False
     kernels: Kernels | None = None
+    seamless: bool = False
 
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
@@ -60,7 +63,8 @@ class DenseNet(nn.Module):
             if block in whole:
                 *_, last = rows
                 numbers = block_numbers(self.variables, block, self.architecture, self.epsilon)
-                x = network_kernels(self.kernels).dense_block(x.astype(self.dtype), numbers)
+                kernels = network_kernels(self.kernels, self.seamless)
+                x = kernels.dense_block(x.astype(self.dtype), numbers)
                 maps: Maps = iter([(last.name, x)])
             else:
                 maps = _feature_maps(self, rows, x)
@@ -72,7 +76,7 @@ class DenseNet(nn.Module):
 
 def _feature_maps(network: DenseNet, rows: Iterable[Layer], x: Batch) -> Maps:
     """The network as the papers have it: the rows one after the other, from the map before them."""
-    kernels = network_kernels(network.kernels)
+    kernels = network_kernels(network.kernels, network.seamless)
     joined = before = x
     convolution = lambda x: x
     for layer in rows:
@@ -107,7 +111,7 @@ def _convolution(network: DenseNet, layer: Layer) -> nn.Module:
         return nn.Dense(
             layer.channels, use_bias=layer.has_bias, dtype=network.dtype, name=layer.module
         )
-    kernels = network_kernels(network.kernels)
+    kernels = network_kernels(network.kernels, network.seamless)
     return nn.Conv(
         layer.channels,
         (layer.window, layer.window),

@@ -3,10 +3,12 @@
 Here a picture in [0, 1] is padded by reflection, normalized as the weights want it, sent through
 the network, and the feature maps are cropped to the picture again. The padding keeps the zeros
 that the network's convolutions pad with away from the picture, and fills sizes up to a multiple of
-the network's stride; it is part of the function, so gradients flow through it.
+the network's stride; it is part of the function, so gradients flow through it. A picture that tiles
+needs none: beyond each side lies the other one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import jax.numpy as jnp
@@ -54,17 +56,15 @@ def frame_padding(length: int, stride: int) -> tuple[int, int]:
 
 
 def _network_input(
-    image: Image, preprocessing: Mapping[str, Colors], stride: int
+    image: Image, preprocessing: Mapping[str, Colors], frame: Sequence[tuple[int, int]]
 ) -> Float[Array, "1 padded_height padded_width 3"]:
-    """The picture normalized and padded, as a batch of one."""
-    height, width = image.shape[:2]
+    """The picture normalized and padded by reflection, as a batch of one."""
     # With the channels first a CPU's vector units have whole rows to work on, not three numbers.
     planes = jnp.moveaxis(image, -1, 0)
     mean, deviation = (
         preprocessing[name][:, None, None] for name in ("mean", "standard_deviation")
     )
-    edges = ((0, 0), frame_padding(height, stride), frame_padding(width, stride))
-    planes = jnp.pad((planes - mean) / deviation, edges, mode="reflect")
+    planes = jnp.pad((planes - mean) / deviation, ((0, 0), *frame), mode="reflect")
     return jnp.moveaxis(planes, 0, -1)[None]
 
 
@@ -93,6 +93,7 @@ def feature_extractor(
     kernels: Kernels | None = None,
     architecture: AnyArchitecture = DENSENET121,
     epsilon: float | None = None,
+    seamless: bool = False,
 ) -> FeatureExtractor:
     """Make the function from `(variables, image)` to `{layer: height x width x channels}`.
 
@@ -109,41 +110,56 @@ def feature_extractor(
             best on the platform. A `Network` of one's own has its own.
         architecture: which network, and its widths, where only layers are given.
         epsilon: batch norm's epsilon, in place of the network's own; 1e-5 for an architecture.
+        seamless: whether pictures tile: their sides must be multiples of the deepest layer's stride
+            then, and a picture that is rolled by it has its maps rolled.
 
     Returns:
         A pure function. A feature map of stride s of a height x width picture is
         ceil(height / s) x ceil(width / s) x channels.
 
     Raises:
-        InputError: a layer is unknown or named twice, or a `Network` of one's own is to pool or
-            round otherwise than it does.
+        InputError: a layer is unknown or named twice, or a `Network` of one's own is to pool, round
+            or pad otherwise than it does.
     """
     if layers is None:
         network, layers = architecture, cast(Sequence[str], network)
     whole = cast(AnyNetwork, network)
     table = network_layers(whole)
     names = dict(zip(canonical_layers(layers, whole), layers, strict=True))
-    apply = _apply(whole, tuple(names), pooling, precision, kernels, epsilon)
-    deepest = max((table[name].stride for name in names), default=1)
+    apply = _apply(whole, tuple(names), pooling, precision, kernels, epsilon, seamless)
+    strides = {name: table[name].stride for name in names}
+    return partial(_extract, apply, names, strides, seamless)
 
-    def extract(variables: Variables, image: PictureLike) -> dict[str, Array]:
-        image = as_picture(image, "image", bounded=False)
-        height, width = image.shape[:2]
-        collections = dict(variables)
-        preprocessing = collections.pop("preprocessing")
-        batch = _network_input(image, preprocessing, deepest)
-        feature_maps = apply(collections, batch)
-        offset = frame_padding(height, deepest)[0]
 
-        def crop(name: str) -> Array:
-            stride = table[name].stride
-            first, rows, columns = offset // stride, -(-height // stride), -(-width // stride)
-            feature_map = feature_maps[name][0, first : first + rows, first : first + columns]
-            return feature_map.astype(jnp.float32)
+def _extract(
+    apply: Callable[[Variables, Array], Mapping[str, Array]],
+    names: Mapping[str, str],
+    strides: Mapping[str, int],
+    seamless: bool,
+    variables: Variables,
+    image: PictureLike,
+) -> dict[str, Array]:
+    """A picture's feature maps, by the names that were asked for."""
+    image = as_picture(image, "image", bounded=False)
+    height, width = image.shape[:2]
+    collections = dict(variables)
+    preprocessing = collections.pop("preprocessing")
+    deepest = max(strides.values(), default=1)
+    if seamless and (height % deepest or width % deepest):
+        raise InputError(
+            f"seamless: {width} x {height} pixels do not tile: make both sides multiples of "
+            f"{deepest}, the network's stride"
+        )
+    frame = [(0, 0) if seamless else frame_padding(side, deepest) for side in (height, width)]
+    feature_maps = apply(collections, _network_input(image, preprocessing, frame))
 
-        return {asked: crop(name) for name, asked in names.items()}
+    def crop(name: str) -> Array:
+        stride = strides[name]
+        first, rows, columns = frame[0][0] // stride, -(-height // stride), -(-width // stride)
+        feature_map = feature_maps[name][0, first : first + rows, first : first + columns]
+        return feature_map.astype(jnp.float32)
 
-    return extract
+    return {asked: crop(name) for name, asked in names.items()}
 
 
 def _apply(
@@ -153,6 +169,7 @@ def _apply(
     precision: Precision,
     kernels: Kernels | None,
     epsilon: float | None,
+    seamless: bool,
 ) -> Callable[[Variables, Array], Mapping[str, Array]]:
     """A network as the function from `(variables, batch)` to the feature maps of these layers."""
     kernels = chosen_kernels(kernels)
@@ -162,14 +179,18 @@ def _apply(
                 f"pooling {pooling!r}, precision {precision!r}: a Network of one's own pools and "
                 "rounds as its `apply` does; leave both out"
             )
+        if seamless:
+            raise InputError("seamless: a Network of one's own pads as its `apply` does")
         return lambda variables, batch: network.apply(variables, batch, names)
     of, dtype = architecture_of(network), jnp.dtype(precision)
     if isinstance(of, VggArchitecture):
-        return _applied(Vgg(names, of, pooling, dtype, kernels))
+        return _applied(Vgg(names, of, pooling, dtype, kernels, seamless))
     if epsilon is None:
         alone = isinstance(network, Architecture | VggArchitecture)
         epsilon = 1e-5 if alone else network.epsilon
-    return _applied(DenseNet(names, of, epsilon, pooling, dtype, kernels=kernels))
+    return _applied(
+        DenseNet(names, of, epsilon, pooling, dtype, kernels=kernels, seamless=seamless)
+    )
 
 
 def _applied(module: DenseNet | Vgg) -> Callable[[Variables, Array], Mapping[str, Array]]:

@@ -28,6 +28,8 @@ class Vgg(nn.Module):
         dtype: of the products and of the feature maps between layers; parameters and the input
             stay as they are.
         kernels: `fast` or `plain` functions (`stylejax.networks.kernels`).
+        seamless: whether maps go on at their other side, of a picture that tiles; else zeros lie
+            beyond their border.
     """
 
     layers: tuple[str, ...]
@@ -35,11 +37,12 @@ class Vgg(nn.Module):
     pooling: Pooling = "max"
     dtype: DTypeLike = jnp.float32
     kernels: Kernels | None = None
+    seamless: bool = False
 
     @nn.compact
     def __call__(self, x: Batch) -> dict[str, Array]:
         """Map a normalized batch to `{layer: feature map}`; nothing past the last one is run."""
-        kernels = network_kernels(self.kernels)
+        kernels = network_kernels(self.kernels, self.seamless)
         features: dict[str, Array] = {}
         for name, layer in layers_run(self.layers, self.architecture.layers).items():
             match layer.kind:

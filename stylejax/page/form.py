@@ -19,6 +19,7 @@ _KINDS = {
     int: "integer",
     float: "number",
     str: "text",
+    bool: "switch",
     tuple[int, ...]: "integers",
     tuple[float, ...]: "numbers",
     tuple[str, ...]: "names",
@@ -101,6 +102,10 @@ def _read(name: str, hint: Json, kind: str, choices: tuple[str, ...], value: Jso
             if isinstance(value, str | int) and str(option) == str(value):
                 return option if get_args(hint) else hint(option)
         raise InputError(f"{flag} is {_shown(value)}: give one of {', '.join(choices)}")
+    if kind == "switch":
+        if not isinstance(value, bool):
+            raise InputError(f"{flag} is {_shown(value)}: give true or false")
+        return value
     if kind in ("integer", "number", "text"):
         return _one(flag, kind, value)
     one = {"integers": "integer", "numbers": "number", "lists": "numbers"}.get(kind, "text")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from stylejax.errors import InputError
+from stylejax.errors import InputError, TooManyPixels
 from stylejax.images.encoding import encode_jpeg
 from stylejax.images.files import replace_file
 from stylejax.images.read import decode_picture, read_picture_file
@@ -116,6 +116,11 @@ class Pictures:
             said = json.dumps({"name": name, "sha256": file.sha256})
             replace_file(path.with_suffix(".json"), said.encode())
             return self._keep(id, name, file.sha256)
+        except TooManyPixels as error:
+            path.unlink(missing_ok=True)
+            # Of the two bounds the page's own is the one to keep.
+            most = f"more than {MOST_PIXELS:,} pixels; scale it down first"
+            raise InputError(f"{name}: {most}") from error
         except InputError as error:
             path.unlink(missing_ok=True)
             raise InputError(str(error).replace(str(path), name)) from error

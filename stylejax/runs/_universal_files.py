@@ -93,14 +93,14 @@ def styles_for(
     prepared: PreparedUniversal, content: Pixels | None
 ) -> tuple[Pixels | None, list[Style]]:
     """The content as it is to be painted, and the statistics of each style for it."""
-    request, preserve = prepared.request, prepared.request.options.picture.preserve_color
+    request, kept = prepared.request, prepared.request.options.picture.kept_color
     pictures = {
         path: _style_picture(prepared, path)
         for path in request.painted
         if path not in prepared.kept
     }
-    if content is not None and preserve != "none":
-        content, matched = colors_before(preserve, content, list(pictures.values()))
+    if content is not None and kept.mode != "none":
+        content, matched = colors_before(kept, content, list(pictures.values()))
         pictures = dict(zip(pictures, matched, strict=True))
     masks: Sequence[OtherPixels | None] = [
         decode_mask(prepared.files[path], *pictures[style].shape[:2])

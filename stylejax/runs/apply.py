@@ -18,6 +18,7 @@ from stylejax.feedforward.mixtures import masked_mixture, style_mixture
 from stylejax.feedforward.network import Painter
 from stylejax.feedforward.normalization import AllStatistics
 from stylejax.feedforward.run import bucket, kernels_for, paint_photograph
+from stylejax.images.color import recolored
 from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Mask, Masks, check_masks
 from stylejax.images.paths import make_folder
@@ -25,18 +26,17 @@ from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import normalized_shares
 from stylejax.runs.apply_request import ApplyRequest, check_apply_request
+from stylejax.runs.fitting import check_masks_fit
 from stylejax.runs.foreign_apply import ForeignPainter, foreign_style
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import (
     Observer,
     paint_all,
     read_sized,
-    recolored,
     rows_that_fit,
     write_with_record,
 )
 from stylejax.runs.painters import choose_styles
-from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.printing import print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels
@@ -155,7 +155,7 @@ class StylePainter:
             painting = paint_photograph(pixels, *inputs)
         if options.hold_statistics == "first" and self.held is None:
             self.held = painting.statistics, file
-        return recolored(options.preserve_color, painting.image, pixels), alpha
+        return recolored(options.kept_color, painting.image, pixels), alpha
 
     def record(self, file: PictureFile) -> Record:
         """The record of a photograph's picture."""

@@ -12,12 +12,13 @@ from stylejax.devices.memory import available_memory, find_devices, memory_guard
 from stylejax.errors import InputError
 from stylejax.feedforward.foreign import paint_foreign
 from stylejax.feedforward.options import ApplyOptions
+from stylejax.images.color import recolored
 from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.runs.apply_request import ApplyRequest
 from stylejax.runs.foreign_file import is_foreign_file, read_foreign
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
-from stylejax.runs.one_pass import read_sized, recolored, write_with_record
+from stylejax.runs.one_pass import read_sized, write_with_record
 from stylejax.runs.printing import print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, OtherPixels, Pixels
@@ -92,7 +93,7 @@ class ForeignPainter:
         """
         options = self.request.options.picture
         pixels, alpha = read_sized(file, options.size, self.request.paper)
-        return recolored(options.preserve_color, self._painted(file.path, pixels), pixels), alpha
+        return recolored(options.kept_color, self._painted(file.path, pixels), pixels), alpha
 
     def record(self, file: PictureFile) -> Record:
         """The record of a photograph's picture."""

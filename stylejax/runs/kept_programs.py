@@ -11,10 +11,15 @@ from stylejax.weights.read import Weights
 
 
 class KeptPrograms:
-    """Objectives and the programs compiled for them, kept for pictures of the same options."""
+    """Objectives and the programs compiled for them, kept for pictures of the same options.
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
+    Attributes:
+        weights: the network's, where they have been read.
+    """
+
+    def __init__(self, weights: Weights | None = None) -> None:
+        """Keep nothing but weights yet."""
+        self.weights = weights
         self._objectives: dict[Hashable, LoadedObjective] = {}
         self._programs: dict[Hashable, Programs] = {}
 

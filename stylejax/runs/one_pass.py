@@ -10,14 +10,12 @@ import psutil
 
 from stylejax.devices.memory import Device, available_memory, total_memory, what_fits
 from stylejax.errors import DoesNotFit, InputError
-from stylejax.images.color import colors_after, match_colors
 from stylejax.images.read import Picture, PictureFile, decode_picture, scaled_size
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import BYTES_TO_WRITE, longest_side
 from stylejax.runs.metadata import Record
 from stylejax.runs.printing import PrintOptions
 from stylejax.runs.results import FileOptions, write_result
-from stylejax.sizes import PreserveColor
 from stylejax.strict_json import json_text
 from stylejax.types import Alpha, Pixels
 
@@ -106,13 +104,6 @@ def read_sized(file: PictureFile, size: int, paper: PrintOptions | None = None) 
     picture = decode_picture(file, at_least=shape)
     alpha = None if picture.alpha is None else resize(picture.alpha, *shape)
     return Picture(resize(picture.pixels, *shape), alpha)
-
-
-def recolored(preserve: PreserveColor, image: Pixels, pixels: Pixels) -> Pixels:
-    """A painted picture with as much of the photograph's colors as is to be preserved."""
-    if preserve == "match":
-        image = match_colors(image, pixels)
-    return colors_after(preserve, image, pixels)
 
 
 def paint_all(

@@ -3,8 +3,7 @@
 What can go wrong for the user is found out here, before anything takes long or is written.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -27,12 +26,19 @@ from stylejax.images.files import check_distinct, check_not_inputs, check_writab
 from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Masks, check_masks
 from stylejax.images.paths import path_exists
-from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
+from stylejax.images.read import decode_picture, read_picture_file
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
 from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.fitting import (
+    Files,
+    check_masks_fit,
+    check_tiling_request,
+    fitted_sizes,
+    tiling_size,
+)
 from stylejax.runs.metadata import Record, file_entry, make_record
 from stylejax.runs.printing import check_print_fits, print_advice, print_entry
 from stylejax.runs.repeated import check_expected
@@ -46,11 +52,6 @@ from stylejax.universal.options import UniversalOptions
 from stylejax.universal.run import universal_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
-
-Files = Mapping[Path, PictureFile]
-
-MASK_TOLERANCE = 0.02
-"""By how much the aspect of a mask may differ from its picture's."""
 
 
 class Prepared(NamedTuple):
@@ -105,44 +106,6 @@ def check_outputs(request: Request) -> None:
         check_not_inputs(there, request.inputs)
 
 
-def _fitted_sizes(request: Request, files: Files) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """Height and width of the result and of each style picture."""
-    options = request.options.picture
-    longest = options.longest
-    size = options.height_and_width or scaled_size(files[request.content], longest)
-    of_styles = max(1, round(longest * options.style_scale))
-    return size, [scaled_size(files[path], of_styles) for path in request.styles]
-
-
-def check_masks_fit(
-    content_masks: Sequence[Path],
-    style_masks: Sequence[Path],
-    content: PictureFile,
-    styles: Sequence[PictureFile | None],
-    files: Files,
-) -> None:
-    """A mask may have another size than its picture, but not another shape.
-
-    Raises:
-        InputError: names the mask and its picture; or there are masks of the styles alone.
-    """
-    pairs = [(mask, content) for mask in content_masks]
-    pairs += [(mask, of) for mask, of in zip(style_masks, styles, strict=False) if of is not None]
-    for path, picture in pairs:
-        mask = files[path]
-        if (
-            abs(math.log(mask.width / mask.height * picture.height / picture.width))
-            > MASK_TOLERANCE
-        ):
-            raise InputError(
-                f"{path}: {mask.width} x {mask.height} pixels are of another shape than "
-                f"{picture.path} ({picture.width} x {picture.height}); paint the mask over that "
-                "picture"
-            )
-    if style_masks and not content_masks:
-        raise InputError("--style-mask without --content-mask: say where the styles go")
-
-
 def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Device]) -> int:
     """How many rows of the picture the network sees at a time; 0 for all."""
     if len(devices) == 1:
@@ -155,48 +118,54 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
-def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
+def prepare_run(
+    request: Request, *, by_rows: bool = True, weights: Weights | None = None
+) -> Prepared:
     """Check and find everything that a request names, but for its outputs.
 
     Args:
         request: what is to be done.
         by_rows: whether the picture is to be split over the devices; else each holds all of it.
+        weights: those that the request names, where they have been read.
 
     Raises:
         InputError: something cannot be used.
     """
     options = request.options
     check_options(options, len(request.styles))
+    check_tiling_request(request, by_rows=by_rows)
     files = {path: read_picture_file(path) for path in request.pictures}
     check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
     styles = [files[path] for path in request.styles]
     check_masks_fit(
         request.content_masks, request.style_masks, files[request.content], styles, files
     )
-    size, _ = _fitted_sizes(request, files)
+    size, _ = fitted_sizes(request, files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     # Lanes of a sweep are spread whole: there any number of devices will do.
-    if by_rows:
+    if by_rows and options.loss.seamless:
+        devices = devices[:1]
+    elif by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
     device = next(each for each in devices if each.process_index == jax.process_index())
-    weights = read_weights(find_weights(request.weights), network=request.network)
+    if weights is None:
+        weights = read_weights(find_weights(request.weights), network=request.network)
     if request.weights is not None:
         check_expected(request.expected, {request.weights: weights.sha256})
     layers = (*options.loss.content_layers, *options.loss.style_layers)
     for kind in (options.loss.content_layers, options.loss.style_layers):
         canonical_layers(kind, weights.architecture)
+    if options.loss.seamless:
+        size, levels = tiling_size(options, size, weights.architecture)
     # Adam keeps two averages of the gradient, as much as one pair is.
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
     solve = (*size, layers, 2 * pairs + 3, weights.architecture)
-    rows = _strip_rows(
-        options.loss.strip_rows,
-        lambda device: fitting_strip_rows(*solve, device),
-        devices if by_rows else [device],
-    )
+    fitting = lambda device: 0 if options.loss.seamless else fitting_strip_rows(*solve, device)
+    rows = _strip_rows(options.loss.strip_rows, fitting, devices if by_rows else [device])
     needed = estimated_memory(*solve, bands, rows)
     fixed = fixed_memory(layers, weights.architecture)
     with print_advice(request.paper):
@@ -250,7 +219,8 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         InputError: a file is damaged, or masks do not fit.
     """
     options, files = request.options.picture, prepared.files
-    (height, width), style_sizes = _fitted_sizes(request, files)
+    height, width = prepared.size
+    _, style_sizes = fitted_sizes(request, files)
     content = decode_picture(files[request.content], at_least=(height, width))
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     masks = None
@@ -270,7 +240,7 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
-    pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
+    pictures = Pictures(*colors_before(options.kept_color, colors, styles), masks)
     start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
         # One pass of universal style transfer.

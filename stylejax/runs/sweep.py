@@ -96,14 +96,14 @@ class _Batches:
     ) -> None:
         self.prepared, self.grid, self.observer = prepared, request.grid, observer
         options, self.resume = request.first.options, request.resume
-        preserve = options.picture.preserve_color
+        kept = options.picture.kept_color
         self.solver = SweepSolver(
             prepared.weights,
             read.pictures,
             options,
             prepared.levels,
             prepared.devices,
-            lambda image: finished_picture(image, read.colors, preserve),
+            lambda image: finished_picture(image, read.colors, kept),
             start=read.start,
             strip_rows=prepared.strip_rows,
             stage=observer.stage,

@@ -210,12 +210,12 @@ class _Levels:
 def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress, float, float]:
     """The end of the solve, and the seconds of compiling and of solving."""
     suspended, request = levels.suspended(), saver.request
-    preserve = request.options.picture.preserve_color
+    kept = request.options.picture.kept_color
     began, progress = time.monotonic(), None
     steps = solve_levels(
         levels.prepared.levels,
         levels.problem,
-        lambda image: finished_picture(image, saver.read.colors, preserve),
+        lambda image: finished_picture(image, saver.read.colors, kept),
         pace=agreed_pace,
         every=request.save_every,
         suspended=suspended,
@@ -255,7 +255,7 @@ def run_transfer(
     observer.stage("preparing")
     request = request.with_print_size
     check_outputs(request)
-    prepared = prepare_run(request)
+    prepared = prepare_run(request, weights=kept.weights)
     longest = request.options.picture.longest
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)

@@ -108,7 +108,7 @@ def _jobs(request: Request) -> list[tuple[Path, Path]]:
     return jobs
 
 
-def _is_finished(request: Request) -> bool:
+def _is_finished(request: Request, weights: Weights | None) -> bool:
     """Whether the picture has been made by this very run, and none of it is under way."""
     if not path_exists(request.output) or path_exists(checkpoint_path(request.output)):
         return False
@@ -117,7 +117,7 @@ def _is_finished(request: Request) -> bool:
     except InputError:
         return False
     record.pop("result", None)
-    return decisive(record) == decisive(prepare_run(request).settings)
+    return decisive(record) == decisive(prepare_run(request, weights=weights).settings)
 
 
 def _solve_unless_finished(
@@ -129,7 +129,7 @@ def _solve_unless_finished(
         InputError: as in `run_transfer`.
         Interrupted: likewise.
     """
-    if request.resume and as_first_process_says(_is_finished(request))[0]:
+    if request.resume and as_first_process_says(_is_finished(request, programs.weights))[0]:
         return None
     is_under_way = as_first_process_says(path_exists(checkpoint_path(request.output)))[0]
     resumed = replace(request, resume=request.resume and bool(is_under_way))
@@ -165,7 +165,7 @@ def run_transfer_folder(
     jobs = _jobs(request)
     if is_first_process():
         make_folder(request.output)
-    programs = KeptPrograms()
+    programs = KeptPrograms(weights)
     made, failed, kept, stopped, compiling, solving = [], [], 0, False, 0.0, 0.0
     for number, (photo, output) in enumerate(jobs):
         begins(photo.name, number, len(jobs))

@@ -24,8 +24,8 @@ from stylejax.runs._universal_files import (
     styles_for,
     universal_record,
 )
+from stylejax.runs.fitting import check_masks_fit
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
-from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.printing import print_advice
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import (
@@ -93,7 +93,7 @@ def _painted(prepared: PreparedUniversal, content: UniversalContent, styles: lis
         masks=Masks(content.masks, ()) if content.masks else None,
         strip_rows=rows,
     )
-    return finished_picture(image, content.colors, request.options.picture.preserve_color)
+    return finished_picture(image, content.colors, request.options.picture.kept_color)
 
 
 class UniversalPainter:

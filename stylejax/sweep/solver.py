@@ -28,7 +28,7 @@ from stylejax.transfer.problem import (
     level_problem,
     load_objective,
 )
-from stylejax.transfer.pyramid import Level
+from stylejax.transfer.pyramid import Level, check_tile
 from stylejax.transfer.start import start_picture
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights
@@ -176,6 +176,8 @@ class SweepSolver:
         self.pictures, self.options, self.levels = pictures, options, tuple(levels)
         self.devices, self.finish, self.start, self.stage = devices, finish, start, stage
         self.network = load_objective(weights, options.loss, strip_rows=strip_rows)
+        if options.loss.seamless:
+            check_tile(levels, self.network.objective.reader.stride)
         self.compiling, self.making, self.size = 0.0, 0.0, 1
         self._compiled: dict[int, _Level] = {}
         self._variables: PyTree = None

@@ -122,14 +122,14 @@ def style_sweep(
     _check_alike(options, len(painted))
     weights = read_weights() if weights is None else weights
     devices = jax.devices()[:1] if devices is None else devices
-    preserve = options[0].picture.preserve_color
+    kept = options[0].picture.kept_color
     solver = SweepSolver(
         weights,
-        Pictures(*colors_before(preserve, content, painted), masks),
+        Pictures(*colors_before(kept, content, painted), masks),
         options[0],
         pyramid_levels(options[0], *content.shape[:2]),
         devices,
-        lambda image: finished_picture(image, content, preserve),
+        lambda image: finished_picture(image, content, kept),
         start=None if init is None else as_pixels(init, "init"),
     )
     solver.fit(len(options), len(options), memory_room(devices[0], len(devices)))

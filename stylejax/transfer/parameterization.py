@@ -92,11 +92,21 @@ def frequency_scale(height: int, width: int) -> np.ndarray:
     return scale.astype(np.float32)[..., None]
 
 
+def _inverse_transform(spectrum: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The inverse of NumPy's real Fourier transform along both axes, the same in all threads.
+
+    It is divided here: NumPy 2.1 takes its own factor for one of double precision in all threads
+    but the main one, and rounds otherwise there.
+    """
+    pixels = np.fft.irfft2(spectrum, size, axes=(0, 1), norm="forward")
+    return pixels / pixels.dtype.type(size[0] * size[1])
+
+
 def without_grid(pixels: Pixels) -> Pixels:
     """A picture of noise without the frequencies that are held back: they would stay in it."""
     size = pixels.shape[:2]
     kept = 1.0 - _grid_share(*size)[..., None]
-    filtered = np.fft.irfft2(np.fft.rfft2(pixels, axes=(0, 1)) * kept, size, axes=(0, 1))
+    filtered = _inverse_transform(np.fft.rfft2(pixels, axes=(0, 1)) * kept, size)
     return np.clip(filtered, 0.0, 1.0).astype(np.float32)
 
 
@@ -137,4 +147,4 @@ def latent_from_image(
         return latent
     size = latent.shape[:2]
     spectrum = np.fft.rfft2(latent, axes=(0, 1)) / frequency_scale(*size)
-    return np.fft.irfft2(spectrum, size, axes=(0, 1)).astype(np.float32)
+    return _inverse_transform(spectrum, size).astype(np.float32)

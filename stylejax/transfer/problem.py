@@ -152,6 +152,7 @@ def load_objective(
         tv_form=loss.tv_form,
         style_loss=loss.style_loss,
         strip_rows=loss.strip_rows if strip_rows is None else strip_rows,
+        seamless=loss.seamless,
     )
     variables = folded_variables(weights, (*loss.content_layers, *loss.style_layers))
     return LoadedObjective(objective, jax.device_put(variables))

@@ -101,6 +101,26 @@ def pyramid_levels(options: Options, height: int, width: int) -> tuple[Level, ..
     )
 
 
+def tile_unit(levels: Sequence[Level], stride: int) -> int:
+    """What both sides of a picture that tiles are multiples of, at a network's deepest stride."""
+    return stride * 2 ** (len(levels) - 1)
+
+
+def check_tile(levels: Sequence[Level], stride: int) -> None:
+    """Refuse sizes at which a picture does not tile, at one level or another.
+
+    Raises:
+        InputError: says which would do.
+    """
+    unit, (height, width) = tile_unit(levels, stride), levels[-1][:2]
+    if height % unit or width % unit:
+        near = " x ".join(str(max(unit, round(side / unit) * unit)) for side in (width, height))
+        raise InputError(
+            f"--seamless: {width} x {height} pixels do not tile: at {len(levels)} levels both "
+            f"sides are multiples of {unit}, as {near}; give such a size, or fewer --levels"
+        )
+
+
 def single_level(options: Options, height: int, width: int) -> Level:
     """The level of a solve that has no other."""
     solve = options.solve

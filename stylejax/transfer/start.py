@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stylejax.errors import InputError
-from stylejax.images.scaling import cover_and_crop
+from stylejax.images.scaling import cover_and_crop, enlarged_tile
 from stylejax.options import STARTS, Options
 from stylejax.transfer.parameterization import CLOSEST, without_grid
 from stylejax.types import OtherPixels, Pixels
@@ -51,8 +51,9 @@ def start_picture(
     identical = any(np.array_equal(content, style) for style in styles)
     usable = (lambda picture: picture) if identical else drawn_in
     if given is not None:
+        scaled = enlarged_tile if options.loss.seamless else cover_and_crop
         fits = given.shape == content.shape
-        return usable(given if fits else cover_and_crop(given, height, width))
+        return usable(given if fits else scaled(given, height, width))
     init, random = options.picture.init, np.random.default_rng(options.picture.seed)
     if init in ("noise", "uniform"):
         noise = random.random(content.shape, np.float32)

@@ -10,7 +10,7 @@ from stylejax.images.encoding import encode_png
 from stylejax.images.masks import Masks
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import Options, check_options
-from stylejax.sizes import PreserveColor
+from stylejax.sizes import KeptColor
 from stylejax.solvers.steps import chunks_of_about
 from stylejax.transfer._result_html import result_html
 from stylejax.transfer.history import History
@@ -24,7 +24,7 @@ from stylejax.transfer.problem import (
     level_problem,
     load_objective,
 )
-from stylejax.transfer.pyramid import pyramid_levels
+from stylejax.transfer.pyramid import check_tile, pyramid_levels
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
 
@@ -59,9 +59,9 @@ class Result(NamedTuple):
         return encode_png(self.image)
 
 
-def finished_picture(image: OtherPixels, content: Pixels, preserve: PreserveColor) -> Pixels:
+def finished_picture(image: OtherPixels, content: Pixels, kept: KeptColor) -> Pixels:
     """The result that a level's solution stands for: of the content's size, in its final colors."""
-    return colors_after(preserve, cover_and_crop(image, *content.shape[:2]), content)
+    return colors_after(kept, cover_and_crop(image, *content.shape[:2]), content)
 
 
 def solved_result(
@@ -94,12 +94,14 @@ def _transfer_steps(
 ) -> Iterator[Progress]:
     levels = pyramid_levels(options, *content.shape[:2])
     network = load_objective(weights, options.loss)
+    if options.loss.seamless:
+        check_tile(levels, network.objective.reader.stride)
 
     def prepare(number: int, image: OtherPixels | None) -> Problem:
         begin = start if number == 1 else image
         return level_problem(network, pictures, options, levels[number - 1], begin)
 
-    finish = lambda image: finished_picture(image, content, options.picture.preserve_color)
+    finish = lambda image: finished_picture(image, content, options.picture.kept_color)
     pace = chunks_of_about(SECONDS_BETWEEN_LOOKS)
     return solve_levels(levels, prepare, finish, pace=pace, every=every)
 
@@ -144,7 +146,7 @@ def style_transfer(
     pictures = given_pictures(content, styles, masks)
     content = pictures.content
     check_options(options, len(pictures.styles))
-    colored = colors_before(options.picture.preserve_color, content, pictures.styles)
+    colored = colors_before(options.picture.kept_color, content, pictures.styles)
     start = None if init is None else as_pixels(init, "init")
     # Without a callback chunks may be as long as they like.
     at = every if callback is not None else 0

@@ -21,7 +21,7 @@ from stylejax.types import OtherPixels, Pixels
 from stylejax.universal.chain import Controls, Networks, Structure, Style, picture_style
 from stylejax.universal.decoder_weights import Decoders
 from stylejax.universal.decoders import STRIDES
-from stylejax.universal.large import restyled_by_levels
+from stylejax.universal.levels import restyled_by_levels
 from stylejax.universal.options import (
     LEVEL_NAMES,
     Solver,

@@ -19,6 +19,7 @@ from stylejax.images.write import write_picture
 from stylejax.networks.layers import VGG19, layer_table
 from stylejax.options import Options, flatten_options, options_from_flat
 from stylejax.transfer.presets import preset_options
+from stylejax.version import VERSION
 from stylejax.weights.read import default_weights, manifest
 
 SHALLOW = ["--size", "64", "--content-layers", "pool1", "--style-layers", "input,conv1_relu"]
@@ -340,3 +341,17 @@ def test_compiled_programs_are_kept_unless_turned_off(pair, tmp_path):
         run(command)
         kept = sorted((tmp_path / "cache" / "stylejax" / "compiled").iterdir())
         assert kept and (tmp_path / "out.png").read_bytes() == first
+
+
+def test_the_version_is_said_without_jax(tmp_path):
+    # A jax that cannot be imported stands before the real one.
+    (tmp_path / "jax.py").write_text("raise AssertionError('imported')")
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    }
+    command = [sys.executable, "-m", "stylejax", "--version"]
+    run = partial(subprocess.run, capture_output=True, env=environment, timeout=60, text=True)
+    said = run(command)
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"stylejax {VERSION}\n", "")
+    # Nothing else is taken for it.
+    assert "imported" in run([*command, "now"]).stderr

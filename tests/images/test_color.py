@@ -5,7 +5,8 @@ import pytest
 from problems import picture
 
 from stylejax.images import color
-from stylejax.images.color import colors_after, colors_before, luminance_of
+from stylejax.images.color import colors_after, colors_before, luminance_of, recolored
+from stylejax.sizes import KeptColor
 
 CONTENT = picture(24, 32, seed=1)
 STYLE = picture(20, 20, seed=2) ** 2
@@ -51,13 +52,43 @@ def test_luminance_is_matched_in_gray():
 
 def test_luminance_changes_and_chroma_stays():
     content, image = 0.4 + 0.2 * CONTENT, 0.3 + 0.4 * picture(24, 32, seed=5)
-    result = colors_after("luminance", image, content)
+    result = colors_after(KeptColor("luminance"), image, content)
     np.testing.assert_allclose(luminance_of(result), luminance_of(image), atol=1e-5)
     differences = lambda pixels: pixels - luminance_of(pixels)[..., None]
     np.testing.assert_allclose(differences(result), differences(content), atol=1e-5)
-    assert colors_after("match", image, content) is image
+    assert colors_after(KeptColor("match"), image, content) is image
 
 
 def test_nothing_is_done_unasked():
-    content, (style,) = colors_before("none", CONTENT, [STYLE])
+    content, (style,) = colors_before(KeptColor(), CONTENT, [STYLE])
     assert content is CONTENT and style is STYLE
+
+
+@pytest.mark.parametrize("mode", ["luminance", "match", "histogram"])
+def test_strength_goes_from_the_styles_colors_to_the_contents(mode):
+    """To the bit at both ends, and halfway in the middle, whatever is changed."""
+    image = 0.3 + 0.4 * picture(24, 32, seed=5)
+
+    def changed(strength):
+        kept = KeptColor(mode, strength)
+        content, (style,) = colors_before(kept, CONTENT, [STYLE])
+        painted = recolored(kept, image, CONTENT)
+        return {"content": content, "style": style, "painted": painted}
+
+    none, half, whole = map(changed, (0.0, 0.5, 1.0))
+    given = {"content": CONTENT, "style": STYLE, "painted": image}
+    for name, picture_given in given.items():
+        assert none[name] is picture_given
+        assert half[name].dtype == np.float32
+        np.testing.assert_allclose(half[name], (none[name] + whole[name]) / 2, atol=1e-6)
+    matches = {"match": color.match_colors, "histogram": color.match_histogram}
+    if mode == "luminance":
+        np.testing.assert_array_equal(whole["style"], color.match_luminance(STYLE, CONTENT))
+        np.testing.assert_array_equal(
+            whole["painted"], colors_after(KeptColor(mode), image, CONTENT)
+        )
+        assert np.ptp(whole["content"], axis=-1).max() == 0.0
+    else:
+        np.testing.assert_array_equal(whole["style"], matches[mode](STYLE, CONTENT))
+        np.testing.assert_array_equal(whole["painted"], matches[mode](image, CONTENT))
+        assert whole["content"] is CONTENT

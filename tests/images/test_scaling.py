@@ -4,7 +4,7 @@ from picture_files import (
     noise,
 )
 
-from stylejax.images.scaling import cover_and_crop, fitted_size, resize
+from stylejax.images.scaling import cover_and_crop, enlarged_tile, fitted_size, resize
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,14 @@ def test_a_ribbon_is_cropped_before_it_is_scaled(monkeypatch: pytest.MonkeyPatch
     # What is less of a ribbon is scaled first, as it was.
     cover_and_crop(ribbon[:, :40], 64, 64)
     assert scaled == [(64, 160)]
+
+
+def test_a_tile_is_enlarged_as_a_tile() -> None:
+    tile = (noise(12, 8) / 255).astype(np.float32)
+    larger = enlarged_tile(tile, 24, 16)
+    rolled = enlarged_tile(np.roll(tile, (5, 3), (0, 1)), 24, 16)
+    np.testing.assert_allclose(rolled, np.roll(larger, (10, 6), (0, 1)), atol=1e-6)
+    # Far from the border it is as any other picture.
+    np.testing.assert_allclose(larger[8:16, 7:9], resize(tile, 24, 16)[8:16, 7:9], atol=1e-6)
+    # Of another shape it can be none.
+    np.testing.assert_array_equal(enlarged_tile(tile, 30, 17), cover_and_crop(tile, 30, 17))

@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import struct
 import threading
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -307,6 +309,14 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(served, monkeypat
     monkeypatch.setattr("stylejax.page.pictures.decode_picture", None)
     answer = client.post("/api/pictures", content=png_of(8000, 6251))
     assert answer.status_code == 400 and "50,008,000 pixels" in answer.json()["error"]
+    # Of more than are decoded anywhere, here 900 million, the bound that is named is the page's.
+    header = b"IHDR" + struct.pack(">II", 30_000, 30_000) + png_of(1, 1)[24:29]
+    small = png_of(1, 1)
+    huge = small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+    answer = client.post("/api/pictures", content=huge, headers={"x-file-name": "huge.png"})
+    assert answer.status_code == 400
+    said = "huge.png: more than 50,000,000 pixels; scale it down first"
+    assert answer.json()["error"] == said
     assert not list((studio.folder / "pictures").iterdir())
 
 
@@ -465,6 +475,10 @@ def test_the_form_has_the_labels_help_and_bounds_of_the_command_line(tmp_path):
     )
     assert "third" in fields["style_weight"]["help"]
     assert fields["solver"]["choices"] == ["lbfgs", "optax-lbfgs", "adam"]
+    assert fields["seamless"]["kind"] == "switch" and fields["seamless"]["default"] is False
+    assert page_methods()["transfer"].groups[0].read({"seamless": True}) == {"seamless": True}
+    with pytest.raises(InputError, match="--seamless is 'yes': give true or false"):
+        page_methods()["transfer"].groups[0].read({"seamless": "yes"})
     enlarged = {f["name"]: f for group in form["methods"][3]["groups"] for f in group["fields"]}
     assert enlarged["factor"]["choices"] == ["0", "4", "8"]
     assert page_methods()["upscale"].groups[0].read({"factor": "8"}) == {"factor": 8}

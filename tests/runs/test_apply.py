@@ -116,11 +116,20 @@ def test_colors_alpha_and_depth(folder):
     assert unclipped.any() and np.ptp(light[unclipped], axis=-1).max() < 3 / 255
     apply("photo.png", "-o", "strips.png", "--strip-rows", "16")
     apply("photo.png", "-o", "whole.png")
+    words = ["--preserve-color", "histogram", "--color-strength"]
+    apply("photo.png", "-o", "histogram.png", *words, "1")
+    apply("photo.png", "-o", "half.png", *words, "0.5")
+    ours, theirs = (
+        np.sort(pixels(f"{name}.png").reshape(-1, 3), axis=0) for name in ("histogram", "photo")
+    )
+    assert np.abs(ours - theirs).mean() < 1.5 / 255
+    between = (pixels("histogram.png") + pixels("whole.png")) / 2
+    assert np.abs(pixels("half.png") - between).max() < 1.01 / 255
     assert np.abs(pixels("strips.png") - pixels("whole.png")).max() < 1.01 / 255
 
 
 def test_a_picture_says_how_it_was_made_and_can_be_repeated(folder, capsys):
-    words = ["--strength", "0.6", "--preserve-color", "luminance"]
+    words = ["--strength", "0.6", "--preserve-color", "luminance", "--color-strength", "0.7"]
     apply("photo.png", "-o", "out.png", *words)
     again = ["apply", "-o", "again.png", "--like", "out.png", "--no-compile-cache"]
     assert main([*again, "--json", "--quiet"]) == 0

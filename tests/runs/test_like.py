@@ -6,6 +6,7 @@ import pytest
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
+from stylejax.options import Options, flatten_options
 from stylejax.runs.metadata import read_record
 from stylejax.weights.read import default_weights, read_weights
 
@@ -25,11 +26,15 @@ def test_a_picture_of_an_earlier_version_is_repeated(before, tmp_path, monkeypat
     again = tmp_path / "again.png"
     assert main(["transfer", *paths, "-o", str(again), "--like", str(FIXTURE), "--quiet"]) == 0
     now = read_record(again)
-    for entry in ("content", "styles", "options", "device", "stylejax"):
+    for entry in ("content", "styles", "device", "stylejax"):
         assert now[entry] == before[entry]
+    # Options that there were not yet have their defaults.
+    asked = {name: each for name, each in now["options"].items() if name in before["options"]}
+    assert asked == before["options"]
+    assert now["options"] == flatten_options(Options()) | before["options"]
     assert now["weights"].keys() == before["weights"].keys()
     assert now["result"].keys() == before["result"].keys()
-    assert list(now) == list(before) and list(now["options"]) == list(before["options"])
+    assert list(now) == list(before) and list(asked) == list(before["options"])
     if read_weights(default_weights()).sha256 != before["weights"]["sha256"]:
         pytest.skip("the bundled weights are other ones by now")
     # Other versions of the libraries, and other orders of a sum, may round otherwise; and the

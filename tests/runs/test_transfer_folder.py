@@ -11,6 +11,7 @@ from stylejax.errors import InputError
 from stylejax.images.write import write_picture
 from stylejax.losses.objective import Objective
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
+from stylejax.runs import prepare
 from stylejax.runs.checkpoint import checkpoint_path
 from stylejax.runs.observer import Observer
 from stylejax.runs.request import Request
@@ -56,7 +57,10 @@ def test_pictures_of_a_shape_are_compiled_once_and_what_fails_is_said_at_the_end
     traced = counted(monkeypatch, Objective, "_units")
     line = ["transfer", str(request_.content / "*"), str(request_.styles[0])]
     line += ["-o", str(request_.output), "--weights", str(request_.weights), *FLAGS]
-    assert main([*line, "--json", "--quiet"]) == 1
+    with monkeypatch.context() as patch:
+        # Weights are read once, before the first picture.
+        patch.setattr(prepare, "read_weights", None)
+        assert main([*line, "--json", "--quiet"]) == 1
     assert names(request_.output) == ["one.png", "two.png"]
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and "broken.png: not a picture" in said.err

@@ -143,7 +143,7 @@ def test_every_style_loss_makes_the_styles_texture(made, style_loss):
     assert abs(result.std() - stripes(8).std()) < 0.1
 
 
-@pytest.mark.parametrize("preserve", ["luminance", "match"])
+@pytest.mark.parametrize("preserve", ["luminance", "match", "histogram"])
 def test_preserved_color(made, preserve):
     content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
     style = plain(0.9, 0.2, 0.1) * stripes(8)
@@ -158,7 +158,7 @@ def test_preserved_color(made, preserve):
     assert off[preserve] < 0.15 * off["none"]
 
 
-@pytest.mark.parametrize("preserve", ["luminance", "match"])
+@pytest.mark.parametrize("preserve", ["luminance", "match", "histogram"])
 def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
     content = (0.4 + 0.2 * picture(SIZE, SIZE, seed=1)) * np.array([1.0, 0.8, 0.6], np.float32)
     options = replace(OPTIONS, picture=replace(OPTIONS.picture, preserve_color=preserve))
@@ -171,10 +171,30 @@ def test_a_gray_style_gives_numbers_where_colors_are_preserved(preserve):
     kept, asked = color(result.image), color(content)
     # Each pixel's color, or that of the whole: a gray picture that is given the content's colors
     # has their mean, but still varies along a single line, as gray does.
-    if preserve == "match":
+    if preserve != "luminance":
         kept, asked = kept.mean((0, 1)), asked.mean((0, 1))
     assert np.abs(asked).max() > 0.1
-    np.testing.assert_allclose(kept, asked, atol=0.005 if preserve == "match" else 1e-5)
+    np.testing.assert_allclose(kept, asked, atol=1e-5 if preserve == "luminance" else 0.005)
+
+
+@pytest.mark.parametrize("preserve", ["luminance", "match"])
+def test_strength_0_is_no_preserved_color_and_half_lies_between(preserve):
+    content = 0.4 + 0.2 * picture(SIZE, SIZE, seed=1)
+    style = plain(0.9, 0.2, 0.1) * stripes(8)
+
+    def made_by(**kept):
+        options = replace(OPTIONS, picture=replace(OPTIONS.picture, **kept))
+        return style_transfer(content, [style], options=options)
+
+    red = lambda result: float(result.image[..., 0].mean() - result.image[..., 2].mean())
+    without = made_by()
+    nothing, half, whole = (
+        made_by(preserve_color=preserve, color_strength=strength) for strength in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_array_equal(nothing.image, without.image)
+    margin = 0.1 * (red(without) - red(whole))
+    assert margin > 0.01
+    assert red(whole) + margin < red(half) < red(without) - margin
 
 
 def test_a_texture_of_another_size_has_that_size_and_the_styles_strokes(made, tmp_path):

@@ -1,17 +1,28 @@
 """Which form of the networks' functions runs: as in the papers, or tuned."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from stylejax.errors import InputError
-from stylejax.networks.kernels.convolution import Batch, fast_convolution, plain_convolution
-from stylejax.networks.kernels.dense_block import fast_dense_block, plain_dense_block
+from stylejax.networks.kernels.convolution import (
+    Batch,
+    conv3x3_forward,
+    fast_convolution,
+    plain_convolution,
+)
+from stylejax.networks.kernels.dense_block import (
+    fast_dense_block,
+    in_one_buffer,
+    plain_dense_block,
+)
 from stylejax.networks.kernels.pooling import (
     fast_pool,
     fast_transition,
     plain_pool,
     plain_transition,
 )
+from stylejax.networks.kernels.wrapping import wrapped_convolution, wrapped_pool
 from stylejax.options import Kernels
 
 DEFAULT: Kernels = "fast"
@@ -31,6 +42,22 @@ _FORMS: dict[Kernels, NetworkKernels] = {
     "plain": NetworkKernels(plain_convolution, plain_pool, plain_transition, plain_dense_block),
     "fast": NetworkKernels(fast_convolution, fast_pool, fast_transition, fast_dense_block),
 }
+_wrapped = wrapped_convolution(plain_convolution)
+_SEAMLESS: dict[Kernels, NetworkKernels] = {
+    # A transition looks at windows side by side, which reach over no border.
+    "plain": NetworkKernels(
+        _wrapped,
+        wrapped_pool(plain_pool),
+        plain_transition,
+        partial(plain_dense_block, convolution=_wrapped),
+    ),
+    "fast": NetworkKernels(
+        wrapped_convolution(fast_convolution),
+        wrapped_pool(fast_pool),
+        fast_transition,
+        in_one_buffer(wrapped_convolution(conv3x3_forward), _wrapped),
+    ),
+}
 
 
 def chosen_kernels(kernels: str | None) -> Kernels:
@@ -47,6 +74,9 @@ def chosen_kernels(kernels: str | None) -> Kernels:
     raise InputError(f"kernels {kernels!r} is none of {', '.join(_FORMS)}: name one of them")
 
 
-def network_kernels(kernels: str | None) -> NetworkKernels:
-    """The networks' functions in the form that is asked for (`chosen_kernels`)."""
-    return _FORMS[chosen_kernels(kernels)]
+def network_kernels(kernels: str | None, seamless: bool = False) -> NetworkKernels:
+    """The networks' functions in the form that is asked for (`chosen_kernels`).
+
+    Where `seamless`, maps go on at their other side (`stylejax.networks.kernels.wrapping`).
+    """
+    return (_SEAMLESS if seamless else _FORMS)[chosen_kernels(kernels)]

@@ -9,7 +9,8 @@ is folded to a scale and a shift, the second one's scale into the kernel before 
 Feature maps are batch x height x width x channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ from jaxtyping import Array, Float, PyTree
 
 from stylejax.networks.kernels.convolution import (
     Batch,
+    Convolution,
     conv3x3_forward,
     gradient_kernel,
     plain_convolution,
@@ -65,18 +67,23 @@ def _bottleneck(x: Batch, layer: DenseLayer) -> Batch:
     return jax.nn.relu(product + layer.pointwise_shift).astype(x.dtype)
 
 
-def plain_dense_block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
+def plain_dense_block(
+    x: Batch, layers: Sequence[DenseLayer], convolution: Convolution = plain_convolution
+) -> Batch:
     """The block's input and what each layer adds to it, concatenated along the channels.
 
-    Source: Huang et al. (2017), equation 2, with bottleneck layers (section 3).
+    Source: Huang et al. (2017), equation 2, with bottleneck layers (section 3). Another 3x3
+    `convolution` may pad otherwise.
     """
     for layer in layers:
-        y = plain_convolution(_bottleneck(x, layer), layer.spatial.astype(x.dtype))
+        y = convolution(_bottleneck(x, layer), layer.spatial.astype(x.dtype))
         x = jnp.concatenate([x, y], axis=-1)
     return x
 
 
-def _run(x: Batch, layers: Sequence[DenseLayer]) -> tuple[Batch, list[Batch]]:
+def _run(
+    x: Batch, layers: Sequence[DenseLayer], convolution: Convolution
+) -> tuple[Batch, list[Batch]]:
     """The block in one buffer, and the bottlenecks of its layers."""
     channels = x.shape[-1]
     added = sum(layer.spatial.shape[-1] for layer in layers)
@@ -84,32 +91,17 @@ def _run(x: Batch, layers: Sequence[DenseLayer]) -> tuple[Batch, list[Batch]]:
     bottlenecks = []
     for layer in layers:
         bottlenecks.append(_bottleneck(buffer[..., :channels], layer))
-        y = conv3x3_forward(bottlenecks[-1], layer.spatial.astype(x.dtype))
+        y = convolution(bottlenecks[-1], layer.spatial.astype(x.dtype))
         buffer = lax.dynamic_update_slice_in_dim(buffer, y, channels, axis=-1)
         channels += y.shape[-1]
     return buffer, bottlenecks
-
-
-@jax.custom_vjp
-def fast_dense_block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
-    """`plain_dense_block`, faster and in less memory; reverse-mode differentiation only."""
-    return _run(x, layers)[0]
-
-
-def _forward(x: CustomVJPPrimal, layers: PyTree) -> tuple[Batch, PyTree]:
-    numbers = jax.tree.map(lambda leaf: leaf.value, layers, is_leaf=_is_argument)
-    if any(leaf.perturbed for leaf in jax.tree.leaves(layers, is_leaf=_is_argument)):
-        # Kernels that are trained: JAX's own gradient.
-        return jax.vjp(plain_dense_block, x.value, numbers)
-    buffer, bottlenecks = _run(x.value, numbers)
-    return buffer, (buffer, bottlenecks, numbers)
 
 
 def _is_argument(leaf: object) -> bool:
     return isinstance(leaf, CustomVJPPrimal)
 
 
-def _backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, PyTree]:
+def _backward(convolution: Convolution, residuals: PyTree, gradient: Batch) -> tuple[Batch, PyTree]:
     if not isinstance(residuals, tuple):
         return residuals(gradient)
     buffer, bottlenecks, layers = residuals
@@ -119,7 +111,7 @@ def _backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, PyTree]:
         added = gradient[..., channels : channels + growth]
         # Without the barrier XLA would fold a kernel turned in the same program back.
         spatial = lax.optimization_barrier(layer.spatial_gradient.astype(x.dtype))
-        into = jnp.where(bottleneck > 0, conv3x3_forward(added, spatial), 0)
+        into = jnp.where(bottleneck > 0, convolution(added, spatial), 0)
         kernel = layer.pointwise_gradient.astype(x.dtype)
         into = jnp.where(x * layer.scale + layer.shift > 0, into @ kernel, 0)
         before = gradient[..., :channels] + into
@@ -128,4 +120,30 @@ def _backward(residuals: PyTree, gradient: Batch) -> tuple[Batch, PyTree]:
     return gradient[..., :channels], jax.tree.map(lambda leaf: None, layers)
 
 
-fast_dense_block.defvjp(_forward, _backward, symbolic_zeros=True)
+def in_one_buffer(fast: Convolution, plain: Convolution) -> Callable[..., Batch]:
+    """`plain_dense_block` by a convolution that has a `fast` form and a `plain` one.
+
+    Both must give their own gradient with the kernel turned (`gradient_kernel`), as those do that
+    pad with zeros or with the other side. Faster and in less memory; reverse-mode differentiation
+    only.
+    """
+
+    @jax.custom_vjp
+    def block(x: Batch, layers: Sequence[DenseLayer]) -> Batch:
+        return _run(x, layers, fast)[0]
+
+    def forward(x: CustomVJPPrimal, layers: PyTree) -> tuple[Batch, PyTree]:
+        numbers = jax.tree.map(lambda leaf: leaf.value, layers, is_leaf=_is_argument)
+        if any(leaf.perturbed for leaf in jax.tree.leaves(layers, is_leaf=_is_argument)):
+            # Kernels that are trained: JAX's own gradient.
+            plain_block = partial(plain_dense_block, convolution=plain)
+            return jax.vjp(plain_block, x.value, numbers)
+        buffer, bottlenecks = _run(x.value, numbers, fast)
+        return buffer, (buffer, bottlenecks, numbers)
+
+    block.defvjp(forward, partial(_backward, fast), symbolic_zeros=True)
+    return block
+
+
+fast_dense_block = in_one_buffer(conv3x3_forward, plain_convolution)
+"""`plain_dense_block` (`in_one_buffer`)."""

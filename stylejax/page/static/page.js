@@ -177,6 +177,11 @@ function control(field, value) {
     select.addEventListener("change", () => changed(field, chosen()));
     return select;
   }
+  if (field.kind === "switch") {
+    const box = element("input", { type: "checkbox", id, "aria-describedby": described, checked: value });
+    box.addEventListener("change", () => changed(field, box.checked));
+    return box;
+  }
   if (field.kind === "choices") {
     const boxes = field.choices.map((each) => element("input", {
       type: "checkbox", value: each, checked: value.includes(each),
@@ -284,7 +289,9 @@ function drawCommand() {
   for (const field of fields()) {
     const value = values[field.name], usual = network[field.name] ?? field.default;
     if (JSON.stringify(value) !== JSON.stringify(usual)) {
-      words.push(`--${field.name.replaceAll("_", "-")}`, asText(field, value));
+      const flag = field.name.replaceAll("_", "-");
+      if (field.kind === "switch") words.push(value ? `--${flag}` : `--no-${flag}`);
+      else words.push(`--${flag}`, asText(field, value));
     }
   }
   if (now.takes_masks && state.masks.length) {

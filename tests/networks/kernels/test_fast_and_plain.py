@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stylejax.losses._named import FAST, PLAIN
+from stylejax.networks.kernels.choice import network_kernels
 from stylejax.networks.kernels.convolution import fast_convolution, plain_convolution
 from stylejax.networks.kernels.dense_block import dense_layer, fast_dense_block, plain_dense_block
 from stylejax.networks.kernels.pooling import (
@@ -69,6 +70,14 @@ def pool(size, window, pooling, levels=None):
     return Pair(fast, plain, (x,))
 
 
+def seamless(kernel, pair):
+    """The same of a map that goes on at its other side."""
+    fast, plain = (getattr(network_kernels(form, True), kernel) for form in ("fast", "plain"))
+    if kernel != "dense_block":
+        fast, plain = (partial(form, **pair.plain.keywords) for form in (fast, plain))
+    return pair._replace(fast=fast, plain=plain)
+
+
 def transition(size):
     kernel = numbers(5, 4)
     pointwise = lambda x: x @ kernel
@@ -122,6 +131,12 @@ PAIRS = {
     "weighted Gram matrix": gram(9, 7, 20, weighted=True),
     "weighted Gram matrix of few channels": gram(9, 7, 3, weighted=True),
     **{f"total variation: {name}": variation(name) for name in PLAIN.total_variations},
+    "seamless 3x3": seamless("convolution", convolution((7, 10), 4, 3)),
+    "seamless stem": seamless("convolution", convolution((12, 8), 3, 5, taps=7, step=2)),
+    "seamless dense block": seamless("dense_block", block(by=(0, 1))),
+    "seamless frozen dense block": seamless("dense_block", block(by=(0,))),
+    "seamless maximum of 3x3": seamless("pool", pool((2, 8, 12, 3), 3, "max", levels=2)),
+    "seamless mean of 3x3": seamless("pool", pool((2, 8, 12, 3), 3, "average")),
 }
 """What else has two forms belongs here."""
 
