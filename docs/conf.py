@@ -5,6 +5,7 @@ the commands, the reference, files outside of docs) is read while the site is bu
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -50,6 +51,8 @@ default_role = "code"
 
 html_theme = "furo"
 html_title = "stylejax"
+html_static_path = ["_static"]
+html_css_files = ["stylejax.css"]
 html_show_sphinx = False
 # Else a page with a widget would fetch scripts from elsewhere.
 nb_ipywidgets_js = {}
@@ -74,7 +77,8 @@ def _docstring(app, what, name, value, options, lines):
 
 
 def _signature(app, what, name, value, options, arguments, result):
-    short = lambda text: text and text.replace("jaxlib._jax.Array", "Array")
+    # A type by its name alone, wherever it is from.
+    short = lambda text: text and re.sub(r"~[\w.]+\.|jaxlib\._jax\.", "", text)
     return short(arguments), short(result)
 
 
