@@ -68,6 +68,7 @@ PHOTOGRAPH = "photograph"
 """Under this name the photograph's own statistics are, beside those of the layers."""
 
 Parameters = Mapping[str, Array | Mapping[str, Array]]
+"""Of a painter: kernels, scales and shifts by name, and those of a layer by theirs."""
 
 
 def convolved(layer: Layer, x: Array, kernel: Array, kernels: Kernels) -> Array:

@@ -111,13 +111,18 @@ class VggArchitecture(NamedTuple):
 
 
 AnyArchitecture = Architecture | VggArchitecture
+"""Of a network that stylejax knows the layers of."""
 # The widths of the papers are the classes' defaults.
 DENSENET121 = Architecture()
+"""DenseNet-121 (Huang et al., 2017), without its classifier."""
 VGG16 = VggArchitecture(block_sizes=(2, 2, 3, 3, 3))
+"""VGG-16 (Simonyan and Zisserman, 2014), without its classifier."""
 VGG19 = VggArchitecture()
+"""VGG-19, likewise."""
 ARCHITECTURES: dict[NetworkName, AnyArchitecture] = {
     architecture.network: architecture for architecture in (DENSENET121, VGG16, VGG19)
 }
+"""By the name of the network in options and weight files."""
 TITLES: dict[NetworkName, str] = {
     "densenet121": "DenseNet-121",
     "vgg16": "VGG-16",

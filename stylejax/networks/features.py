@@ -42,6 +42,7 @@ MARGIN = 16
 
 Colors = Float[Array, " 3"] | Float[np.ndarray, " 3"]
 FeatureExtractor = Callable[[Variables, Image], Features]
+"""Variables and a picture, height x width x 3, to feature maps by the names that were asked for."""
 
 
 def frame_padding(length: int, stride: int) -> tuple[int, int]:

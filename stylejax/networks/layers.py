@@ -89,6 +89,7 @@ class KnownNetwork(Protocol):
 
 
 AnyNetwork = Network | KnownNetwork | AnyArchitecture
+"""What has layers: a network with its variables, or the architecture alone."""
 
 # torchvision has no module for a concatenation inside a block, for the last ReLU and for the
 # input; these rows get names in its style.

@@ -20,6 +20,7 @@ from stylejax.superresolution.residual import (
 from stylejax.types import OtherImage, Scalar
 
 Parameters = PyTree
+"""Of an enlarger: nested dictionaries of kernels and biases."""
 Crops = Float[Array, "batch small small 3"]
 
 

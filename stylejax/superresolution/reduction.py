@@ -19,6 +19,7 @@ from jaxtyping import Float
 from stylejax.types import OtherPixels
 
 Reduction = Literal["antialiased", "blurred"]
+"""How a photograph is reduced to what is to be enlarged again."""
 REDUCTIONS: tuple[Reduction, ...] = ("antialiased", "blurred")
 
 Matrix = Float[np.ndarray, "results samples"]

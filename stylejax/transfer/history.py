@@ -19,6 +19,7 @@ from stylejax.losses.weights import LossTerms
 from stylejax.solvers.state import SolverState, Trace
 
 History = dict[str, np.ndarray]
+"""Columns by name, a row for each iteration: its number, level, loss and terms, evaluations."""
 
 TERMS = ("content", "style", "total_variation")
 """The terms that add up to the loss."""
