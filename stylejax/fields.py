@@ -3,11 +3,15 @@
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from stylejax.errors import InputError
 
 T = TypeVar("T")
 
+OptionValue = str | int | float | list[str] | list[int] | list[float]
+"""The value of an option in a record: tuples are lists there, as in JSON."""
 
 LARGEST_NUMBER = 2**31 - 1
 """Of whole numbers that have no bound of their own: sizes, counts."""
@@ -134,3 +138,32 @@ def nearest_hint(given: str, allowed: Iterable[str]) -> str:
     lower = {each.lower(): each for each in allowed}
     nearest = difflib.get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
     return f"; did you mean {', '.join(lower[each] for each in nearest)}?" if nearest else ""
+
+
+def flat_values(*groups: object) -> dict[str, OptionValue]:
+    """The fields of several dataclasses in one dictionary, tuples as lists (as in JSON)."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for group in groups
+        for name, value in vars(group).items()
+    }
+
+
+def split_flat(values: Mapping[str, object], *groups: type) -> list[dict[str, Any]]:
+    """The inverse of `flat_values`: the fields of each group that has them, lists as tuples.
+
+    Raises:
+        InputError: a name that is no option (a picture made by another version), or a value that
+            its option cannot have.
+    """
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    names = [[each.name for each in describe_fields(group)] for group in groups]
+    kinds = {name: kind for group in groups for name, kind in get_type_hints(group).items()}
+    known = {name for group in names for name in group}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"unknown option {name!r}: made by another version?")
+        if not is_of_kind(value, kinds[name]):
+            raise InputError(f"option {name!r} is {values[name]!r:.60}, which it cannot be")
+    typed = {name: as_kind(value, kinds[name]) for name, value in given.items()}
+    return [{name: typed[name] for name in group if name in typed} for group in names]

@@ -7,17 +7,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from stylejax.errors import InputError
 from stylejax.fields import (
     LARGEST_NUMBER,
     LARGEST_SEED,
-    as_kind,
+    OptionValue,
     describe_fields,
-    is_of_kind,
+    flat_values,
     nearest_hint,
     option,
+    split_flat,
 )
 from stylejax.sizes import SizeOptions
 
@@ -33,8 +34,6 @@ TotalVariationForm = Literal["power", "plain", "power-sum", "squared-sum"]
 
 STARTS = ("content", "style", "noise", "uniform", "mean", "universal")
 """What `init` may name besides a picture file."""
-OptionValue = str | int | float | list[str] | list[int] | list[float]
-"""The value of an option in a record: tuples are lists there, as in JSON."""
 
 
 @dataclass(frozen=True)
@@ -270,15 +269,6 @@ def flatten_options(options: Options) -> dict[str, OptionValue]:
     return flat_values(*options.groups)
 
 
-def flat_values(*groups: object) -> dict[str, OptionValue]:
-    """The fields of several dataclasses in one dictionary, tuples as lists (as in JSON)."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for group in groups
-        for name, value in vars(group).items()
-    }
-
-
 def options_from_flat(values: Mapping[str, object]) -> Options:
     """The inverse of `flatten_options`; options that `values` lacks keep their defaults.
 
@@ -287,23 +277,3 @@ def options_from_flat(values: Mapping[str, object]) -> Options:
     """
     picture, loss, solve = split_flat(values, PictureOptions, LossOptions, SolverOptions)
     return Options(PictureOptions(**picture), LossOptions(**loss), SolverOptions(**solve))
-
-
-def split_flat(values: Mapping[str, object], *groups: type) -> list[dict[str, Any]]:
-    """The inverse of `flat_values`: the fields of each group that has them, lists as tuples.
-
-    Raises:
-        InputError: a name that is no option (a picture made by another version), or a value that
-            its option cannot have.
-    """
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    names = [[each.name for each in describe_fields(group)] for group in groups]
-    kinds = {name: kind for group in groups for name, kind in get_type_hints(group).items()}
-    known = {name for group in names for name in group}
-    for name, value in given.items():
-        if name not in known:
-            raise InputError(f"unknown option {name!r}: made by another version?")
-        if not is_of_kind(value, kinds[name]):
-            raise InputError(f"option {name!r} is {values[name]!r:.60}, which it cannot be")
-    typed = {name: as_kind(value, kinds[name]) for name, value in given.items()}
-    return [{name: typed[name] for name in group if name in typed} for group in names]

@@ -1,4 +1,4 @@
-"""What the layers' losses are divided by, for a pair of pictures."""
+"""What the layers' losses are divided by, for a pair of pictures, and style losses in it."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -10,9 +10,12 @@ from jaxtyping import Array, Float
 
 from stylejax.losses._reader import Reader, Seen
 from stylejax.losses.content import ContentDistance
-from stylejax.losses.forms import Form
+from stylejax.losses.forms import Form, style_term
 from stylejax.losses.moments import Moments, StyleDistance
-from stylejax.types import FeatureMap, OtherImage, Scalar
+from stylejax.losses.placement import placed_moments
+from stylejax.losses.targets import Targets
+from stylejax.losses.weights import LossWeights
+from stylejax.types import FeatureMap, Image, OtherImage, Scalar
 
 
 class Units(NamedTuple):
@@ -54,3 +57,21 @@ class Units(NamedTuple):
             unit = partial(self.of_style, name, image)
             style_units[name] = jax.vmap(unit, (0 if regions else None, 0))(ours, target)
         return content_units, style_units
+
+    def style_term(
+        self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image
+    ) -> Scalar:
+        """A layer's style loss in its units, of a blend of styles or of all regions."""
+        term = partial(style_term, self.style_loss)
+        whole, blend, units = targets.style[name], weights.style_blend, targets.style_units
+        style = placed_moments(targets, name, weights.matched_share)
+        if targets.regions is not None and units is not None:
+            each = jax.vmap(term)(ours, style, units[name])
+            return jnp.sum(len(blend) * blend * targets.regions.areas * each)
+        mix = lambda each: jnp.tensordot(blend, each, axes=1)
+        content = targets.content_moments[name]
+        # A blend's does not depend on the picture: XLA computes it outside of the solver's loop
+        # (tests/transfer/test_blended_units.py).
+        of_blend = lambda: self.of_style(name, image, content, jax.tree.map(mix, whole))
+        unit = units[name][0] if units else of_blend()
+        return term(ours, jax.tree.map(mix, style), unit)

@@ -21,7 +21,7 @@ from stylejax.losses._reader import Beside, Reader, Seen, make_reader
 from stylejax.losses._regions import carried_regions
 from stylejax.losses._units import Units
 from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss
-from stylejax.losses.forms import Form, style_term
+from stylejax.losses.forms import Form
 from stylejax.losses.gram import GramMatrix
 from stylejax.losses.matching import PositionWeights, carried_weights
 from stylejax.losses.moments import Moments, StyleDistance
@@ -30,14 +30,13 @@ from stylejax.losses.placement import (
     find_placement,
     matched_layers,
     mean_mismatch,
-    placed_moments,
 )
 from stylejax.losses.targets import Targets, Term, as_term
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number, sum_of_terms
 from stylejax.networks.layers import AnyNetwork
 from stylejax.options import Kernels, LossOptions, Pooling, Precision
-from stylejax.types import Image, OtherImage, Scalar, Variables
+from stylejax.types import OtherImage, Scalar, Variables
 
 # So that a call of the library and the command line mean the same.
 _DEFAULTS = LossOptions()
@@ -167,7 +166,7 @@ class Objective:
         for name in self.style_layers:
             weight = weights.style_weight * weights.style_layer_weights[name]
             ours = seen.moments[name]
-            style[name] = weight * self._style_term(name, ours, targets, weights, image)
+            style[name] = weight * self._units.style_term(name, ours, targets, weights, image)
         for name, term in self.terms:
             value = term.value(term.view(image, seen.maps), targets.terms[name])
             further[name] = weights.term_weights[name] * value
@@ -224,24 +223,6 @@ class Objective:
     @property
     def _units(self) -> Units:
         return Units(self.reader, self.form, self.content_loss, self.style_loss)
-
-    def _style_term(
-        self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image
-    ) -> Scalar:
-        """A layer's style loss in its units, of a blend of styles or of all regions."""
-        term = partial(style_term, self.style_loss)
-        whole, blend, units = targets.style[name], weights.style_blend, targets.style_units
-        style = placed_moments(targets, name, weights.matched_share)
-        if targets.regions is not None and units is not None:
-            each = jax.vmap(term)(ours, style, units[name])
-            return jnp.sum(len(blend) * blend * targets.regions.areas * each)
-        mix = lambda each: jnp.tensordot(blend, each, axes=1)
-        content = targets.content_moments[name]
-        # A blend's does not depend on the picture: XLA computes it outside of the solver's loop
-        # (tests/transfer/test_blended_units.py).
-        of_blend = lambda: self._units.of_style(name, image, content, jax.tree.map(mix, whole))
-        unit = units[name][0] if units else of_blend()
-        return term(ours, jax.tree.map(mix, style), unit)
 
 
 def make_objective(

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from stylejax.errors import InputError
+from stylejax.fields import OptionValue
 from stylejax.images.paths import read_bytes
 from stylejax.images.read import PictureFile, read_description
-from stylejax.options import Options, OptionValue, flatten_options
+from stylejax.options import Options, flatten_options
 from stylejax.strict_json import json_text
 from stylejax.universal.decoder_weights import Decoders
 from stylejax.version import VERSION

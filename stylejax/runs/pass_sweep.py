@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Generic
 
 from stylejax.errors import InputError
+from stylejax.fields import OptionValue
 from stylejax.images.files import replace_file
 from stylejax.images.paths import make_folder, path_exists
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
-from stylejax.options import OptionValue
 from stylejax.runs._sweep_folder import CSV, JSON, SHEET, SHEET_SIDE, write_page
 from stylejax.runs.metadata import Record, decisive, read_record
 from stylejax.runs.request import SweepRequest

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Generic, NamedTuple
 
 from stylejax.errors import InputError
+from stylejax.fields import OptionValue, split_flat
 from stylejax.images.samples import samples_folder
 from stylejax.networks.layers import ARCHITECTURES
-from stylejax.options import STARTS, NetworkName, OptionValue, split_flat
+from stylejax.options import STARTS, NetworkName
 from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE, Record, read_record
 from stylejax.runs.printing import PrintOptions
 from stylejax.sweep.combinations import OptionsOf

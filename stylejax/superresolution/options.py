@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stylejax.errors import InputError
-from stylejax.fields import option
-from stylejax.options import OptionValue, check_bounds, flat_values, split_flat
+from stylejax.fields import OptionValue, flat_values, option, split_flat
+from stylejax.options import check_bounds
 
 FACTORS = (4, 8)
 

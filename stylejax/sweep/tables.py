@@ -4,8 +4,9 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from stylejax.fields import OptionValue
 from stylejax.images.contact_sheet import draw_contact_sheet
-from stylejax.options import Options, OptionValue, flatten_options
+from stylejax.options import Options, flatten_options
 from stylejax.strict_json import json_text
 from stylejax.sweep.combinations import VARYING, Combinations
 from stylejax.types import OtherPixels, Pixels

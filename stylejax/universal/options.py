@@ -5,15 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stylejax.errors import InputError
-from stylejax.fields import LARGEST_SEED, option
-from stylejax.options import (
-    OptionValue,
-    check_bounds,
-    check_shares,
-    flat_values,
-    normalized_shares,
-    split_flat,
-)
+from stylejax.fields import LARGEST_SEED, OptionValue, flat_values, option, split_flat
+from stylejax.options import check_bounds, check_shares, normalized_shares
 from stylejax.sizes import SizeOptions
 
 Transform = Literal["transport", "whitening", "moments"]
