@@ -65,7 +65,8 @@ def test_bounds_are_kept(group, option):
     whole = isinstance(option.default, int)
     outside = [least - 1] if whole else [least - 1.0, math.nan, math.inf, -math.inf]
     outside += [float(least)] if math.isfinite(bounds.above) else []
-    outside += [int(bounds.at_most) + 1] if math.isfinite(bounds.at_most) else []
+    kind = int if whole else float
+    outside += [kind(bounds.at_most) + 1] if math.isfinite(bounds.at_most) else []
     for number in outside:
         with pytest.raises(InputError, match=f"^{flag} is .*: give .*{bounds}") as caught:
             check_options(with_value(group, option, number), 1)

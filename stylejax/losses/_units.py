@@ -12,7 +12,6 @@ from stylejax.losses._reader import Reader, Seen
 from stylejax.losses.content import ContentDistance
 from stylejax.losses.forms import Form, style_term
 from stylejax.losses.moments import Moments, StyleDistance
-from stylejax.losses.placement import placed_moments
 from stylejax.losses.targets import Targets
 from stylejax.losses.weights import LossWeights
 from stylejax.types import FeatureMap, Image, OtherImage, Scalar
@@ -63,15 +62,13 @@ class Units(NamedTuple):
     ) -> Scalar:
         """A layer's style loss in its units, of a blend of styles or of all regions."""
         term = partial(style_term, self.style_loss)
-        whole, blend, units = targets.style[name], weights.style_blend, targets.style_units
-        style = placed_moments(targets, name, weights.matched_share)
+        style, blend, units = targets.style[name], weights.style_blend, targets.style_units
         if targets.regions is not None and units is not None:
             each = jax.vmap(term)(ours, style, units[name])
             return jnp.sum(len(blend) * blend * targets.regions.areas * each)
-        mix = lambda each: jnp.tensordot(blend, each, axes=1)
+        target = jax.tree.map(lambda each: jnp.tensordot(blend, each, axes=1), style)
         content = targets.content_moments[name]
         # A blend's does not depend on the picture: XLA computes it outside of the solver's loop
         # (tests/transfer/test_blended_units.py).
-        of_blend = lambda: self.of_style(name, image, content, jax.tree.map(mix, whole))
-        unit = units[name][0] if units else of_blend()
-        return term(ours, jax.tree.map(mix, style), unit)
+        unit = units[name][0] if units else self.of_style(name, image, content, target)
+        return term(ours, target, unit)

@@ -4,7 +4,9 @@ Statistics of a whole picture do not say where anything goes: they stay the same
 change places. Matches do. Positions are compared by keys, the features of two layers side by side,
 each centered by its own picture's mean and of unit length, so that the product of two keys is their
 centered cosine: by squared distances busy positions, of large features, would outweigh calm ones.
-The matches of a photograph are found once; all that a solve sees of them are fixed targets.
+So that calm places get calm ones and light places light ones, keys hold besides, as two more
+unit vectors, which share of their picture's positions is calmer, and which is darker. The matches
+of a photograph are found once; all that a solve sees of them are fixed targets.
 Sources: Kolkin, Salavon, Shakhnarovich, Style Transfer by Relaxed Optimal Transport and
 Self-Similarity (2019), equation 5 (cosine); Kolkin et al., Neural Neighbor Style Transfer (2022),
 arXiv 2203.13215, section 3 (centered features, matched once for a scale).
@@ -19,10 +21,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from stylejax.types import FeatureMap, Scalar
+from stylejax.images.color import LUMA
+from stylejax.types import FeatureMap, OtherImage, Scalar
 
 Keys = Float[Array, "positions keys"]
-PositionWeights = Float[Array, "height width"]
 
 MOST_POSITIONS = 16384
 """Of a painting that has more positions, so many are searched: the cost stays linear in the
@@ -30,6 +32,11 @@ photograph. They are all the positions of a square painting of 512 px at stride 
 _ROWS = 1024
 """Positions of the photograph that are compared with all of the painting at a time."""
 _SMALLEST = 1e-12
+BUSY_WEIGHT, LIGHT_WEIGHT = 0.3, 0.2
+"""What the ranks count beside the features in keys. Without them calm skies got the features of
+busy places, and palettes moved (docs/placement.md)."""
+_LEVEL = 0.25 / 255
+"""A quarter of a level of 8 bits."""
 
 
 class Matches(NamedTuple):
@@ -56,18 +63,58 @@ def enlarged(
     return jax.image.resize(feature_map, shape, "linear")
 
 
+def ranks(plane: Float[Array, "_ _"]) -> Float[Array, "_ _"]:
+    """Which share of a plane's values is below each, half of those that are equal with it."""
+    values = plane.reshape(-1)
+    below, up_to = (
+        jnp.searchsorted(jnp.sort(values), values, side=side).astype(jnp.float32)
+        for side in ("left", "right")
+    )
+    return ((below + up_to) / (2.0 * values.size)).reshape(plane.shape)
+
+
+def ranks_of_tone(
+    image: OtherImage, grid: tuple[int, int], around: tuple[int, int]
+) -> Float[Array, "2 _ _"]:
+    """How busy and how light a picture is around each position of a grid, as ranks.
+
+    Busy is the length of the luminance's gradient, a root mean square. Ranks and no values, since a
+    busy painting has places that are calm for it; of what 8 bits do not show all is equal.
+
+    Args:
+        image: the picture.
+        grid: rows and columns of the result.
+        around: of a coarser grid, which says how far around.
+    """
+    light = image @ LUMA
+    down, across = jnp.gradient(light)
+    planes = jnp.stack([jnp.square(down) + jnp.square(across), light], axis=-1)
+    near = enlarged(enlarged(planes, *around), *grid)
+    levels = jnp.rint(jnp.stack([jnp.sqrt(near[..., 0]), near[..., 1]]) / _LEVEL)
+    return jnp.stack([ranks(each) for each in levels])
+
+
 def position_keys(
+    image: OtherImage,
     maps: Sequence[Float[Array, "_ _ _"]],
 ) -> Float[Array, "height width keys"]:
     """The keys of a picture's positions, of unit length, on the grid of the first map.
 
+    The product of two of them is a weighted mean of the centered cosines of the maps' features and
+    of the cosines of a quarter turn times the difference of either rank.
+
     Args:
-        maps: feature maps of one picture, finest first.
+        image: the picture.
+        maps: its feature maps, finest first.
     """
     height, width = maps[0].shape[:2]
     centered = [each - jnp.mean(each, axis=(0, 1)) for each in maps]
     parts = [unit_vectors(enlarged(each, height, width)) for each in centered]
-    return jnp.concatenate(parts, axis=-1) / np.sqrt(len(parts)).astype(np.float32)
+    weights = [*(1.0 / len(parts) for _ in parts), BUSY_WEIGHT, LIGHT_WEIGHT]
+    turns = 0.5 * np.pi * ranks_of_tone(image, *(each.shape[:2] for each in (maps[0], maps[-1])))
+    parts += [jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=-1) for turn in turns]
+    shares = np.sqrt(np.asarray(weights, np.float32) / np.float32(sum(weights)))
+    return jnp.concatenate([s * part for s, part in zip(shares, parts, strict=True)], axis=-1)
 
 
 def nearest_positions(
@@ -102,37 +149,6 @@ def searched_positions(count: int) -> Int[np.ndarray, " searched"]:
     if count <= MOST_POSITIONS:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, MOST_POSITIONS, replace=False))
-
-
-def use_weights(
-    index: Int[Array, " queries"],
-    weights: Float[Array, " queries"],
-    height: int,
-    width: int,
-) -> Float[Array, "{height} {width}"]:
-    """How often each position of a height x width map was matched, as weights with a sum of 1.
-
-    Blurred over 3 x 3 positions: neighbors see nearly the same. All alike where nothing counts.
-
-    Args:
-        index: of the match of each query.
-        weights: how much each query counts.
-        height: of the map.
-        width: likewise.
-    """
-    counts = jnp.zeros(height * width).at[index].add(weights).reshape(height, width)
-    padded = jnp.pad(counts, 1, mode="edge")
-    sums = lax.reduce_window(padded, 0.0, lax.add, (3, 3), (1, 1), "VALID")
-    total = jnp.sum(sums)
-    return jnp.where(total > 0.0, sums / jnp.where(total > 0.0, total, 1.0), 1.0 / sums.size)
-
-
-def carried_weights(
-    weights: Float[Array, "_ _"], height: int, width: int
-) -> Float[Array, "{height} {width} 1"]:
-    """Weights of positions brought to the grid of another layer; their sum is 1 again."""
-    carried = enlarged(weights[..., None], height, width)
-    return carried / jnp.sum(carried)
 
 
 def matched_distance(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from stylejax.images.arrays import PictureLike, PicturesLike, as_picture, as_pictures
-from stylejax.images.masks import Mask, Masks, as_masks
+from stylejax.images.masks import Mask, Masks, as_mask, as_masks
 from stylejax.losses._look import Against, look_at_layers
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
@@ -23,15 +23,14 @@ from stylejax.losses._units import Units
 from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss
 from stylejax.losses.forms import Form
 from stylejax.losses.gram import GramMatrix
-from stylejax.losses.matching import PositionWeights, carried_weights
-from stylejax.losses.moments import Moments, StyleDistance
+from stylejax.losses.moments import StyleDistance
 from stylejax.losses.placement import (
     compared_with,
     find_placement,
     matched_layers,
     mean_mismatch,
 )
-from stylejax.losses.targets import Targets, Term, as_term
+from stylejax.losses.targets import Targets, Term, View, as_term
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number, sum_of_terms
 from stylejax.networks.layers import AnyNetwork
@@ -117,11 +116,12 @@ class Objective:
         """
         content, styles = as_picture(content, "content"), as_pictures(styles, "styles")
         masks = as_masks(masks, content.shape, [each.shape for each in styles])
+        keep = None if keep is None else as_mask(keep, "keep", content.shape)
         carried = partial(self.reader.carried_masks, self.style_layers, variables)
         regions, of_styles = carried_regions(carried, content, styles, masks)
-        compiled = partial(self._compiled, **(compiler_options or {}))
         matched = self._matched_layers if placement else ()
-        see, units = compiled((*self.content_layers, *self._kept, *matched))
+        kept = (*self.content_layers, *self._kept, *matched)
+        see, units = self._compiled(kept, **(compiler_options or {}))
         of_content = see(variables, content, regions.weights if regions else {})
         seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
         # The moments of a masked style picture have an axis of one region already.
@@ -129,14 +129,10 @@ class Objective:
         style = jax.tree.map(lambda *each: join(each), *(each.moments for each in seen))
         content_units, style_units = units(content, of_content, style)
 
-        def weighted(number: int, used: PositionWeights) -> Mapping[str, Moments]:
-            grids = self.reader.grids(styles[number])
-            on_grids = {name: carried_weights(used, *grids[name]) for name in self.style_layers}
-            return compiled(())[0](variables, styles[number], on_grids).moments
+        view, *views = map(View, (content, *styles), (each.maps for each in (of_content, *seen)))
 
         def of_term(term: Term) -> PyTree:
-            pictures = zip((content, *styles), (of_content, *seen), strict=True)
-            first, *rest = (term.view(picture, each.maps) for picture, each in pictures)
+            first, *rest = (term.view(*each) for each in (view, *views))
             return term.target(first, rest)
 
         return Targets(
@@ -147,7 +143,7 @@ class Objective:
             of_content.moments,
             regions,
             {name: of_term(term) for name, term in self.terms},
-            find_placement(matched, of_content, seen, regions, of_styles, weighted),
+            find_placement(matched, view, views, of_styles),
             keep if keep is None else self.reader.carried_keep(self.content_layers, content, keep),
         )
 
@@ -170,7 +166,7 @@ class Objective:
         for name, term in self.terms:
             value = term.value(term.view(image, seen.maps), targets.terms[name])
             further[name] = weights.term_weights[name] * value
-        if seen.matched:
+        if seen.matched and weights.placement_weight is not None:
             mismatch = mean_mismatch(seen.matched, self.reader.grids(image))
             further["matched"] = weights.placement_weight * mismatch
         terms = LossTerms(

@@ -1,36 +1,31 @@
 """Each thing in its place: what the matches of a photograph and its paintings ask of a picture.
 
-Two things, both fixed before the solve (`Placement`). The statistics of a painting are re-weighted
-by how often each of its positions was matched, so that they ask for nothing that has no place in
-the photograph; and each position has features of its own to resemble, those of its match. How much
-of either is asked for are weights (`LossWeights`), which are traced like all others.
+Each position of the photograph is matched, once and before the solve, with one of a painting, and
+has features of its own to resemble from then on, those of its match (`Placement`). How much that
+counts beside content and style is a weight (`LossWeights`), which is traced like all others.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from stylejax.losses._look import Against, Aim
-from stylejax.losses._reader import Beside, Seen
+from stylejax.losses._reader import Beside
 from stylejax.losses.matching import (
-    PositionWeights,
     enlarged,
     nearest_positions,
     position_keys,
     searched_positions,
     unit_vectors,
-    use_weights,
 )
 from stylejax.losses.moments import Moments
-from stylejax.losses.targets import Placement, Regions, Targets
-from stylejax.losses.weights import LossWeights, Number
+from stylejax.losses.targets import Placement, Regions, Targets, View
+from stylejax.losses.weights import LossWeights
 from stylejax.networks.layers import Layer
-from stylejax.types import FeatureMap, Features, Scalar
+from stylejax.types import Scalar
 
 _STRIDES = (2, 8)
 """Of the layers that are matched: the finest have too many positions, the coarsest too few."""
@@ -45,17 +40,6 @@ _FLOOR = 1e-3
 """Of the root mean square of a painting's features: below it they have hardly a direction."""
 
 
-class Found(NamedTuple):
-    """A painting's matched features by layer, their similarity, and how often positions were used.
-
-    `used` are weights of the positions of the finest matched layer.
-    """
-
-    features: Mapping[str, FeatureMap]
-    similarity: Mapping[str, Float[Array, "_ _"]]
-    used: PositionWeights
-
-
 def matched_layers(layers: Mapping[str, Layer]) -> tuple[str, ...]:
     """Which of the style layers are matched, finest first: the two deepest of medium stride."""
     shallow, deep = _STRIDES
@@ -65,12 +49,11 @@ def matched_layers(layers: Mapping[str, Layer]) -> tuple[str, ...]:
 
 
 def match_painting(
-    names: Sequence[str],
-    content: Features,
-    style: Features,
-    share: Float[Array, "_ _"] | None = None,
+    names: tuple[str, ...],
+    content: View,
+    style: View,
     allowed: Float[Array, "_ _"] | None = None,
-) -> Found:
+) -> Placement:
     """Match each position of a photograph with one of a painting, at each layer.
 
     All layers are searched by the same keys, so that they agree; a coarser layer's positions by
@@ -78,75 +61,66 @@ def match_painting(
 
     Args:
         names: of the matched layers, finest first.
-        content: their maps of the photograph.
-        style: their maps of the painting.
-        share: how much each position of the photograph counts, on the finest layer's grid.
-        allowed: 0 where positions of the painting are not to be matched, likewise.
+        content: the photograph.
+        style: the painting.
+        allowed: 0 where positions of the painting, on the grid of the finest layer, are not to be
+            matched.
     """
-    queries = position_keys([content[name] for name in names])
-    keys = position_keys([style[name] for name in names])
-    (height, width), size = style[names[0]].shape[:2], keys.shape[-1]
+    queries, keys = (
+        position_keys(each.image, [each.features[name] for name in names])
+        for each in (content, style)
+    )
+    height, width, size = keys.shape
     at = searched_positions(height * width)
     keys, bonus = keys.reshape(-1, size)[at], None
     if allowed is not None:
         bonus = _MASK_BONUS * jnp.log(allowed.reshape(-1)[at] / jnp.max(allowed) + _BLACK)
-    features, similarity, used = {}, {}, None
+    features, similarity = {}, {}
     for name in names:
-        rows, columns, channels = content[name].shape
+        rows, columns, channels = content.features[name].shape
         wanted = unit_vectors(enlarged(queries, rows, columns)).reshape(-1, size)
         index, found = nearest_positions(wanted, keys, bonus)
-        flat = enlarged(style[name], height, width).reshape(-1, channels)
+        flat = enlarged(style.features[name], height, width).reshape(-1, channels)
         features[name] = flat[at][index].reshape(rows, columns, channels)
         similarity[name] = found.reshape(rows, columns)
-        if used is None:
-            counted = jnp.ones(len(index)) if share is None else share.reshape(-1)
-            used = use_weights(jnp.asarray(at)[index], counted, height, width)
-    assert used is not None
-    return Found(features, similarity, used)
+    return Placement(features, similarity)
+
+
+# Made once, so that a second picture of a size is not traced again.
+_match = jax.jit(match_painting, static_argnums=0)
 
 
 def find_placement(
-    names: Sequence[str],
-    content: Seen,
-    styles: Sequence[Seen],
-    regions: Regions | None,
+    names: tuple[str, ...],
+    content: View,
+    styles: Sequence[View],
     of_styles: Sequence[Beside],
-    weighted: Callable[[int, PositionWeights], Mapping[str, Moments]],
 ) -> Placement | None:
     """The matches of a content picture with each style picture; None where no layer is matched.
 
     Args:
         names: of the matched layers, finest first.
-        content: what was seen of the content picture, the matched layers' maps among it.
-        styles: likewise.
-        regions: where each style goes, where they do not all go everywhere.
+        content: the content picture.
+        styles: the style pictures.
         of_styles: the masks of the style pictures on each layer's grid, empty where there is none.
-        weighted: the moments of a style picture, by its number, with its positions weighted.
     """
     if not names:
         return None
-    match = jax.jit(partial(match_painting, names))
-    found, moments = [], []
-    for number, (style, allowed) in enumerate(zip(styles, of_styles, strict=True)):
-        share = regions.weights[names[0]][..., number] if regions else None
-        inside = allowed[names[0]][..., 0] if allowed else None
-        found.append(match(content.maps, style.maps, share, inside))
-        moments.append(weighted(number, found[-1].used))
-    stacked = lambda each: jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
-    return Placement(
-        stacked([each.features for each in found]),
-        stacked([each.similarity for each in found]),
-        # The moments have an axis of one region already.
-        jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *moments),
-    )
+    inside = [masks[names[0]][..., 0] if masks else None for masks in of_styles]
+    found = [
+        _match(names, content, style, allowed)
+        for style, allowed in zip(styles, inside, strict=True)
+    ]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
 
 
 def compared_with(targets: Targets, weights: LossWeights) -> Against:
     """What each position of a picture is compared with."""
-    root = lambda mask: jnp.sqrt(1.0 + (weights.keep_weight - 1.0) * mask)
-    emphasis = {name: root(mask) for name, mask in (targets.keep or {}).items()}
-    aims, placement = {}, targets.placement
-    if placement is not None:
+    emphasis, aims, placement = {}, {}, targets.placement
+    if targets.keep is not None and weights.keep_weight is not None:
+        more = weights.keep_weight - 1.0
+        emphasis = {name: jnp.sqrt(1.0 + more * mask) for name, mask in targets.keep.items()}
+    if placement is not None and weights.placement_weight is not None:
         for name in placement.features:
             style = targets.style[name]
             aims[name] = layer_aim(placement, style, name, weights.style_blend, targets.regions)
@@ -157,14 +131,6 @@ def mean_mismatch(sums: Mapping[str, Scalar], grids: Mapping[str, tuple[int, int
     """The mean over positions and layers of what `matched_distance` has summed up."""
     means = [total / math.prod(grids[name]) for name, total in sums.items()]
     return jnp.mean(jnp.stack(means))
-
-
-def placed_moments(targets: Targets, name: str, share: Number) -> Moments:
-    """A layer's moments of all paintings, a share of which is that of the matched positions."""
-    if targets.placement is None:
-        return targets.style[name]
-    mix = lambda everywhere, used: (1.0 - share) * everywhere + share * used
-    return jax.tree.map(mix, targets.style[name], targets.placement.moments[name])
 
 
 def _chosen(

@@ -60,13 +60,10 @@ class Placement(NamedTuple):
     Attributes:
         features: of each position's match at each matched layer, with a leading axis of pictures.
         similarity: of these matches, likewise.
-        moments: the paintings' at each style layer, re-weighted by how often their positions were
-            matched, likewise.
     """
 
-    features: Mapping[str, Float[Array, "styles _ _ _"]]
-    similarity: Mapping[str, Float[Array, "styles _ _"]]
-    moments: Mapping[str, Moments]
+    features: Mapping[str, Float[Array, "*styles _ _ _"]]
+    similarity: Mapping[str, Float[Array, "*styles _ _"]]
 
 
 class Targets(NamedTuple):

@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from problems import picture
+from scipy.stats import rankdata
 
 from stylejax.losses import matching
 
@@ -19,13 +19,47 @@ def unit(x):
     return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def test_keys_are_centered_and_their_products_are_mean_cosines():
+IMAGE = jnp.asarray(picture(16, 24))
+
+
+def test_products_of_keys_are_cosines_of_centered_features_and_of_differences_of_ranks():
     fine, coarse = noise((4, 6, 5)) + 3.0, noise((2, 3, 7), 1) - 2.0
-    keys = np.asarray(matching.position_keys([fine, coarse]))
-    larger = np.asarray(matching.enlarged(coarse - coarse.mean(axis=(0, 1)), 4, 6))
-    parts = [unit(fine - fine.mean(axis=(0, 1))), unit(larger)]
-    cosines = sum(np.einsum("hwc,ijc->hwij", part, part) for part in parts) / 2
-    np.testing.assert_allclose(np.einsum("hwc,ijc->hwij", keys, keys), cosines, atol=1e-5)
+    keys = np.asarray(matching.position_keys(IMAGE, [fine, coarse]))
+    larger = matching.enlarged(coarse - coarse.mean(axis=(0, 1)), 4, 6)
+    fine_part, coarse_part = (
+        np.einsum("hwc,ijc->hwij", part, part)
+        for part in (unit(fine - fine.mean(axis=(0, 1))), unit(larger))
+    )
+    busy, light = (
+        np.cos(0.5 * np.pi * (each[..., None, None] - each))
+        for each in np.asarray(matching.ranks_of_tone(IMAGE, (4, 6), (2, 3)))
+    )
+    expected = (0.5 * (fine_part + coarse_part) + 0.3 * busy + 0.2 * light) / 1.5
+    np.testing.assert_allclose(np.einsum("hwc,ijc->hwij", keys, keys), expected, atol=1e-5)
+
+
+def test_ranks_are_shares_of_what_is_below_and_equal_values_have_equal_ones():
+    plane = np.asarray([[3.0, 1.0, 1.0], [7.0, 3.0, 3.0]], np.float32)
+    expected = (rankdata(plane) - 0.5).reshape(plane.shape) / plane.size
+    np.testing.assert_allclose(matching.ranks(jnp.asarray(plane)), expected, rtol=1e-6)
+
+
+def test_ranks_of_tone_say_where_it_is_busy_and_where_it_is_light():
+    grain = np.random.default_rng(0).normal(0.0, 0.1, (64, 64, 1)).astype(np.float32)
+    grain[:, 32:] *= 0.1
+    light = np.linspace(0.3, 0.7, 64, dtype=np.float32)[:, None, None]
+    image = jnp.asarray(np.repeat(light + grain, 3, axis=-1))
+    busy, bright = np.asarray(matching.ranks_of_tone(image, (16, 16), (8, 8)))
+    assert busy[:, :6].min() > 0.5 > busy[:, 10:].max()
+    assert np.corrcoef(bright.mean(axis=1), np.arange(16))[0, 1] > 0.98
+    # Neither is a matter of contrast, until 8 bits show none.
+    fainter, none = (
+        np.asarray(matching.ranks_of_tone(0.5 + contrast * (image - 0.5), (16, 16), (8, 8)))
+        for contrast in (0.5, 1e-4)
+    )
+    for plane, faint in zip((busy, bright), fainter, strict=True):
+        assert np.corrcoef(plane.ravel(), faint.ravel())[0, 1] > 0.97
+    np.testing.assert_allclose(none, 0.5)
 
 
 @pytest.mark.parametrize("queries", [1, 7, 1024, 1500])
@@ -47,11 +81,11 @@ def test_of_equal_keys_the_first_is_matched_in_every_block():
 
 def test_an_even_picture_has_keys_and_matches_too():
     even, other = jnp.ones((3, 3, 4)), noise((3, 3, 4))
-    found = matching.nearest_positions(
-        matching.position_keys([even]).reshape(9, 4), matching.position_keys([other]).reshape(9, 4)
-    )
-    np.testing.assert_array_equal(found.nearest, 0)
-    assert np.isfinite(found.similarity).all()
+    gray = jnp.full((24, 24, 3), 0.5)
+    keys = [matching.position_keys(*each) for each in ((gray, [even]), (IMAGE, [other]))]
+    found = matching.nearest_positions(*(each.reshape(9, -1) for each in keys))
+    # All alike: every position has the same match.
+    assert len(np.unique(found.nearest)) == 1 and np.isfinite(found.similarity).all()
 
 
 def test_of_a_large_painting_a_sample_is_searched_and_always_the_same():
@@ -60,31 +94,6 @@ def test_of_a_large_painting_a_sample_is_searched_and_always_the_same():
     sample = matching.searched_positions(3 * most)
     assert len(sample) == most and (np.diff(sample) > 0).all() and sample[-1] < 3 * most
     np.testing.assert_array_equal(sample, matching.searched_positions(3 * most))
-
-
-@given(st.lists(st.integers(0, 11), min_size=8, max_size=8))
-def test_use_weights_are_blurred_counts(index):
-    counts = np.zeros((3, 4))
-    for each in index:
-        counts[each // 4, each % 4] += 1
-    padded = np.pad(counts, 1, mode="edge")
-    blurred = sum(padded[r : r + 3, c : c + 4] for r in range(3) for c in range(3))
-    found = matching.use_weights(jnp.asarray(index), jnp.ones(8), 3, 4)
-    np.testing.assert_allclose(found, blurred / blurred.sum(), rtol=1e-5)
-
-
-def test_where_nothing_counts_all_positions_weigh_alike():
-    found = matching.use_weights(jnp.arange(6), jnp.zeros(6), 2, 3)
-    np.testing.assert_allclose(found, 1 / 6, rtol=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(8, 10), (2, 3), (4, 5)])
-def test_carried_weights_keep_their_sum_and_their_place(shape):
-    weights = np.zeros((4, 5), np.float32)
-    weights[:, 3:] = 1 / 8
-    carried = np.asarray(matching.carried_weights(jnp.asarray(weights), *shape))[..., 0]
-    np.testing.assert_allclose(carried.sum(), 1.0, rtol=1e-5)
-    assert carried[:, : shape[1] // 3].max() == 0.0 < carried[:, -1].min()
 
 
 def test_matched_distance_is_1_less_the_cosine_weighed_by_the_directions_lengths():
@@ -96,8 +105,8 @@ def test_matched_distance_is_1_less_the_cosine_weighed_by_the_directions_lengths
     found = matching.matched_distance(features, directions, center, jnp.float32(1e-4))
     np.testing.assert_allclose(found, np.sum(weights) - np.sum(cosines), rtol=1e-4)
     # A strip's other rows are 0 in both: they add nothing.
-    cut = [jnp.pad(each, [(2, 1), (0, 0), (0, 0)]) for each in (features, directions)]
-    found_in_cut = matching.matched_distance(*cut, center, jnp.float32(1e-4))
+    cut, asked = (jnp.pad(each, [(2, 1), (0, 0), (0, 0)]) for each in (features, directions))
+    found_in_cut = matching.matched_distance(cut, asked, center, jnp.float32(1e-4))
     np.testing.assert_allclose(found_in_cut, found, rtol=1e-5)
 
 

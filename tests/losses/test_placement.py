@@ -19,7 +19,7 @@ LAYERS = (("two",), ("one", "two"))
 # Of one size, so that little is compiled.
 CONTENT, STYLE, OTHER = (jnp.asarray(picture(40, 28, seed)) for seed in range(3))
 IMAGE = jnp.asarray(picture(40, 28, 3))
-PLACED = {"placement_weight": 3.0, "matched_share": 0.4}
+PLACED = {"placement_weight": 3.0}
 
 
 @cache
@@ -44,7 +44,12 @@ def targets(*styles, masks=None, strip_rows=0, placement=True, keep=None):
     )
 
 
-def evaluated(targets, blend=(1.0,), strip_rows=0, **weights):
+def placed(targets):
+    assert targets.placement is not None
+    return targets.placement
+
+
+def evaluated(targets, blend=(1.0,), strip_rows=0, /, **weights):
     given = objective().weights(styles=len(blend), style_blend=jnp.float32(blend), **weights)
     return loss(strip_rows)(IMAGE, network().variables, targets, given)
 
@@ -65,36 +70,26 @@ def features(image):
 
 def test_the_term_is_1_less_the_cosine_with_each_positions_match():
     maps = [features(each) for each in (CONTENT, STYLE, IMAGE)]
-    keys = [position_keys([each["one"], each["two"]]) for each in maps]
-    match = nearest_positions(*(each.reshape(-1, each.shape[-1]) for each in keys[:2])).nearest
+    pictures = zip((CONTENT, STYLE), maps[:2], strict=True)
+    keys = [position_keys(image, [each["one"], each["two"]]) for image, each in pictures]
+    match = nearest_positions(*(each.reshape(-1, each.shape[-1]) for each in keys)).nearest
     theirs, ours = (np.asarray(maps[n]["one"]).reshape(-1, 5) for n in (1, 2))
     mean = theirs.mean(axis=0)
     unit = lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)
     cosines = np.sum(unit(theirs[match] - mean) * unit(ours - mean), axis=-1)
     found = targets(STYLE)
     np.testing.assert_allclose(
-        found.placement.features["one"][0].reshape(-1, 5), theirs[match], rtol=1e-5
+        placed(found).features["one"][0].reshape(-1, 5), theirs[match], rtol=1e-5
     )
     # The coarser layer's half of the term is taken out by asking for the finer one alone.
-    alone = found.placement._replace(features={"one": found.placement.features["one"]})
+    alone = placed(found)._replace(features={"one": placed(found).features["one"]})
     (_, terms), _ = evaluated(found._replace(placement=alone), placement_weight=2.0)
     np.testing.assert_allclose(terms.terms["matched"], 2.0 * np.mean(1 - cosines), rtol=1e-3)
 
 
-def test_matched_statistics_are_those_of_the_positions_used():
-    found = targets(STYLE).placement
-    # Of a painting that is the photograph itself each position is used once.
-    own = objective().targets(network().variables, CONTENT, [CONTENT], placement=True)
-    assert_same(own.placement.moments["one"], own.style["one"])
-    assert not np.allclose(found.moments["one"].mean, targets(STYLE).style["one"].mean, rtol=1e-2)
-    (_, mixed), _ = evaluated(targets(STYLE), matched_share=1.0)
-    only = targets(STYLE)._replace(style=found.moments, placement=None)
-    (_, whole), _ = evaluated(only)
-    np.testing.assert_allclose(mixed.style, whole.style, rtol=1e-4)
-
-
-def test_weights_of_0_are_the_method_without():
-    (value, _), gradient = evaluated(targets(STYLE))
+@pytest.mark.parametrize("weights", [{}, dict.fromkeys(PLACED, 0.0)], ids=["none", "zero"])
+def test_without_weights_it_is_the_method_without(weights):
+    (value, _), gradient = evaluated(targets(STYLE), **weights)
     (without, terms), slope = evaluated(targets(STYLE, placement=False))
     assert "matched" not in terms.terms
     assert_same((value, gradient), (without, slope))
@@ -129,7 +124,7 @@ def test_each_region_has_matches_of_its_own_painting():
     black = np.zeros((40, 28), np.float32)
     black[:20] = 1.0
     masks = Masks((left, 1.0 - left), (black, np.ones((40, 28), np.float32)))
-    found = targets(STYLE, OTHER, masks=masks).placement
+    found = placed(targets(STYLE, OTHER, masks=masks))
     # The first painting's lower half is not to be matched.
     lower = np.asarray(features(STYLE)["one"])[11:].reshape(-1, 5)
     matched = np.asarray(found.features["one"][0]).reshape(-1, 5)
@@ -156,6 +151,7 @@ def test_what_is_kept_counts_more_there_and_nowhere_else():
     keep[:16] = 1.0
     squares = np.square(np.asarray(features(IMAGE)["two"] - features(CONTENT)["two"])).sum(axis=-1)
     found = targets(STYLE, placement=False, keep=keep)
+    assert found.keep is not None
     mask = np.asarray(found.keep["two"])[..., 0]
     assert mask.min() == 0.0 and mask.max() == 1.0
     (_, plain), _ = evaluated(targets(STYLE, placement=False))

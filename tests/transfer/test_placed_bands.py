@@ -28,7 +28,7 @@ CODE = """
     content, style, start = (picture(height, 32, seed) for seed in range(3))
     pictures = jnp.asarray(content), [jnp.asarray(style)]
     targets = objective.targets(network.variables, *pictures, placement=True)
-    weights = objective.weights(placement_weight=3.0, matched_share=0.4)
+    weights = objective.weights(placement_weight=3.0)
     arguments = (network.variables, targets, jax.tree.map(jnp.float32, weights))
     solver = Solver(latent_objective(objective))
     plain = Problem(objective, solver, latent_from_image(start), arguments, height)
