@@ -107,11 +107,11 @@ def position_keys(
         image: the picture.
         maps: its feature maps, finest first.
     """
-    height, width = maps[0].shape[:2]
+    (height, width), (rows, columns) = maps[0].shape[:2], maps[-1].shape[:2]
     centered = [each - jnp.mean(each, axis=(0, 1)) for each in maps]
     parts = [unit_vectors(enlarged(each, height, width)) for each in centered]
     weights = [*(1.0 / len(parts) for _ in parts), BUSY_WEIGHT, LIGHT_WEIGHT]
-    turns = 0.5 * np.pi * ranks_of_tone(image, *(each.shape[:2] for each in (maps[0], maps[-1])))
+    turns = 0.5 * np.pi * ranks_of_tone(image, (height, width), (rows, columns))
     parts += [jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=-1) for turn in turns]
     shares = np.sqrt(np.asarray(weights, np.float32) / np.float32(sum(weights)))
     return jnp.concatenate([s * part for s, part in zip(shares, parts, strict=True)], axis=-1)

@@ -11,7 +11,7 @@ from stylejax.types import Scalar
 
 # At a placement of 1: the weight of the matched term, and by how much the style weight grows, since
 # the term holds on to the photograph as the content term does (docs/placement.md).
-_MATCHED_WEIGHT, _MORE_STYLE = 10.0, 1.0
+_MATCHED_WEIGHT, _MORE_STYLE = 20.0, 2.0
 
 Number = float | Float[Array, "..."]
 

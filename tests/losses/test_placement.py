@@ -1,25 +1,28 @@
 """Placement in the objective: the term by hand, and all that it has to go together with."""
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from own_networks import smooth_network
-from problems import picture
+from problems import picture, write_vgg
 
 from stylejax.images.masks import Masks
 from stylejax.losses.matching import nearest_positions, position_keys
 from stylejax.losses.objective import make_objective
 from stylejax.losses.placement import matched_layers
 from stylejax.networks.layers import Layer
+from stylejax.transfer.presets import network_options
+from stylejax.weights.read import read_weights
 
 LAYERS = (("two",), ("one", "two"))
 # Of one size, so that little is compiled.
 CONTENT, STYLE, OTHER = (jnp.asarray(picture(40, 28, seed)) for seed in range(3))
 IMAGE = jnp.asarray(picture(40, 28, 3))
-PLACED = {"placement_weight": 3.0}
+PLACED: dict[str, Any] = {"placement_weight": 3.0}
 
 
 @cache
@@ -175,3 +178,15 @@ def test_what_is_kept_counts_more_there_and_nowhere_else():
 def test_which_layers_are_matched(strides, matched):
     table = {name: Layer(3, stride, 2 * stride) for name, stride in strides.items()}
     assert matched_layers(table) == matched
+
+
+def test_a_vgg_is_matched_at_the_first_layers_of_its_third_and_fourth_block(tmp_path):
+    vgg = read_weights(write_vgg(tmp_path / "vgg.safetensors"))
+    layers = network_options("vgg19").loss
+    made = make_objective(vgg, layers.content_layers, layers.style_layers)
+    pictures = picture(64, 48), [picture(64, 64, 1)]
+    found = placed(made.targets(vgg.variables, *pictures, placement=True))
+    sizes = {name: each.shape[:3] for name, each in found.features.items()}
+    assert sizes == {"relu3_1": (1, 16, 12), "relu4_1": (1, 8, 6)}
+    for each in found.similarity.values():
+        assert -1.0 <= np.min(each) < np.max(each) <= 1.0 + 1e-5
