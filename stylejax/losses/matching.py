@@ -4,9 +4,9 @@ Statistics of a whole picture do not say where anything goes: they stay the same
 change places. Matches do. Positions are compared by keys, the features of two layers side by side,
 each centered by its own picture's mean and of unit length, so that the product of two keys is their
 centered cosine: by squared distances busy positions, of large features, would outweigh calm ones.
-So that calm places get calm ones and light places light ones, keys hold besides, as two more
-unit vectors, which share of their picture's positions is calmer, and which is darker. The matches
-of a photograph are found once; all that a solve sees of them are fixed targets.
+So that calm places get calm ones, keys say besides, as one more unit vector, which share of the
+picture's positions is calmer. The matches of a photograph are found once; all that a solve sees of
+them are fixed targets.
 Sources: Kolkin, Salavon, Shakhnarovich, Style Transfer by Relaxed Optimal Transport and
 Self-Similarity (2019), equation 5 (cosine); Kolkin et al., Neural Neighbor Style Transfer (2022),
 arXiv 2203.13215, section 3 (centered features, matched once for a scale).
@@ -32,9 +32,9 @@ photograph. They are all the positions of a square painting of 512 px at stride 
 _ROWS = 1024
 """Positions of the photograph that are compared with all of the painting at a time."""
 _SMALLEST = 1e-12
-BUSY_WEIGHT, LIGHT_WEIGHT = 0.3, 0.2
-"""What the ranks count beside the features in keys. Without them calm skies got the features of
-busy places, and palettes moved (docs/placement.md)."""
+BUSY_WEIGHT = 0.3
+"""What the rank counts beside the features in keys. Without it calm skies got the features of busy
+places, and palettes moved (docs/placement.md)."""
 _LEVEL = 0.25 / 255
 """A quarter of a level of 8 bits."""
 
@@ -73,25 +73,23 @@ def ranks(plane: Float[Array, "_ _"]) -> Float[Array, "_ _"]:
     return ((below + up_to) / (2.0 * values.size)).reshape(plane.shape)
 
 
-def ranks_of_tone(
+def busy_ranks(
     image: OtherImage, grid: tuple[int, int], around: tuple[int, int]
-) -> Float[Array, "2 _ _"]:
-    """How busy and how light a picture is around each position of a grid, as ranks.
+) -> Float[Array, "_ _"]:
+    """How busy a picture is around each position of a grid, by rank.
 
-    Busy is the length of the luminance's gradient, a root mean square. Ranks and no values, since a
-    busy painting has places that are calm for it; of what 8 bits do not show all is equal.
+    That is the length of the luminance's gradient, a root mean square. Ranks and no lengths, since
+    a busy painting has places that are calm for it; of what 8 bits do not show all is equal.
 
     Args:
         image: the picture.
         grid: rows and columns of the result.
         around: of a coarser grid, which says how far around.
     """
-    light = image @ LUMA
-    down, across = jnp.gradient(light)
-    planes = jnp.stack([jnp.square(down) + jnp.square(across), light], axis=-1)
-    near = enlarged(enlarged(planes, *around), *grid)
-    levels = jnp.rint(jnp.stack([jnp.sqrt(near[..., 0]), near[..., 1]]) / _LEVEL)
-    return jnp.stack([ranks(each) for each in levels])
+    down, across = jnp.gradient(image @ LUMA)
+    squares = jnp.square(down) + jnp.square(across)
+    near = enlarged(enlarged(squares[..., None], *around), *grid)
+    return ranks(jnp.rint(jnp.sqrt(near[..., 0]) / _LEVEL))
 
 
 def position_keys(
@@ -101,7 +99,7 @@ def position_keys(
     """The keys of a picture's positions, of unit length, on the grid of the first map.
 
     The product of two of them is a weighted mean of the centered cosines of the maps' features and
-    of the cosines of a quarter turn times the difference of either rank.
+    of the cosine of a quarter turn times the difference of their ranks.
 
     Args:
         image: the picture.
@@ -110,9 +108,9 @@ def position_keys(
     (height, width), (rows, columns) = maps[0].shape[:2], maps[-1].shape[:2]
     centered = [each - jnp.mean(each, axis=(0, 1)) for each in maps]
     parts = [unit_vectors(enlarged(each, height, width)) for each in centered]
-    weights = [*(1.0 / len(parts) for _ in parts), BUSY_WEIGHT, LIGHT_WEIGHT]
-    turns = 0.5 * np.pi * ranks_of_tone(image, (height, width), (rows, columns))
-    parts += [jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=-1) for turn in turns]
+    weights = [*(1.0 / len(parts) for _ in parts), BUSY_WEIGHT]
+    turn = 0.5 * np.pi * busy_ranks(image, (height, width), (rows, columns))
+    parts.append(jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=-1))
     shares = np.sqrt(np.asarray(weights, np.float32) / np.float32(sum(weights)))
     return jnp.concatenate([s * part for s, part in zip(shares, parts, strict=True)], axis=-1)
 

@@ -28,7 +28,7 @@ def test_a_picture_of_an_earlier_version_is_repeated(before, tmp_path, monkeypat
     for entry in ("content", "styles", "device", "stylejax"):
         assert now[entry] == before[entry]
     # Options that came later are where they change nothing.
-    later = {"placement": 0.0, "keep_weight": 10.0}
+    later = {"placement": 0.0, "keep_weight": 40.0}
     options = {name: value for name, value in now["options"].items() if name not in later}
     assert list(options.items()) == list(before["options"].items())
     assert now["options"] == before["options"] | later
