@@ -33,8 +33,7 @@ _ROWS = 1024
 """Positions of the photograph that are compared with all of the painting at a time."""
 _SMALLEST = 1e-12
 BUSY_WEIGHT = 0.3
-"""What the rank counts beside the features in keys. Without it calm skies got the features of busy
-places, and palettes moved (docs/placement.md)."""
+"""What the rank counts beside the features in keys (docs/placement.md)."""
 _LEVEL = 0.25 / 255
 """A quarter of a level of 8 bits."""
 
