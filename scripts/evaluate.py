@@ -8,9 +8,11 @@
 tells more.
 
 Options of a method are those of `stylejax transfer`, or begin with the word `universal` and are
-those of that command. The table (Markdown, on standard output) and the sheet have the methods side
-by side, and pictures made elsewhere where IMAGES/reference holds some. Columns of the table, by the
-functions of `measures.py`:
+those of that command; of several style weights (`--style-weight 5,20,80`) each is a method. The
+tables (Markdown, on standard output) and the sheet have the methods side by side, and pictures made
+elsewhere: those in IMAGES/reference, and of other programs `--other NAME FOLDER`, with pictures
+called as the photograph and the painting, photograph-painting.png. Columns of the first table, by
+the functions of `measures.py`:
 
     style       0: the painting's statistics, 1: the photograph's
     content     0: the photograph, 1: as unlike it as the painting
@@ -18,6 +20,15 @@ functions of `measures.py`:
     grid 2 px   the same at the period of the network's first stride
     color      distance of the palette from the painting's, in units of L*a*b*
     seconds     compiling and solving
+
+Columns of the second one, by those of `placement.py`, to be read beside the style distance;
+`--plot` draws the rank correlation against it:
+
+    leak                gradient energy in the photograph's calm areas over that in the painting's
+    share               the same over that of the whole result, beside the painting's own share
+    rank correlation    of local energy, result and photograph; 1: busy where that is
+    blotch              foreign color in the calm areas
+    self-similarity     mean difference of cosines of positions from the photograph's
 
 Style and content are judged by networks at layers that were not optimized: `--judge` names a
 weight file, one or several, of GoogLeNet too. Pictures and their times are kept in the folder
@@ -32,11 +43,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from comparison.jobs import Method, check_independent, make, plan
-from comparison.pairs import REFERENCES, Pair, chosen, references
-from comparison.table import figures_table
+from comparison.jobs import Method, check_independent, make, plan, swept_methods
+from comparison.pairs import REFERENCES, Pair, chosen, other_pictures, references
+from comparison.plot import check_plotting, placement_plot
+from comparison.table import figures_table, placement_table
 from evaluation.judges import Judge, read_judge
 from evaluation.measures import color_distance, content_distance, grid_energy, style_distance
+from evaluation.placement import (
+    BLURS,
+    blotch,
+    energy_correlation,
+    leak,
+    self_similarity_distance,
+)
 from evaluation.superres import evaluate_superres
 
 from stylejax.errors import InputError
@@ -54,19 +73,33 @@ SMALLEST_SIZE = 128
 def measured(
     picture: OtherPixels, photograph: Pixels, painting: OtherPixels, judges: Sequence[Judge]
 ) -> dict[str, Any]:
-    """All figures of one picture: style and content by judge, grid and color."""
+    """All figures of one picture: style and content by judge, grid and color, placement."""
     size = photograph.shape[:2]
     fitted = picture if picture.shape[:2] == size else resize(picture, *size)
-    row: dict[str, Any] = {"style": {}, "content": {}}
+    row: dict[str, Any] = {"style": {}, "content": {}, "self_similarity": {}}
     for judge in judges:
         of_result, of_photograph = judge.features(fitted), judge.features(photograph)
         of_painting, stretched = judge.features(painting), judge.features(resize(painting, *size))
         style = style_distance(of_result, of_painting, of_photograph)
         content = content_distance(of_result, of_photograph, stretched)
         row["style"][judge.name], row["content"][judge.name] = float(style), float(content)
+        *_, deepest = of_result
+        alike = self_similarity_distance(of_result[deepest], of_photograph[deepest])
+        row["self_similarity"][judge.name] = alike
     row["grid"], row["grid_2px"] = grid_energy(picture), grid_energy(picture, (2,))
     row["colour"] = color_distance(picture, painting)
+    leaks = {str(blur): leak(fitted, photograph, painting, blur) for blur in BLURS}
+    row["leak"] = {blur: each._asdict() for blur, each in leaks.items()}
+    row["rank_correlation"] = energy_correlation(fitted, photograph)
+    row["blotch"] = blotch(fitted, photograph)
     return row
+
+
+def caption(row: dict[str, Any]) -> str:
+    """What stands below a picture of the sheet."""
+    style = sum(row["style"].values()) / len(row["style"])
+    leaks = ", ".join(f"{each['ratio']:.1f}" for each in row["leak"].values())
+    return f"style {style:.2f}, rank {row['rank_correlation']:.2f}, leak {leaks}"
 
 
 def evaluate(
@@ -79,31 +112,40 @@ def evaluate(
     jobs = {pair: [plan(pair, method, given) for method in methods] for pair in pairs}
     for job in jobs[pairs[0]]:
         check_independent(job, judges)
+    found = {pair: references(pair, given.images) for pair in pairs}
+    others = {
+        f"reference: {name}": {pair: found[pair][name] for pair in pairs}
+        for name in REFERENCES
+        if any(of_pair[name] is not None for of_pair in found.values())
+    }
+    others |= {name: other_pictures(pairs, Path(folder)) for name, folder in given.other}
     given.pictures.mkdir(parents=True, exist_ok=True)
-    others = {pair: references(pair, given.images) for pair in pairs}
-    columns = [
-        name for name in REFERENCES if any(other[name] is not None for other in others.values())
-    ]
-    rows, lines = [], []
+    rows, lines, captions = [], [], []
     for pair in pairs:
         photograph = read_picture(jobs[pair][0].content, given.size).pixels
         painting = read_picture(jobs[pair][0].style, given.size).pixels
         line: list[OtherPixels | None] = [photograph, painting]
+        below = ["", ""]
+
+        def judge_and_show(method: str, picture: OtherPixels | None, **spent: Any) -> None:
+            line.append(picture)  # noqa: B023
+            below.append("")  # noqa: B023
+            if picture is not None:
+                row = measured(picture, photograph, painting, judges)  # noqa: B023
+                rows.append({"pair": pair.name, "method": method} | row | spent)  # noqa: B023
+                below[-1] = caption(row)  # noqa: B023
+
         for method, job in zip(methods, jobs[pair], strict=True):
             picture, spent = make(job, given.reuse)
-            row = measured(picture, photograph, painting, judges)
-            rows.append({"pair": pair.name, "method": method.name} | row | {"transfer": spent})
-            line.append(picture)
-        for name in columns:
-            other = others[pair][name]
-            line.append(other)
-            if other is not None:
-                row = measured(other, photograph, painting, judges)
-                rows.append({"pair": pair.name, "method": f"reference: {name}"} | row)
+            judge_and_show(method.name, picture, transfer=spent)
+        for name, pictures in others.items():
+            judge_and_show(name, pictures[pair])
         lines.append(line)
+        captions.append(below)
     labels = [pair.name.replace("_", " ") for pair in pairs]
-    titles = ["content", "style", *(method.name for method in methods), *columns]
-    return rows, draw_contact_sheet(lines, labels, titles)
+    titles = ["content", "style", *(method.name for method in methods)]
+    titles += [name.removeprefix("reference: ") for name in others]
+    return rows, draw_contact_sheet(lines, labels, titles, captions=captions)
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -124,6 +166,12 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         **method,
         help="a name, and options of `stylejax transfer` (or `universal` and its options)",
     )
+    parser.add_argument(
+        "--other",
+        **{**method, "metavar": ("NAME", "FOLDER"), "default": []},
+        help="a name, and a folder of pictures that another program made of the pairs",
+    )
+    parser.add_argument("--plot", type=Path, help="draw placement against style there, as PNG")
     parser.add_argument("--pairs", nargs="+", default=[], help="words of the pairs' names")
     parser.add_argument("--judge", nargs="+", type=Path, default=[None], help="weight files")
     parser.add_argument("--size", type=int, default=512, help="longest side, pixels (512)")
@@ -143,6 +191,9 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     check_output(given.output, 8)
     if given.json is not None:
         check_writable(given.json)
+    if given.plot is not None:
+        check_plotting()
+        check_writable(given.plot)
     return given
 
 
@@ -154,11 +205,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             evaluate_superres(arguments[1:])
             return 0
         given = read_arguments(arguments)
-        methods = [Method(n, tuple(shlex.split(o))) for n, o in given.method or [("default", "")]]
+        named = given.method or [("default", "")]
+        methods = [each for name, o in named for each in swept_methods(name, shlex.split(o))]
         judges = [read_judge(path) for path in given.judge]
         rows, sheet = evaluate(chosen(given.pairs), methods, judges, given)
         write_picture(given.output, sheet)
-        print(figures_table(rows, [judge.name for judge in judges]))
+        names = [judge.name for judge in judges]
+        print(figures_table(rows, names), placement_table(rows, names), sep="\n\n")
+        if given.plot is not None:
+            replace_file(given.plot, placement_plot(rows, methods, names))
         if given.json is not None:
             options = {method.name: shlex.join(method.options) for method in methods}
             record = {"size": given.size, "methods": options, "rows": rows}

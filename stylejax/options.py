@@ -61,6 +61,16 @@ class LossOptions:
     style_weight: float = option(
         20.0, "Weight of the style term: try a third and three times this first.", at_least=0
     )
+    placement: float = option(
+        0.0,
+        "How far each thing gets what the painting has most like it, in place of the painting's "
+        "statistics wherever they find room; 0 for these alone, 0.5 to keep skies and walls calm.",
+        at_least=0,
+        at_most=1,
+    )
+    keep_weight: float = option(
+        40.0, "What multiplies the content weight where --keep is white.", at_least=1
+    )
     tv_weight: float = option(100.0, "Weight of total variation, which smooths grain.", at_least=0)
     content_layers: tuple[str, ...] = option(
         ("pool3_relu",),

@@ -98,10 +98,10 @@ def test_every_form_of_a_picture_is_the_same_one():
     floats = (BYTES / 255).astype(np.float32)
     expected = given_pictures(floats, [floats], MASKS)
     for given in (BYTES, jnp.asarray(floats), stylejax.Picture(floats, None)):
-        content, styles, masks = given_pictures(given, given, MASKS)
-        np.testing.assert_array_equal(content, expected.content)
-        np.testing.assert_array_equal(styles, expected.styles)
-        assert content.dtype == np.float32 and masks is not None
+        found = given_pictures(given, given, MASKS)
+        np.testing.assert_array_equal(found.content, expected.content)
+        np.testing.assert_array_equal(found.styles, expected.styles)
+        assert found.content.dtype == np.float32 and found.masks is not None
     np.testing.assert_array_equal(
         stylejax.latent_from_image(BYTES), stylejax.latent_from_image(floats)
     )

@@ -39,17 +39,31 @@ from stylejax.weights.zoo import find_weights
 class Method(NamedTuple):
     """A way to make a picture: a name, and options as `stylejax transfer` takes them.
 
-    Options that begin with `universal` are those of `stylejax universal` instead.
+    Options that begin with `universal` are those of `stylejax universal` instead. Methods that
+    differ by their style weight alone are points of one `curve`.
     """
 
     name: str
     options: tuple[str, ...]
+    curve: str
 
     @property
     def command(self) -> list[str]:
         """The words of the command but for its pictures and their size."""
         is_named = self.options[:1] == (UNIVERSAL,)
         return list(self.options) if is_named else [TRANSFER, *self.options]
+
+
+def swept_methods(name: str, options: Sequence[str]) -> list[Method]:
+    """The method of these options; of several style weights, 5,20,80, one for each."""
+    for at, option in enumerate(options):
+        weights = options[at + 1].split(",") if option == "--style-weight" else []
+        if len(weights) > 1:
+            return [
+                Method(f"{name}-{weight}", (*options[: at + 1], weight, *options[at + 2 :]), name)
+                for weight in weights
+            ]
+    return [Method(name, tuple(options), name)]
 
 
 class Job(NamedTuple):

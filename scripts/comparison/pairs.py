@@ -59,3 +59,27 @@ def references(pair: Pair, images: Path) -> dict[str, OtherPixels | None]:
         name: read_picture(path).pixels if pair.reference and path.is_file() else None
         for name, path in paths.items()
     }
+
+
+def other_pictures(pairs: Sequence[Pair], folder: Path) -> dict[Pair, OtherPixels | None]:
+    """What another program made of the pairs, None where its folder has no picture of one.
+
+    Its pictures are called as those of `evaluate.py` but for the method: photograph-painting.png,
+    or with another ending of pictures.
+
+    Raises:
+        InputError: the folder is missing, or none of its pictures is of these pairs.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--other {folder}: no such folder")
+    found = {}
+    for pair in pairs:
+        stem = f"{Path(pair.content).stem}-{Path(pair.style).stem}"
+        paths = [path for path in sorted(folder.iterdir()) if path.stem == stem]
+        found[pair] = read_picture(paths[0]).pixels if paths else None
+    if all(picture is None for picture in found.values()):
+        raise InputError(
+            f"--other {folder}: has no picture of these pairs; call them "
+            f"{Path(pairs[0].content).stem}-{Path(pairs[0].style).stem}.png and so on"
+        )
+    return found

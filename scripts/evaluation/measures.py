@@ -19,7 +19,7 @@ FeatureMaps = Mapping[str, Array]
 
 TILE = 128
 """Side in pixels of the tiles that `grid_energy` takes spectra of, where the picture has room."""
-_LUMINANCE = (0.2126, 0.7152, 0.0722)
+LUMINANCE = (0.2126, 0.7152, 0.0722)
 _NEIGHBORS = (3, 8)
 """Distance in bins of the frequencies that tell what power there would be without a grid."""
 
@@ -100,7 +100,7 @@ def grid_energy(pixels: Pixels, periods: Sequence[int] = (4, 8)) -> float:
     Raises:
         ValueError: the picture is too small.
     """
-    luminance = pixels.astype(np.float64) @ np.array(_LUMINANCE)
+    luminance = pixels.astype(np.float64) @ np.array(LUMINANCE)
     tile = TILE if min(luminance.shape) >= TILE else TILE // 2
     if min(luminance.shape) < tile:
         raise ValueError(f"grid_energy: the picture is {luminance.shape}, {tile} x {tile} is least")

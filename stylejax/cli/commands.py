@@ -110,6 +110,7 @@ class Demo(Transfer):
     output: Path = option(Path("stylejax-demo.png"), "The picture to write.")
     content_masks: tuple[Path, ...] = field(init=False, default=())
     style_masks: tuple[Path, ...] = field(init=False, default=())
+    keep: Path | None = field(init=False, default=None)
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,15 @@ def _pictures(command: Command, found: RecordedFiles, names: Names) -> Changes:
 
 
 def _solved(command: Transfer | Sweep, found: RecordedFiles, arguments: Sequence[str]) -> Changes:
-    """Weights and start of a transfer or a sweep."""
+    """Weights, start and what is to stay of a transfer or a sweep."""
     changes = Changes()
     repeated, picture = found.repeated, command.options.picture
     # Weights of another network than the one that is asked for would be of no use.
     same = command.network in (None, repeated.network)
     if command.weights is None and same:
         changes["weights"] = found.weights()
+    if repeated.files["keep"] and command.keep is None and not isinstance(command, Demo):
+        (changes["keep"],) = found.find("keep")
     # A preset has a start of its own.
     same = picture.init == repeated.options.picture.init and not is_given(arguments, "--init")
     if repeated.files["init"] and same:

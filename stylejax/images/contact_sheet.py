@@ -54,6 +54,15 @@ def _cell(picture: OtherPixels | None, height: int, width: int) -> Image.Image:
     return cell
 
 
+def _wrapped_captions(
+    captions: Sequence[Sequence[str]],
+    width: int,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> list[list[str]]:
+    """What stands below each picture, in lines no wider than that."""
+    return [[_wrapped(text, width, font) for text in row] for row in captions]
+
+
 def _cell_size(
     pictures: Sequence[Sequence[OtherPixels | None]], rows: int, columns: int, longest: int
 ) -> tuple[int, int]:
@@ -71,6 +80,7 @@ def draw_contact_sheet(
     column_labels: Sequence[str],
     *,
     longest: int = 256,
+    captions: Sequence[Sequence[str]] | None = None,
 ) -> Pixels:
     """Lay pictures out as a table.
 
@@ -79,6 +89,7 @@ def draw_contact_sheet(
         row_labels: one for each row, written to its left.
         column_labels: one for each column, written above it.
         longest: pixels of the longer side of a cell at most; pictures are never enlarged to it.
+        captions: what is written below each picture, if anything.
 
     Raises:
         InputError: the labels do not match the pictures, or what is given is no picture.
@@ -99,10 +110,12 @@ def draw_contact_sheet(
     size = lambda text: measure.multiline_textbbox((0, 0), text, font=font)[2:]
     above = [_wrapped(label, max(width, 3 * _TEXT_SIZE), font) for label in column_labels]
     beside = [_wrapped(label, _WIDEST_LABEL, font) for label in row_labels]
+    below = _wrapped_captions(captions or [], max(width, 3 * _TEXT_SIZE), font)
     left = round(max(size(text)[0] for text in beside)) + 2 * _GAP
     top = round(max(size(text)[1] for text in above)) + 2 * _GAP
     # A label may be taller or wider than a small picture: then the cells keep their distance.
-    down = max(height, round(max(size(text)[1] for text in beside))) + _GAP
+    caption = round(max((size(text)[1] for row in below for text in row), default=0))
+    down = max(height + caption, round(max(size(text)[1] for text in beside))) + _GAP
     across = max(width, round(max(size(text)[0] for text in above))) + _GAP
     sheet = Image.new("RGB", (left + columns * across, top + rows * down), _PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -115,4 +128,8 @@ def draw_contact_sheet(
         for column, picture in enumerate(pictures_of_row):
             corner = (left + column * across, top + row * down)
             sheet.paste(_cell(picture, height, width), corner)
+            if below:
+                place = (corner[0] + width / 2, corner[1] + height)
+                text = below[row][column]
+                draw.multiline_text(place, text, fill=_INK, font=font, anchor="ma", align="center")
     return np.asarray(sheet, np.float32) / 255

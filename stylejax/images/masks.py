@@ -188,3 +188,20 @@ def layer_masks(
     """`layer_mask` of several regions."""
     each = [layer_mask(mask, receptive_field, height, width, wraps=wraps) for mask in masks]
     return np.stack(each, axis=-1)
+
+
+def blurred_mask(
+    mask: Mask, receptive_field: int, height: int, width: int, *, wraps: bool = False
+) -> Float[np.ndarray, "{height} {width} 1"]:
+    """A mask as a feature map's positions see it: its mean over half the receptive field, 0 to 1.
+
+    Args:
+        mask: of the picture.
+        receptive_field: of the layer, in pixels.
+        height: of the feature map.
+        width: likewise.
+        wraps: whether the picture tiles.
+    """
+    around = _mean_around(mask, min(max(1, receptive_field // 2), *mask.shape), wraps)
+    picture = Image.fromarray(around.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BOX))[..., None]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from stylejax.errors import InputError
-from stylejax.images.masks import Mask, layer_masks
+from stylejax.images.masks import Mask, blurred_mask, layer_masks
 from stylejax.losses.forms import Sizes
 from stylejax.losses.moments import Moments
 from stylejax.losses.strips import (
@@ -45,11 +45,13 @@ some of the maps themselves.
 class Seen(NamedTuple):
     """What the loss asks of the network about a picture.
 
-    Content losses and moments by layer, and the feature maps that are needed as they are.
+    Content losses, moments and distances from matches by layer, and the feature maps that are
+    needed as they are.
     """
 
     distances: Mapping[str, Scalar]
     moments: Mapping[str, Moments]
+    matched: Mapping[str, Scalar]
     maps: Features
 
 
@@ -84,9 +86,14 @@ class Reader:
 
     def sizes(self, name: str, image: OtherImage) -> Sizes:
         """The sizes of a layer's map of a picture."""
-        (height, width), layer = image.shape[:2], dict(self.layers)[name]
-        positions = -(-height // layer.stride) * -(-width // layer.stride)
-        return Sizes(layer.channels, positions, height * width)
+        (height, width), (rows, columns) = image.shape[:2], self.grids(image)[name]
+        return Sizes(dict(self.layers)[name].channels, rows * columns, height * width)
+
+    def grids(self, image: OtherImage) -> dict[str, tuple[int, int]]:
+        """Rows and columns of each layer's map of a picture."""
+        height, width = image.shape[:2]
+        cells = lambda stride: (-(-height // stride), -(-width // stride))
+        return {name: cells(layer.stride) for name, layer in self.layers}
 
     def channels(self, names: Sequence[str]) -> list[int]:
         """The channels of layers' maps."""
@@ -108,6 +115,14 @@ class Reader:
             )
             for name in names
         }
+
+    def carried_keep(self, names: Sequence[str], image: OtherImage, mask: Mask) -> Beside:
+        """A mask of where content counts more, carried to layers: rows x columns x 1, 0 to 1."""
+        grids, table, wraps = self.grids(image), dict(self.layers), self.wraps
+        blurred = lambda name: blurred_mask(
+            mask, table[name].receptive_field, *grids[name], wraps=wraps
+        )
+        return {name: jnp.asarray(blurred(name)) for name in names}
 
     def look(
         self, function: Look, variables: Variables, image: OtherImage, *beside: Beside

@@ -11,25 +11,35 @@ from functools import cache, cached_property, partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 
 from stylejax.images.arrays import PictureLike, PicturesLike, as_picture, as_pictures
-from stylejax.images.masks import Masks, as_masks
+from stylejax.images.masks import Mask, Masks, as_mask, as_masks
+from stylejax.losses._look import Against, look_at_layers
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
+from stylejax.losses._regions import carried_regions
+from stylejax.losses._units import Units
 from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss
-from stylejax.losses.forms import Form, style_term
+from stylejax.losses.forms import Form
 from stylejax.losses.gram import GramMatrix
-from stylejax.losses.moments import Moments, StyleDistance, layer_moments
-from stylejax.losses.targets import Regions, Targets, Term, as_term
+from stylejax.losses.moments import StyleDistance
+from stylejax.losses.placement import (
+    compared_with,
+    find_placement,
+    matched_layers,
+    mean_mismatch,
+)
+from stylejax.losses.targets import Targets, Term, View, as_term
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number, sum_of_terms
 from stylejax.networks.layers import AnyNetwork
 from stylejax.options import Kernels, LossOptions, Pooling, Precision
-from stylejax.types import Features, Image, OtherImage, Scalar, Variables
+from stylejax.types import OtherImage, Scalar, Variables
 
 # So that a call of the library and the command line mean the same.
 _DEFAULTS = LossOptions()
+_NOTHING = Against()
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,7 @@ class Objective:
     ) -> LossWeights:
         """Weights that treat all layers of a kind, and all of `styles` style pictures, alike.
 
-        Further terms weigh 1 unless `term_weights` says otherwise. `others` are other fields of
-        `LossWeights`, or former names.
+        Further terms weigh 1 unless `term_weights` says so. `others` are fields of `LossWeights`.
         """
         alike = lambda layers: {name: jnp.float32(1.0 / len(layers)) for name in layers}
         return LossWeights(
@@ -91,25 +100,29 @@ class Objective:
         styles: PicturesLike,
         masks: Masks | None = None,
         compiler_options: dict[str, int] | None = None,
+        *,
+        placement: bool = False,
+        keep: Mask | None = None,
     ) -> Targets:
         """Compute the targets from a content picture and style pictures of any sizes.
 
         `compiler_options` are for XLA; JAX takes some only where nothing around this is traced.
+        With `placement` positions are matched, for weights that ask for it; `keep` masks the
+        content picture where it counts more.
 
         Raises:
             InputError: what is no picture, no style picture, or masks that do not fit them.
         """
         content, styles = as_picture(content, "content"), as_pictures(styles, "styles")
-        regions, of_styles = None, [{} for _ in styles]
         masks = as_masks(masks, content.shape, [each.shape for each in styles])
-        if masks is not None:
-            carried = lambda reader, *of: reader.carried_masks(self.style_layers, variables, *of)
-            areas = jnp.asarray([mask.mean() for mask in masks.content], jnp.float32)
-            regions = Regions(carried(self.reader.of_solved, content, masks.content), areas)
-            if masks.styles:
-                pairs = zip(styles, masks.styles, strict=True)
-                of_styles = [carried(self.reader, style, [mask]) for style, mask in pairs]
-        see, units = self._compiled(**(compiler_options or {}))
+        keep = None if keep is None else as_mask(keep, "keep", content.shape)
+        solved = self.reader.of_solved
+        carried = partial(solved.carried_masks, self.style_layers, variables)
+        of_style = partial(self.reader.carried_masks, self.style_layers, variables)
+        regions, of_styles = carried_regions(carried, of_style, content, styles, masks)
+        matched = self._matched_layers if placement else ()
+        kept = (*self.content_layers, *self._kept, *matched)
+        see, units = self._compiled(kept, **(compiler_options or {}))
         of_content = see(variables, content, regions.weights if regions else {})
         seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
         # The moments of a masked style picture have an axis of one region already.
@@ -117,9 +130,10 @@ class Objective:
         style = jax.tree.map(lambda *each: join(each), *(each.moments for each in seen))
         content_units, style_units = units(content, of_content, style)
 
+        view, *views = map(View, (content, *styles), (each.maps for each in (of_content, *seen)))
+
         def of_term(term: Term) -> PyTree:
-            pictures = zip((content, *styles), (of_content, *seen), strict=True)
-            first, *rest = (term.view(picture, each.maps) for picture, each in pictures)
+            first, *rest = (term.view(*each) for each in (view, *views))
             return term.target(first, rest)
 
         return Targets(
@@ -130,19 +144,19 @@ class Objective:
             of_content.moments,
             regions,
             {name: of_term(term) for name, term in self.terms},
+            find_placement(matched, view, views, of_styles),
+            keep if keep is None else solved.carried_keep(self.content_layers, content, keep),
         )
 
     def __call__(
         self, image: PictureLike, variables: Variables, targets: Targets, weights: LossWeights
     ) -> tuple[Scalar, LossTerms]:
-        """The loss of a picture and its terms (for `jax.value_and_grad(..., has_aux=True)`).
-
-        Floats may be beyond [0, 1], where a solver can be.
-        """
+        """The loss of a picture, which may go beyond [0, 1], and its terms (`has_aux=True`)."""
         image = as_picture(image, "image", bounded=False)
         regions = targets.regions.weights if targets.regions else {}
+        against = compared_with(targets, weights)
         solving = replace(self, reader=self.reader.of_solved)
-        seen = solving._see(variables, image, regions, targets.content, self._layers_of_terms)
+        seen = solving._see(variables, image, regions, against, kept=self._kept)
         content, style, further = {}, {}, {}
         for name in self.content_layers:
             weight = weights.content_weight * weights.content_layer_weights[name]
@@ -150,10 +164,13 @@ class Objective:
         for name in self.style_layers:
             weight = weights.style_weight * weights.style_layer_weights[name]
             ours = seen.moments[name]
-            style[name] = weight * self._style_term(name, ours, targets, weights, image)
+            style[name] = weight * self._units.style_term(name, ours, targets, weights, image)
         for name, term in self.terms:
             value = term.value(term.view(image, seen.maps), targets.terms[name])
             further[name] = weights.term_weights[name] * value
+        if seen.matched and weights.placement_weight is not None:
+            mismatch = mean_mismatch(seen.matched, self.reader.grids(image))
+            further["matched"] = weights.placement_weight * mismatch
         terms = LossTerms(
             content=sum_of_terms(content),
             style=sum_of_terms(style),
@@ -167,14 +184,17 @@ class Objective:
 
     @cached_property
     def _compiled(self) -> Callable[..., Sequence[jax.stages.Wrapped]]:
-        """`_see` and `_units` for targets, made once: each size of picture is traced once."""
-        see = partial(self._see, content={}, keep=(*self.content_layers, *self._layers_of_terms))
-        return cache(
-            lambda **how: [jax.jit(f, compiler_options=how or None) for f in (see, self._units)]
-        )
+        """`_see` and the units for targets, made once: each size of picture is traced once."""
+        units = partial(self._units.of_layers, self.content_layers)
+
+        def compiled(kept: tuple[str, ...], **how: int) -> Sequence[jax.stages.Wrapped]:
+            functions = partial(self._see, kept=kept), units
+            return [jax.jit(f, compiler_options=how or None) for f in functions]
+
+        return cache(compiled)
 
     @property
-    def _layers_of_terms(self) -> tuple[str, ...]:
+    def _kept(self) -> tuple[str, ...]:
         return tuple(name for _, term in self.terms for name in term.layers)
 
     def _see(
@@ -182,61 +202,25 @@ class Objective:
         variables: Variables,
         image: OtherImage,
         regions: Beside,
-        content: Features,
-        keep: tuple[str, ...],
+        against: Against = _NOTHING,
+        *,
+        kept: tuple[str, ...] = (),
     ) -> Seen:
-        """Content losses where there is a target, moments, and the maps of the layers to keep."""
+        """Distances from what is given, moments, and the maps that are to be kept."""
+        functions = (self.content_loss, self.gram_matrix)
+        look = partial(look_at_layers, functions, self.style_layers, against.aims, kept)
+        beside = (regions, against.content, against.emphasis, against.directions)
+        (distances, moments, matched), maps = self.reader.look(look, variables, image, *beside)
+        return Seen(distances, moments, matched, maps)
 
-        def look(features, beside, shares):
-            regions, content = beside
-            distances = {
-                name: self.content_loss(features[name], target) for name, target in content.items()
-            }
-            seen = {name: features[name] for name in self.style_layers}
-            moments = layer_moments(seen, regions, shares, gram_matrix=self.gram_matrix)
-            return (distances, moments), {name: features[name] for name in keep}
+    @property
+    def _matched_layers(self) -> tuple[str, ...]:
+        table = dict(self.reader.layers)
+        return matched_layers({name: table[name] for name in self.style_layers})
 
-        (distances, moments), maps = self.reader.look(look, variables, image, regions, content)
-        return Seen(distances, moments, maps)
-
-    def _units(
-        self, image: OtherImage, content: Seen, style: Mapping[str, Moments]
-    ) -> tuple[dict[str, Scalar], dict[str, Array] | None]:
-        """What the layers' losses are divided by; None for style where several are blended."""
-        content_units, style_units = {}, {}
-        for name in self.content_layers:
-            of_map = content.maps[name], self.reader.sizes(name, image)
-            content_units[name] = jnp.asarray(self.form.content(self.content_loss, *of_map))
-        for name, target in style.items():
-            ours = content.moments[name]
-            regions = ours.mean.ndim == 2
-            if len(target.mean) > 1 and not regions:
-                return content_units, None
-            unit = partial(self._style_unit, name, image)
-            style_units[name] = jax.vmap(unit, (0 if regions else None, 0))(ours, target)
-        return content_units, style_units
-
-    def _style_unit(
-        self, name: str, image: OtherImage, content: Moments, style: Moments
-    ) -> Float[Array, "*parts"]:
-        sizes = self.reader.sizes(name, image)
-        return jnp.asarray(self.form.style(self.style_loss, content, style, sizes))
-
-    def _style_term(
-        self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image
-    ) -> Scalar:
-        """A layer's style loss in its units, of a blend of styles or of all regions."""
-        term = partial(style_term, self.style_loss)
-        style, blend, units = targets.style[name], weights.style_blend, targets.style_units
-        if targets.regions is not None and units is not None:
-            each = jax.vmap(term)(ours, style, units[name])
-            return jnp.sum(len(blend) * blend * targets.regions.areas * each)
-        target = jax.tree.map(lambda each: jnp.tensordot(blend, each, axes=1), style)
-        content = targets.content_moments[name]
-        # That of a blend, which is a weight, does not depend on the picture: XLA computes it
-        # outside of the solver's loop (tests/transfer/test_blended_units.py).
-        unit = units[name][0] if units else self._style_unit(name, image, content, target)
-        return term(ours, target, unit)
+    @property
+    def _units(self) -> Units:
+        return Units(self.reader, self.form, self.content_loss, self.style_loss)
 
 
 def make_objective(
@@ -268,8 +252,7 @@ def make_objective(
             their target, to one number or to a tuple of parts.
         loss_form: `relative`, `paper`, `mean`, `sum`, or a `Form` (`stylejax.losses.forms`).
         tv_form: `power`, `plain`, `power-sum`, `squared-sum`, or a function of the picture.
-        terms: further terms by name: functions of the picture, or `Term`s, which see feature maps
-            and have targets.
+        terms: further terms by name: functions of the picture, or `Term`s of feature maps.
         strip_rows: where it is not 0, pictures of more rows (and two halos) than that go through
             the network strip by strip (`stylejax.losses.strips`).
         kernels: `fast` or `plain` forms; the plain ones are differentiable in forward mode too.

@@ -54,6 +54,18 @@ class Regions(NamedTuple):
     areas: Float[Array, " regions"]
 
 
+class Placement(NamedTuple):
+    """What a photograph's matches with the paintings ask for (`stylejax.losses.placement`).
+
+    Attributes:
+        features: of each position's match at each matched layer, with a leading axis of pictures.
+        similarity: of these matches, likewise.
+    """
+
+    features: Mapping[str, Float[Array, "*styles _ _ _"]]
+    similarity: Mapping[str, Float[Array, "*styles _ _"]]
+
+
 class Targets(NamedTuple):
     """What a picture is compared with; computed once for a pair of pictures.
 
@@ -70,6 +82,9 @@ class Targets(NamedTuple):
             regions where there are some: region n is compared with style picture n.
         regions: where each style goes, where they do not all go everywhere.
         terms: the targets of further terms, by their names.
+        placement: where in the picture things go, where that is asked for.
+        keep: where content counts more, 0 to 1 at each position of each content layer, if
+            anywhere.
     """
 
     content: Mapping[str, FeatureMap]
@@ -79,3 +94,5 @@ class Targets(NamedTuple):
     content_moments: Mapping[str, Moments]
     regions: Regions | None = None
     terms: Mapping[str, PyTree] = {}
+    placement: Placement | None = None
+    keep: Mapping[str, Float[Array, "_ _ 1"]] | None = None

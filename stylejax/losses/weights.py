@@ -9,6 +9,10 @@ from jaxtyping import Array, Float, PyTree
 from stylejax.options import LossOptions, normalized_shares
 from stylejax.types import Scalar
 
+# At a placement of 1: the weight of the matched term, and by how much the style weight grows, since
+# the term holds on to the photograph as the content term does (docs/placement.md).
+_MATCHED_WEIGHT, _MORE_STYLE = 20.0, 2.0
+
 Number = float | Float[Array, "..."]
 
 
@@ -20,6 +24,9 @@ class _LossWeights(NamedTuple):
     style_layer_weights: Mapping[str, Number]
     style_blend: Float[Array, " styles"]
     term_weights: Mapping[str, Number] = {}
+    # None and not numbers, so that axes for `vmap` need not name what is not asked for.
+    placement_weight: Number | None = None
+    keep_weight: Number | None = None
 
 
 # Programs that say `weights._replace(style=...)` keep working.
@@ -44,9 +51,11 @@ class LossWeights(_LossWeights):
     `content_weight`, `style_weight` and `tv_weight` weigh the three terms, `term_weights` further
     ones by their names. The layers' weights multiply each layer's term; `style_blend` mixes the
     moments of several style pictures. Those three conventionally sum to 1 each;
-    `Objective.weights` makes them so. Fields can be read and replaced by their former names too
-    (`style` for `style_weight`, `style_layers` for `style_layer_weights`, and so on); these give
-    back whatever JAX has put there: shapes, axes or None as well as numbers.
+    `Objective.weights` makes them so. `placement_weight` weighs the matched term
+    (`stylejax.losses.placement`), `keep_weight` multiplies the content loss where a picture is
+    kept; None asks for neither, whatever the targets hold. Fields can be read and replaced by their
+    former names too (`style` for `style_weight`, `style_layers` for `style_layer_weights`, and so
+    on); these give back whatever JAX has put there: shapes, axes or None as well as numbers.
     """
 
     __slots__ = ()
@@ -67,13 +76,17 @@ class LossWeights(_LossWeights):
         """
         return cls(
             content_weight=jnp.float32(options.content_weight * content_factor),
-            style_weight=jnp.float32(options.style_weight),
+            style_weight=jnp.float32(
+                options.style_weight * (1.0 + options.placement * _MORE_STYLE)
+            ),
             tv_weight=jnp.float32(options.tv_weight * tv_factor),
             content_layer_weights=_shared_out(
                 options.content_layers, options.content_layer_weights
             ),
             style_layer_weights=_shared_out(options.style_layers, options.style_layer_weights),
             style_blend=jnp.asarray(normalized_shares(options.style_blend, styles), jnp.float32),
+            placement_weight=jnp.float32(options.placement * _MATCHED_WEIGHT),
+            keep_weight=jnp.float32(options.keep_weight),
         )
 
     def _replace(self, **changes: Any) -> "LossWeights":  # pyright: ignore[reportIncompatibleMethodOverride]

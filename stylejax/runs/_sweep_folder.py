@@ -50,7 +50,7 @@ def check_sweep_folder(folder: Path, inputs: Sequence[Path]) -> None:
 def _results(solved: BatchProgress) -> list[dict[str, int | float]]:
     """What is stored in each lane's picture."""
     aux = on_host(solved.step.state.aux)
-    terms = {"loss": solved.losses, **{name: getattr(aux, name) for name in TERMS}}
+    terms = {"loss": solved.losses, **{name: getattr(aux, name) for name in TERMS}, **aux.terms}
     counts = {"iterations": solved.iterations, "evaluations": solved.evaluations}
     return [
         {name: int(column[n]) for name, column in counts.items()}

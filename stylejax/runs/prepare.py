@@ -141,6 +141,8 @@ def prepare_run(
         request.content_masks, request.style_masks, files[request.content], styles, files
     )
     size, _ = fitted_sizes(request, files)
+    if request.keep is not None:
+        check_masks_fit([request.keep], [], files[request.content], [], files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     # Lanes of a sweep are spread whole: there any number of devices will do.
@@ -196,6 +198,8 @@ def _record(
     if devices > 1:
         # Sums over devices round otherwise.
         settings["devices"] = devices
+    if request.keep is not None:
+        settings["keep"] = file_entry(files[request.keep])
     masks = {"content_masks": request.content_masks, "style_masks": request.style_masks}
     settings |= print_entry(request.paper)
     return settings | {
@@ -235,12 +239,17 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         )
         masks = Masks(of_content, of_styles)
         check_masks(masks, len(request.styles))
+    keep = None
+    if request.keep is not None:
+        keep = inside(decode_mask(files[request.keep], *content.pixels.shape[:2]))
+        if not keep.max() > 0.0:
+            raise InputError(f"--keep {request.keep}: is black throughout: paint what is to stay")
     styles = [
         resize(decode_picture(files[path], at_least=size).pixels, *size)
         for path, size in zip(request.styles, style_sizes, strict=True)
     ]
     colors, init = inside(content.pixels), request.init_picture
-    pictures = Pictures(*colors_before(options.kept_color, colors, styles), masks)
+    pictures = Pictures(*colors_before(options.kept_color, colors, styles), masks, keep)
     start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
         # One pass of universal style transfer.

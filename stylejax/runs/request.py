@@ -56,6 +56,11 @@ class _Common:
         (),
         "Which part of each style picture is taken, likewise; the whole picture unless given.",
     )
+    keep: Path | None = option(
+        None,
+        "Where the content is to stay, a face or lettering: a gray picture of the content's shape, "
+        "white where content counts --keep-weight times.",
+    )
     weights: Path | None = option(None, _WEIGHTS_HELP)
     network: NetworkName | None = option(
         None,
@@ -115,7 +120,9 @@ class Request(_Common):
     def pictures(self) -> tuple[Path, ...]:
         """Every picture file that is read, each once."""
         init = () if self.init_picture is None else (self.init_picture,)
-        named = (*init, self.content, *self.styles, *self.content_masks, *self.style_masks)
+        keep = () if self.keep is None else (self.keep,)
+        masks = (*self.content_masks, *self.style_masks, *keep)
+        named = (*init, self.content, *self.styles, *masks)
         return tuple(dict.fromkeys(named))
 
     @property

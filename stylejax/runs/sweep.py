@@ -33,6 +33,7 @@ from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pict
 from stylejax.runs.request import SweepRequest
 from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
+from stylejax.sweep.lanes import shared_options
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
 from stylejax.transfer.transfer import finished_picture
@@ -95,7 +96,8 @@ class _Batches:
         observer: SweepObserver,
     ) -> None:
         self.prepared, self.grid, self.observer = prepared, request.grid, observer
-        options, self.resume = request.first.options, request.resume
+        options = shared_options([lane.options for lane in self.grid.lanes])
+        self.resume = request.resume
         kept = options.picture.kept_color
         self.solver = SweepSolver(
             prepared.weights,

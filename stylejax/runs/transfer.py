@@ -122,6 +122,8 @@ class _Saver:
             "evaluations": int(history["evaluations"].sum()),
         }
         result |= {name: float(history[name][-1]) for name in ("loss", *TERMS)}
+        further = [name for name in history if name.startswith("term:")]
+        result |= {name.removeprefix("term:"): float(history[name][-1]) for name in further}
         options = self.request.options.picture
         text = record_text(self.settings, result)
         write_result(path, image, self.read.alpha, options, text, self.request.paper)

@@ -59,6 +59,13 @@ class SweptLossOptions(LossOptions):
         "Weights of the style term, separated by commas, such as 5,20,80.",
         at_least=0,
     )
+    placement: tuple[float, ...] = option(  # pyright: ignore
+        (LossOptions.placement,),
+        "How far each thing gets what the painting has most like it, separated by commas, such as "
+        "0,0.5,1.",
+        at_least=0,
+        at_most=1,
+    )
     tv_weight: tuple[float, ...] = option(  # pyright: ignore
         (LossOptions.tv_weight,), "Weights of total variation, separated by commas.", at_least=0
     )

@@ -126,6 +126,14 @@ def lane_weights(lanes: Sequence[Options], level: Level, styles: int) -> LossWei
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
 
 
+def shared_options(lanes: Sequence[Options]) -> Options:
+    """The options to make the lanes' common program of: those of the lane with most placement.
+
+    Where any lane asks for placement, all of them have its targets; their weights say how much.
+    """
+    return max(lanes, key=lambda lane: lane.loss.placement)
+
+
 def program_bytes(program: Program) -> int:
     """Bytes that a compiled program takes on each device, by XLA's own account."""
     assert isinstance(program, jax.stages.Compiled), "compile it first"

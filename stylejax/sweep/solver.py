@@ -165,7 +165,8 @@ class SweepSolver:
         Args:
             weights: the network's.
             pictures: at full size, the same for all lanes.
-            options: of any lane; from those of the others they differ in numbers only.
+            options: of any lane with most placement (`shared_options`); from those of the others
+                they differ in numbers only.
             levels: of the pyramid.
             devices: over which lanes are spread.
             finish: makes the final picture of a level's.

@@ -10,10 +10,11 @@ from stylejax.devices.memory import Device
 from stylejax.errors import InputError
 from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.color import colors_before
-from stylejax.images.masks import Masks
+from stylejax.images.masks import Mask, Masks
 from stylejax.options import Options, check_options, flatten_options
 from stylejax.solvers.steps import chunks_of_about
 from stylejax.sweep.combinations import VARYING
+from stylejax.sweep.lanes import shared_options
 from stylejax.sweep.solver import BatchProgress, SweepSolver, memory_room
 from stylejax.transfer.history import History, extend_history, start_history
 from stylejax.transfer.interrupt import interruptible
@@ -89,6 +90,7 @@ def style_sweep(
     weights: Weights | None = None,
     init: PictureLike | None = None,
     masks: Masks | None = None,
+    keep: Mask | None = None,
     devices: Sequence[Device] | None = None,
     callback: Callable[[BatchProgress], object] | None = None,
 ) -> list[Result]:
@@ -101,32 +103,31 @@ def style_sweep(
         content: the content picture (`as_picture`); the results have its size.
         styles: one or more style pictures, likewise; `loss.style_blend` says which of them a
             combination takes.
-        options: of each combination; they may differ in the weights of the loss, in
-            `style_blend` and in `seed`.
+        options: of each combination; they may differ in what a sweep varies (`VARYING`).
         weights: the network's weights; the bundled ones unless given.
         init: the picture to start from, in place of the one that the options name.
         masks: as for `style_transfer`.
+        keep: likewise.
         devices: over which the combinations are spread; the first one unless given.
         callback: called with a `BatchProgress` at a batch's start and about once a second; where
             it returns something true, the sweep ends there.
 
     Returns:
-        A result for each combination, in their order; fewer where the sweep ended before all had
-        begun.
+        A result for each combination, in their order; fewer where the sweep ended before.
 
     Raises:
         InputError: what is given is no picture, an option is out of range or names an unknown
             layer, options differ in what lanes must have in common, or the masks do not fit.
     """
-    content, painted, masks = given_pictures(content, styles, masks)
+    content, painted, masks, keep = given_pictures(content, styles, masks, keep)
     _check_alike(options, len(painted))
     weights = read_weights() if weights is None else weights
     devices = jax.devices()[:1] if devices is None else devices
     kept = options[0].picture.kept_color
     solver = SweepSolver(
         weights,
-        Pictures(*colors_before(kept, content, painted), masks),
-        options[0],
+        Pictures(*colors_before(kept, content, painted), masks, keep),
+        shared_options(options),
         pyramid_levels(options[0], *content.shape[:2]),
         devices,
         lambda image: finished_picture(image, content, kept),

@@ -32,9 +32,11 @@ _VGG_VALUES = {
     "pooling": "average",
 }
 
-# What all of them have in common: Gram matrices, a single solve at full size, on pixels.
+# What all of them have in common: Gram matrices, wherever in the picture, and a single solve at
+# full size, on pixels.
 _PLAIN = {
     "style_loss": "gram",
+    "placement": 0.0,
     "parameterization": "pixel",
     "levels": 1,
     "level_iterations": [],

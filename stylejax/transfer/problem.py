@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
 from stylejax.images.arrays import PictureLike, PicturesLike, as_pictures, as_pixels
-from stylejax.images.masks import Masks, as_masks
+from stylejax.images.masks import Mask, Masks, as_mask, as_masks
 from stylejax.images.scaling import resize
 from stylejax.losses.objective import Objective, make_objective
 from stylejax.losses.targets import Targets
@@ -32,14 +32,18 @@ _image_from_latent = jax.jit(image_from_latent, static_argnames="parameterizatio
 
 
 class Pictures(NamedTuple):
-    """What a picture is solved from, at full size: content, styles, and masks where there are."""
+    """What a picture is solved from, at full size: content, styles, and masks where there are.
+
+    `keep` is a mask of the content picture: white where its content counts more.
+    """
 
     content: Pixels
     styles: Sequence[OtherPixels]
     masks: Masks | None = None
+    keep: Mask | None = None
 
 
-def given_pictures(content: object, styles: object, masks: object) -> Pictures:
+def given_pictures(content: object, styles: object, masks: object, keep: object = None) -> Pictures:
     """What a user gives, as float32 on the host.
 
     Raises:
@@ -50,7 +54,8 @@ def given_pictures(content: object, styles: object, masks: object) -> Pictures:
         np.asarray(jax.device_get(each), np.float32) for each in as_pictures(styles, "styles")
     ]
     shapes = [each.shape for each in painted]
-    return Pictures(pixels, painted, as_masks(masks, pixels.shape, shapes))
+    kept = None if keep is None else as_mask(keep, "keep", pixels.shape)
+    return Pictures(pixels, painted, as_masks(masks, pixels.shape, shapes), kept)
 
 
 class Problem(NamedTuple):
@@ -177,24 +182,22 @@ def level_pictures(pictures: Pictures, level: Level) -> Pictures:
     content, *styles = (
         scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
     )
-    return Pictures(content, styles, masks)
+    keep = None if pictures.keep is None else scale_picture(pictures.keep, level.scale)
+    return Pictures(content, styles, masks, keep)
 
 
-def _targets(
-    network: LoadedObjective,
-    content: Pixels,
-    styles: Sequence[OtherPixels],
-    masks: Masks | None,
-) -> Targets:
-    pictures = [jnp.asarray(picture) for picture in (content, *styles)]
+def _targets(network: LoadedObjective, pictures: Pictures, placement: bool) -> Targets:
+    content, *styles = (jnp.asarray(each) for each in (pictures.content, *pictures.styles))
     # What runs once is done sooner where a CPU's compiler does not try to make it fast.
-    on_cpu = all(device.platform == "cpu" for device in pictures[0].devices())
+    on_cpu = all(device.platform == "cpu" for device in content.devices())
     return network.objective.targets(
         network.variables,
-        pictures[0],
-        pictures[1:],
-        masks,
+        content,
+        styles,
+        pictures.masks,
         {"xla_backend_optimization_level": 0} if on_cpu else None,
+        placement=placement,
+        keep=pictures.keep,
     )
 
 
@@ -224,8 +227,8 @@ def level_problem(
         network = load_objective(network, options.loss)
     objective, variables = network
     level = single_level(options, *pictures.content.shape[:2]) if level is None else level
-    content, styles, masks = level_pictures(pictures, level)
-    begin = start_picture(options, content, styles, start)
+    pictures = level_pictures(pictures, level)
+    begin = start_picture(options, pictures.content, pictures.styles, start)
     parameterization = options.solve.parameterization
     return Problem(
         objective=objective,
@@ -237,10 +240,10 @@ def level_problem(
         start=latent_from_image(begin, parameterization=parameterization),
         arguments=(
             variables,
-            _targets(network, content, styles, masks),
+            _targets(network, pictures, options.loss.placement > 0.0),
             LossWeights.from_options(
                 options.loss,
-                len(styles),
+                len(pictures.styles),
                 content_factor=level.content_weight,
                 tv_factor=level.tv_weight,
             ),

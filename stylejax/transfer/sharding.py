@@ -65,9 +65,16 @@ def over_rows(
     def of_content(leaf: Array) -> NamedSharding:
         return bands if split and leaf.shape[0] % count == 0 else everywhere
 
+    def of_matches(leaf: Array) -> NamedSharding:
+        # With a leading axis of paintings.
+        return NamedSharding(bands.mesh, PartitionSpec(None, *of_content(leaf[0]).spec))
+
     network, targets, weights = problem.arguments
     places = jax.tree.map(lambda leaf: everywhere, targets)
     places = places._replace(content=jax.tree.map(of_content, targets.content))
+    if targets.placement is not None:
+        features = jax.tree.map(of_matches, targets.placement.features)
+        places = places._replace(placement=places.placement._replace(features=features))
     arguments = (
         placed(network if variables is None else variables, everywhere),
         placed(targets, places),

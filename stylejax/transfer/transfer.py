@@ -7,7 +7,7 @@ from stylejax.errors import InputError
 from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.color import colors_after, colors_before
 from stylejax.images.encoding import encode_png
-from stylejax.images.masks import Masks
+from stylejax.images.masks import Mask, Masks
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import Options, check_options
 from stylejax.sizes import KeptColor
@@ -114,6 +114,7 @@ def style_transfer(
     options: Options | None = None,
     init: PictureLike | None = None,
     masks: Masks | None = None,
+    keep: Mask | None = None,
     callback: Callback | None = None,
     every: int = 1,
 ) -> Result:
@@ -131,6 +132,8 @@ def style_transfer(
         init: the picture to start from, in place of the one that `options` names.
         masks: of the content picture, each of its size, and of the style pictures, each of its
             picture's: style n goes where content mask n is white.
+        keep: a mask of the content picture, of its size: where it is white, content counts
+            `loss.keep_weight` times.
         callback: called with a `Progress` after each iteration, of whatever level; where it
             returns something true, the solve ends there.
         every: call it after every so many iterations only.
@@ -143,14 +146,12 @@ def style_transfer(
         raise InputError(f"every is {every}: give 1 or more")
     weights = read_weights() if weights is None else weights
     options = network_options(weights.architecture.network) if options is None else options
-    pictures = given_pictures(content, styles, masks)
+    pictures = given_pictures(content, styles, masks, keep)
     content = pictures.content
     check_options(options, len(pictures.styles))
     colored = colors_before(options.picture.kept_color, content, pictures.styles)
     start = None if init is None else as_pixels(init, "init")
     # Without a callback chunks may be as long as they like.
     at = every if callback is not None else 0
-    steps = _transfer_steps(
-        weights, options, Pictures(*colored, pictures.masks), content, start, at
-    )
+    steps = _transfer_steps(weights, options, Pictures(*colored, *pictures[2:]), content, start, at)
     return solved_result(steps, callback, every, options)

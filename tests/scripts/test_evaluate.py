@@ -3,8 +3,9 @@ import json
 import evaluate
 import numpy as np
 import pytest
+from comparison.jobs import swept_methods
 from comparison.pairs import PAIRS, chosen
-from comparison.table import figures_table
+from comparison.table import figures_table, placement_table
 from problems import picture, random_weights, write_vgg
 
 from stylejax.images.read import read_picture
@@ -44,11 +45,23 @@ def images(tmp_path, monkeypatch):
 def test_methods_stand_side_by_side_and_are_reused(images, capsys):
     methods = ["--method", "few", f"{SHALLOW} 1", "--method", "more", f"{SHALLOW} 8"]
     judge = ["--judge", "judge.safetensors", "--json", "table.json"]
-    assert evaluate.main([*GIVEN, *methods, *judge]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 3 and all(line.count("|") == 9 for line in lines)
-    few, more, reference = json.loads((images / "table.json").read_text())["rows"]
-    assert [row["method"] for row in (few, more, reference)] == ["few", "more", "reference: vgg19"]
+    (images / "others").mkdir()
+    photograph = read_picture(images / "images/content/tubingen_neckarfront.jpg").pixels
+    write_picture(images / "others/tubingen_neckarfront-vangogh_starry_night.png", photograph)
+    other = ["--other", "theirs", "others", "--plot", "plot.png"]
+    assert evaluate.main([*GIVEN, *methods, *judge, *other]) == 0
+    tables = capsys.readouterr().out.split("\n\n")
+    for table, bars in zip(tables, (9, 12), strict=True):
+        lines = table.splitlines()
+        assert len(lines) == 2 + 4 and all(line.count("|") == bars for line in lines)
+    assert read_picture(images / "plot.png").pixels.shape[1] > 300
+    few, more, reference, theirs = json.loads((images / "table.json").read_text())["rows"]
+    names = [row["method"] for row in (few, more, reference, theirs)]
+    assert names == ["few", "more", "reference: vgg19", "theirs"]
+    # Theirs is the photograph itself.
+    assert theirs["rank_correlation"] > 0.99 > more["rank_correlation"] and theirs["blotch"] < 0.01
+    assert theirs["self_similarity"]["judge"] < 0.2 * reference["self_similarity"]["judge"]
+    assert theirs["content"]["judge"] < 0.1 and "transfer" not in theirs
     # Eight iterations bring more style and less content than one; the reference is the painting.
     assert 0.0 < more["colour"] < few["colour"]
     assert few["content"]["judge"] < more["content"]["judge"]
@@ -65,6 +78,21 @@ def test_methods_stand_side_by_side_and_are_reused(images, capsys):
     assert remade == ["tubingen_neckarfront-vangogh_starry_night-more.png"]
     kept, other, _ = json.loads((images / "table.json").read_text())["rows"]
     assert kept == few and other["transfer"]["iterations"] == 2
+
+
+def test_of_several_style_weights_each_is_a_method():
+    one, other = swept_methods("m", ["--levels", "1", "--style-weight", "5,20", "--seed", "2"])
+    assert (one.name, other.name, one.curve, other.curve) == ("m-5", "m-20", "m", "m")
+    assert other.options == ("--levels", "1", "--style-weight", "20", "--seed", "2")
+    (alone,) = swept_methods("m", ["--style-weight", "5"])
+    assert alone.name == alone.curve == "m"
+
+
+def test_the_table_of_placement_has_a_line_for_each_picture():
+    leaks = {"0.7": {"ratio": 2.0, "share": 0.5, "of_painting": 0.25}}
+    row = {"pair": "a", "method": "m", "leak": leaks, "rank_correlation": 0.5, "blotch": 0.1}
+    lines = placement_table([row | {"self_similarity": {"j": 0.2}}], ["j"]).splitlines()
+    assert lines[2:] == ["| a | m | 2.0 | 0.50 | 0.25 | 0.50 | 0.100 | 0.200 |"]
 
 
 def test_the_table_ends_in_means():
@@ -86,6 +114,8 @@ def test_the_table_ends_in_means():
         (["--method", "odd", "--color"], "--color"),
         (["--judge", "none.safetensors"], "no such file"),
         (["-o", "sheet.txt"], "sheet.txt"),
+        (["--other", "theirs", "nowhere"], "--other nowhere: no such folder"),
+        (["--other", "theirs", "images"], "--other images: has no picture of these pairs"),
         (
             ["--method", "own", "--style-layers conv3_block7_0_relu"]
             + ["--judge", str(random_weights())],

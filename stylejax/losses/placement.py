@@ -1,0 +1,179 @@
+"""Each thing in its place: what the matches of a photograph and its paintings ask of a picture.
+
+Each position of the photograph is matched, once and before the solve, with one of a painting, and
+has features of its own to resemble from then on, those of its match (`Placement`). How much that
+counts beside content and style is a weight (`LossWeights`), which is traced like all others.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from stylejax.losses._look import Against, Aim
+from stylejax.losses._reader import Beside
+from stylejax.losses.matching import (
+    enlarged,
+    nearest_positions,
+    position_keys,
+    searched_positions,
+    unit_vectors,
+)
+from stylejax.losses.moments import Moments
+from stylejax.losses.targets import Placement, Regions, Targets, View
+from stylejax.losses.weights import LossWeights
+from stylejax.networks.layers import Layer
+from stylejax.types import Scalar
+
+_STRIDES = (2, 8)
+"""Of the layers that are matched: the finest have too many positions, the coarsest too few."""
+_MATCHED_LAYERS = 2
+_BLEND_BONUS = 0.05
+"""Of several blended paintings the similarity counts, and this times the logarithm of the share:
+cosines of matches differ by about as much from painting to painting."""
+_MASK_BONUS = 0.1
+"""Likewise of a style picture's mask, whose black positions are not to be matched."""
+_BLACK = 1e-6
+_FLOOR = 1e-3
+"""Of the root mean square of a painting's features: below it they have hardly a direction."""
+
+
+def matched_layers(layers: Mapping[str, Layer]) -> tuple[str, ...]:
+    """Which of the style layers are matched, finest first: the two deepest of medium stride."""
+    shallow, deep = _STRIDES
+    medium = [name for name, layer in layers.items() if shallow <= layer.stride <= deep]
+    deepest = sorted(medium or layers, key=lambda n: (layers[n].stride, layers[n].receptive_field))
+    return tuple(deepest[-_MATCHED_LAYERS:])
+
+
+def match_painting(
+    names: tuple[str, ...],
+    content: View,
+    style: View,
+    allowed: Float[Array, "_ _"] | None = None,
+) -> Placement:
+    """Match each position of a photograph with one of a painting, at each layer.
+
+    All layers are searched by the same keys, so that they agree; a coarser layer's positions by
+    the mean of the keys that they cover.
+
+    Args:
+        names: of the matched layers, finest first.
+        content: the photograph.
+        style: the painting.
+        allowed: 0 where positions of the painting, on the grid of the finest layer, are not to be
+            matched.
+    """
+    queries, keys = (
+        position_keys(each.image, [each.features[name] for name in names])
+        for each in (content, style)
+    )
+    height, width, size = keys.shape
+    at = searched_positions(height * width)
+    keys, bonus = keys.reshape(-1, size)[at], None
+    if allowed is not None:
+        bonus = _MASK_BONUS * jnp.log(allowed.reshape(-1)[at] / jnp.max(allowed) + _BLACK)
+    features, similarity = {}, {}
+    for name in names:
+        rows, columns, channels = content.features[name].shape
+        wanted = unit_vectors(enlarged(queries, rows, columns)).reshape(-1, size)
+        index, found = nearest_positions(wanted, keys, bonus)
+        flat = enlarged(style.features[name], height, width).reshape(-1, channels)
+        features[name] = flat[at][index].reshape(rows, columns, channels)
+        similarity[name] = found.reshape(rows, columns)
+    return Placement(features, similarity)
+
+
+# Made once, so that a second picture of a size is not traced again.
+_match = jax.jit(match_painting, static_argnums=0)
+
+
+def find_placement(
+    names: tuple[str, ...],
+    content: View,
+    styles: Sequence[View],
+    of_styles: Sequence[Beside],
+) -> Placement | None:
+    """The matches of a content picture with each style picture; None where no layer is matched.
+
+    Args:
+        names: of the matched layers, finest first.
+        content: the content picture.
+        styles: the style pictures.
+        of_styles: the masks of the style pictures on each layer's grid, empty where there is none.
+    """
+    if not names:
+        return None
+    inside = [masks[names[0]][..., 0] if masks else None for masks in of_styles]
+    found = [
+        _match(names, content, style, allowed)
+        for style, allowed in zip(styles, inside, strict=True)
+    ]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
+
+
+def compared_with(targets: Targets, weights: LossWeights) -> Against:
+    """What each position of a picture is compared with."""
+    emphasis, aims, placement = {}, {}, targets.placement
+    if targets.keep is not None and weights.keep_weight is not None:
+        more = weights.keep_weight - 1.0
+        emphasis = {name: jnp.sqrt(1.0 + more * mask) for name, mask in targets.keep.items()}
+    if placement is not None and weights.placement_weight is not None:
+        for name in placement.features:
+            style = targets.style[name]
+            aims[name] = layer_aim(placement, style, name, weights.style_blend, targets.regions)
+    return Against(targets.content, emphasis, aims)
+
+
+def mean_mismatch(sums: Mapping[str, Scalar], grids: Mapping[str, tuple[int, int]]) -> Scalar:
+    """The mean over positions and layers of what `matched_distance` has summed up."""
+    means = [total / math.prod(grids[name]) for name, total in sums.items()]
+    return jnp.mean(jnp.stack(means))
+
+
+def _chosen(
+    placement: Placement, name: str, blend: Float[Array, " styles"], regions: Regions | None
+) -> Float[Array, "styles height width"]:
+    """How much each painting's match counts at each position."""
+    similarity = placement.similarity[name]
+    if regions is not None:
+        weights = jnp.moveaxis(regions.weights[name], -1, 0)
+        inside = weights / jnp.max(weights, axis=(1, 2), keepdims=True)
+        heaviest = jax.nn.one_hot(jnp.argmax(inside, axis=0), len(inside), axis=0)
+        return heaviest * inside * (len(blend) * blend)[:, None, None]
+    shares = jnp.log(blend)[:, None, None]
+    return jax.nn.one_hot(
+        jnp.argmax(similarity + _BLEND_BONUS * shares, axis=0), len(blend), axis=0
+    )
+
+
+def layer_aim(
+    placement: Placement,
+    style: Moments,
+    name: str,
+    blend: Float[Array, " styles"],
+    regions: Regions | None = None,
+) -> Aim:
+    """What a layer's features are to resemble, position by position.
+
+    Of several blended paintings each position has the best match of all, heavier paintings before
+    lighter ones: the mean of unlike matches would be gray. Of regions each has its own painting's.
+
+    Args:
+        placement: the matches.
+        style: the layer's moments of all paintings.
+        name: the layer's.
+        blend: the paintings' weights, with a sum of 1.
+        regions: where each painting goes, where they do not all go everywhere.
+    """
+    mixed = jax.tree.map(lambda each: jnp.tensordot(blend, each, axes=1), style)
+    directions = unit_vectors(placement.features[name] - mixed.mean)
+    if len(blend) > 1 or regions is not None:
+        chosen = _chosen(placement, name, blend, regions)
+        directions = jnp.einsum("shw,shwc->hwc", chosen, directions)
+    else:
+        directions = directions[0]
+    floor = _FLOOR * jnp.sqrt(jnp.trace(mixed.gram))
+    return Aim(directions, mixed.mean, floor)
