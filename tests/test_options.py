@@ -123,3 +123,10 @@ def test_values_of_other_types_are_told_from_those_of_an_option():
             options_from_flat(right | {name: value})
     # Programs may give whole numbers where a float is declared.
     assert options_from_flat(right | {"style_weight": 5}).loss.style_weight == 5
+
+
+def test_a_switch_is_true_or_false_in_a_record_too():
+    assert options_from_flat({"seamless": True}).loss.seamless
+    for value in (1, "true", None):
+        with pytest.raises(InputError, match="option 'seamless' is .*, which it cannot be"):
+            options_from_flat({"seamless": value})

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from own_networks import smooth_network
-from problems import SHORT_DENSENET, picture, write_densenet
+from problems import NARROW_VGG16, SHORT_DENSENET, picture, write_densenet, write_vgg
 
 from stylejax.errors import InputError
 from stylejax.images.masks import layer_mask
@@ -36,6 +36,22 @@ def test_a_picture_rolled_by_the_stride_has_the_same_loss_and_its_gradient_rolle
     assert float(other) == pytest.approx(float(value), rel=1e-5)
     largest = np.abs(gradient).max()
     np.testing.assert_allclose(of_other, rolled(gradient), rtol=0, atol=1e-4 * largest)
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_maps_of_a_vgg_roll_with_the_picture(tmp_path, pooling):
+    vgg = read_weights(write_vgg(tmp_path / "vgg16.safetensors", NARROW_VGG16))
+    extract = jax.jit(
+        feature_extractor(vgg, ["relu1_2", "relu3_1"], pooling=pooling, seamless=True)
+    )
+    image = picture(24, 32, seed=3)
+    ours, rolled = (
+        extract(vgg.variables, each) for each in (image, np.roll(image, (4, 12), (0, 1)))
+    )
+    for name, stride in (("relu1_2", 1), ("relu3_1", 4)):
+        largest = np.abs(ours[name]).max()
+        expected = np.roll(ours[name], (4 // stride, 12 // stride), (0, 1))
+        np.testing.assert_allclose(rolled[name], expected, rtol=0, atol=1e-5 * largest)
 
 
 @pytest.mark.parametrize("kernels", ["fast", "plain"])
