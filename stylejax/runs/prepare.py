@@ -118,6 +118,16 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
+def _read_files(request: Request) -> Files:
+    files = {path: read_picture_file(path) for path in request.pictures}
+    check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
+    content, styles = files[request.content], [files[path] for path in request.styles]
+    check_masks_fit(request.content_masks, request.style_masks, content, styles, files)
+    if request.keep is not None:
+        check_masks_fit([request.keep], [], content, [], files)
+    return files
+
+
 def prepare_run(
     request: Request, *, by_rows: bool = True, weights: Weights | None = None
 ) -> Prepared:
@@ -134,15 +144,8 @@ def prepare_run(
     options = request.options
     check_options(options, len(request.styles))
     check_tiling_request(request, by_rows=by_rows)
-    files = {path: read_picture_file(path) for path in request.pictures}
-    check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
-    styles = [files[path] for path in request.styles]
-    check_masks_fit(
-        request.content_masks, request.style_masks, files[request.content], styles, files
-    )
+    files = _read_files(request)
     size, _ = fitted_sizes(request, files)
-    if request.keep is not None:
-        check_masks_fit([request.keep], [], files[request.content], [], files)
     levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     # Lanes of a sweep are spread whole: there any number of devices will do.
