@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from stylejax.cli.display import complain
+from stylejax.cli.screen import complain
 
 INTERRUPTED = 130
 SECONDS_OF_PATIENCE = 0.3

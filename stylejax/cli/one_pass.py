@@ -7,9 +7,10 @@ from typing import Protocol, TypeVar
 
 import psutil
 
-from stylejax.cli.display import complain, figure_display, print_table, print_text
+from stylejax.cli.display import figure_display
 from stylejax.cli.interrupts import INTERRUPTED
 from stylejax.cli.pass_commands import Apply, Export, Styles, Train, Universal, Upscale
+from stylejax.cli.screen import complain, print_table, print_text
 from stylejax.cli.summaries import (
     apply_json,
     apply_lines,

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 
 from stylejax.cli.commands import Serve
-from stylejax.cli.display import complain
+from stylejax.cli.screen import complain
 from stylejax.cli.surroundings import use_compile_cache
 from stylejax.devices.hosts import is_first_process
-from stylejax.page import Watch, serve
+from stylejax.page.server import serve
+from stylejax.page.watch import Watch
 from stylejax.runs.request import Request
 
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from stylejax.images.arrays import PictureLike, PicturesLike, as_picture, as_pictures
 from stylejax.images.masks import Masks, as_masks
+from stylejax.images.pictures import PictureLike, PicturesLike, as_picture, as_pictures
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
 from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss

@@ -27,7 +27,8 @@ from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal import run_universal
 from stylejax.runs.universal_request import UniversalRequest, check_universal_request
 from stylejax.runs.universal_sweep import run_universal_sweep
-from stylejax.runs.upscale import UpscaleRequest, run_upscale
+from stylejax.runs.upscale import run_upscale
+from stylejax.runs.upscale_request import UpscaleRequest
 from stylejax.superresolution.options import (
     UpscaleOptions,
     UpscalePictureOptions,

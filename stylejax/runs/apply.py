@@ -25,6 +25,7 @@ from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import normalized_shares
 from stylejax.runs.apply_request import ApplyRequest, check_apply_request
+from stylejax.runs.checks import check_masks_fit
 from stylejax.runs.foreign_apply import ForeignPainter, foreign_style
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import (
@@ -36,7 +37,6 @@ from stylejax.runs.one_pass import (
     write_with_record,
 )
 from stylejax.runs.painters import choose_styles
-from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.printing import print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.types import Alpha, Pixels

@@ -1,12 +1,7 @@
-"""A request checked, as far as can be told beforehand, and its files read, each once.
+"""Devices and weights of a request that `checks` has nothing against, and its pictures decoded."""
 
-What can go wrong for the user is found out here, before anything takes long or is written.
-"""
-
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -23,34 +18,24 @@ from stylejax.devices.memory import (
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before
-from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Masks, check_masks
-from stylejax.images.paths import path_exists
-from stylejax.images.read import PictureFile, decode_picture, read_picture_file, scaled_size
+from stylejax.images.read import decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
-from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
-from stylejax.options import check_bounds, check_options
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checks import CheckedInputs, Files, fitted_sizes
 from stylejax.runs.metadata import Record, file_entry, make_record
-from stylejax.runs.printing import check_print_fits, print_advice, print_entry
+from stylejax.runs.printing import print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
-from stylejax.transfer.history import check_plotting
 from stylejax.transfer.problem import Pictures
-from stylejax.transfer.pyramid import Level, pyramid_levels
+from stylejax.transfer.pyramid import Level
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.universal.decoder_weights import Decoders, read_decoders
 from stylejax.universal.options import UniversalOptions
 from stylejax.universal.run import universal_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
-
-Files = Mapping[Path, PictureFile]
-
-MASK_TOLERANCE = 0.02
-"""By how much the aspect of a mask may differ from its picture's."""
 
 
 class Prepared(NamedTuple):
@@ -74,75 +59,6 @@ class Prepared(NamedTuple):
     decoders: Decoders | None = None
 
 
-def snapshot_path(output: Path, iteration: int) -> Path:
-    """Where the picture after some iterations is saved: `out-0010.png` for `out.png`."""
-    return output.with_name(f"{output.stem}-{iteration:04d}{output.suffix}")
-
-
-def check_outputs(request: Request) -> None:
-    """Refuse outputs that could not be written, or would be written over an input.
-
-    Raises:
-        InputError: names the file.
-    """
-    check_bounds(request)
-    check_print_fits(request.paper, request.output)
-    check_output(request.output, request.options.picture.bits)
-    if request.plot is not None:
-        check_plotting()
-        if request.plot.suffix.lower() != ".png":
-            raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
-    outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
-    every, last = request.save_every, request.options.solve.iterations
-    snapshots = range(every, last + 1, every) if every else ()
-    written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    written.append(checkpoint_path(request.output))
-    for output in (*outputs, *written[-2:]):
-        check_writable(output)
-    check_distinct(written)
-    there = [output for output in written if path_exists(output)]
-    if there:
-        check_not_inputs(there, request.inputs)
-
-
-def _fitted_sizes(request: Request, files: Files) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """Height and width of the result and of each style picture."""
-    options = request.options.picture
-    longest = options.longest
-    size = options.height_and_width or scaled_size(files[request.content], longest)
-    of_styles = max(1, round(longest * options.style_scale))
-    return size, [scaled_size(files[path], of_styles) for path in request.styles]
-
-
-def check_masks_fit(
-    content_masks: Sequence[Path],
-    style_masks: Sequence[Path],
-    content: PictureFile,
-    styles: Sequence[PictureFile | None],
-    files: Files,
-) -> None:
-    """A mask may have another size than its picture, but not another shape.
-
-    Raises:
-        InputError: names the mask and its picture; or there are masks of the styles alone.
-    """
-    pairs = [(mask, content) for mask in content_masks]
-    pairs += [(mask, of) for mask, of in zip(style_masks, styles, strict=False) if of is not None]
-    for path, picture in pairs:
-        mask = files[path]
-        if (
-            abs(math.log(mask.width / mask.height * picture.height / picture.width))
-            > MASK_TOLERANCE
-        ):
-            raise InputError(
-                f"{path}: {mask.width} x {mask.height} pixels are of another shape than "
-                f"{picture.path} ({picture.width} x {picture.height}); paint the mask over that "
-                "picture"
-            )
-    if style_masks and not content_masks:
-        raise InputError("--style-mask without --content-mask: say where the styles go")
-
-
 def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Device]) -> int:
     """How many rows of the picture the network sees at a time; 0 for all."""
     if len(devices) == 1:
@@ -155,26 +71,18 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
-def prepare_run(request: Request, *, by_rows: bool = True) -> Prepared:
-    """Check and find everything that a request names, but for its outputs.
+def prepare_run(checked: CheckedInputs, *, by_rows: bool = True) -> Prepared:
+    """Find devices and weights for a request whose pictures are checked.
 
     Args:
-        request: what is to be done.
+        checked: what is to be done.
         by_rows: whether the picture is to be split over the devices; else each holds all of it.
 
     Raises:
         InputError: something cannot be used.
     """
+    request, files, size, levels = checked
     options = request.options
-    check_options(options, len(request.styles))
-    files = {path: read_picture_file(path) for path in request.pictures}
-    check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
-    styles = [files[path] for path in request.styles]
-    check_masks_fit(
-        request.content_masks, request.style_masks, files[request.content], styles, files
-    )
-    size, _ = _fitted_sizes(request, files)
-    levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     # Lanes of a sweep are spread whole: there any number of devices will do.
     if by_rows:
@@ -250,7 +158,7 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
         InputError: a file is damaged, or masks do not fit.
     """
     options, files = request.options.picture, prepared.files
-    (height, width), style_sizes = _fitted_sizes(request, files)
+    (height, width), style_sizes = fitted_sizes(request, files)
     content = decode_picture(files[request.content], at_least=(height, width))
     inside = lambda pixels: cover_and_crop(pixels, height, width)
     masks = None

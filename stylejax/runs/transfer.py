@@ -14,28 +14,27 @@ import jax
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import memory_guard, release_freed_memory
-from stylejax.errors import InputError
+from stylejax.errors import InputError, Interrupted
 from stylejax.images.files import replace_file
 from stylejax.runs.checkpoint import (
     BYTES_MAY_DIFFER,
     Checkpoint,
     CheckpointClock,
     CheckpointFile,
-    checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
     restore_state,
 )
+from stylejax.runs.checkpoint_paths import checkpoint_path
+from stylejax.runs.checks import CheckedInputs, check_request, snapshot_path
 from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import Record, record_text
-from stylejax.runs.observer import Interrupted, Observer
+from stylejax.runs.observer import Observer
 from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
-    check_outputs,
     prepare_run,
     read_pictures,
-    snapshot_path,
 )
 from stylejax.runs.request import Request
 from stylejax.runs.results import write_result
@@ -251,11 +250,22 @@ def run_transfer(
         Interrupted: by the observer, before there was a picture.
     """
     observer = Observer() if observer is None else observer
-    kept = KeptPrograms() if kept is None else kept
     observer.stage("preparing")
-    request = request.with_print_size
-    check_outputs(request)
-    prepared = prepare_run(request)
+    return run_checked(check_request(request), observer, kept)
+
+
+def run_checked(
+    checked: CheckedInputs, observer: Observer, kept: KeptPrograms | None = None
+) -> Summary:
+    """Make the picture of a request that `check_request` has nothing against.
+
+    Raises:
+        InputError: as in `run_transfer`.
+        Interrupted: likewise.
+    """
+    kept = KeptPrograms() if kept is None else kept
+    request = checked.request
+    prepared = prepare_run(checked)
     longest = request.options.picture.longest
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
         read = read_pictures(request, prepared)

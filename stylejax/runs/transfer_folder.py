@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process
 from stylejax.devices.memory import Device, find_devices
-from stylejax.errors import InputError
-from stylejax.images.paths import is_folder, make_folder, path_exists, real_path
+from stylejax.errors import InputError, Interrupted
+from stylejax.images.paths import make_folder, path_exists, real_path
 from stylejax.images.read import read_picture_file
-from stylejax.images.write import WRITE_FORMATS
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checkpoint_paths import checkpoint_path
+from stylejax.runs.checks import check_inputs
 from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import decisive, read_record
-from stylejax.runs.observer import Interrupted, Observer
+from stylejax.runs.observer import Observer
 from stylejax.runs.picture_jobs import list_pictures
 from stylejax.runs.prepare import prepare_run
 from stylejax.runs.request import Request
@@ -48,21 +48,6 @@ class FolderSummary(NamedTuple):
     seconds_compile: float
     seconds_solve: float
     stopped: bool
-
-
-def check_single(request: Request) -> None:
-    """Refuse several photographs that a shell has written out, the first one taken for all.
-
-    Raises:
-        InputError: says how to name them.
-    """
-    output = request.output
-    into_folder = output.suffix.lower() not in WRITE_FORMATS and not path_exists(output)
-    if len(request.styles) > 1 and (into_folder or is_folder(output)):
-        raise InputError(
-            f"{output}: is no picture's name; to solve for several photographs name their folder, "
-            "or put their pattern in quotes: 'photos/*.jpg'"
-        )
 
 
 def _check(request: Request) -> tuple[Weights, Device]:
@@ -117,7 +102,7 @@ def _is_finished(request: Request) -> bool:
     except InputError:
         return False
     record.pop("result", None)
-    return decisive(record) == decisive(prepare_run(request).settings)
+    return decisive(record) == decisive(prepare_run(check_inputs(request)).settings)
 
 
 def _solve_unless_finished(

@@ -24,8 +24,8 @@ from stylejax.runs._universal_files import (
     styles_for,
     universal_record,
 )
+from stylejax.runs.checks import check_masks_fit
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
-from stylejax.runs.prepare import check_masks_fit
 from stylejax.runs.printing import print_advice
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.universal_request import (

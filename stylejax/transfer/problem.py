@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
-from stylejax.images.arrays import PictureLike, PicturesLike, as_pictures, as_pixels
+from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.masks import Masks, as_masks
+from stylejax.images.pictures import as_pictures
 from stylejax.images.scaling import resize
 from stylejax.losses.objective import Objective, make_objective
 from stylejax.losses.targets import Targets

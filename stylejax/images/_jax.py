@@ -1,0 +1,80 @@
+"""What JAX's arrays are, asked without importing it: there are none before somebody has done so."""
+
+import sys
+from types import ModuleType
+from typing import Protocol, TypeGuard, runtime_checkable
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+@runtime_checkable
+class AnyArray(Protocol):
+    """What NumPy's arrays and JAX's have in common."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Along each axis."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of each number."""
+        ...
+
+    def astype(self, dtype: DTypeLike, /) -> "AnyArray":
+        """The same numbers in another type."""
+        ...
+
+    def clip(self, low: float, high: float, /) -> "AnyArray":
+        """The same numbers, cut off at both."""
+        ...
+
+
+def _jax() -> ModuleType | None:
+    return sys.modules.get("jax")
+
+
+def _is_jax(value: object) -> bool:
+    jax = _jax()
+    return jax is not None and isinstance(value, jax.Array)
+
+
+def is_array(value: object) -> TypeGuard[AnyArray]:
+    """Whether it is an array of NumPy or JAX."""
+    return isinstance(value, np.ndarray) or _is_jax(value)
+
+
+def is_traced(value: object) -> bool:
+    """Whether its numbers are not known, inside of `jax.jit` and the like."""
+    jax = _jax()
+    return jax is not None and isinstance(value, jax.core.Tracer)
+
+
+def is_held_elsewhere(value: object) -> bool:
+    """Whether other processes hold a part of it."""
+    return _is_jax(value) and not getattr(value, "is_fully_addressable", True)
+
+
+def is_floating(dtype: DTypeLike) -> bool:
+    """Whether it is a type of floats, those that JAX adds to NumPy's among them."""
+    jax = _jax()
+    if jax is None:
+        return np.issubdtype(dtype, np.floating)
+    return jax.numpy.issubdtype(dtype, jax.numpy.floating)
+
+
+def on_host(value: AnyArray) -> np.ndarray:
+    """An array of this process as NumPy's."""
+    jax = _jax()
+    return np.asarray(value if jax is None else jax.device_get(value))
