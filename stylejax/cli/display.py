@@ -17,7 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from stylejax.runs.sweep import SweepProgress
+from stylejax.runs.sweep_progress import SweepProgress
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from stylejax.cli.commands import RunOptions, Transfer
 from stylejax.cli.display import FolderDisplay, ProgressDisplay
 from stylejax.cli.interrupts import INTERRUPTED, graceful_interrupts
-from stylejax.cli.page import watched
 from stylejax.cli.screen import complain, print_text
 from stylejax.cli.stages import interruptible_stage
 from stylejax.cli.summaries import folder_json, folder_lines, summary_json, summary_lines
+from stylejax.cli.surroundings import process_start
 from stylejax.devices.hosts import is_first_process
 from stylejax.runs.checks import CheckedInputs, check_request
 from stylejax.runs.observer import Observer
@@ -37,12 +37,15 @@ def solve_picture(command: Transfer, checked: CheckedInputs | None) -> int:
     run = command.run
     display = ProgressDisplay(command.options.solve.iterations) if _shows(run) else None
     tell = (lambda text: None) if run.quiet else complain
-    with _observed(display) as observer, watched(command, run.preview, tell) as watch:
-        observer = watch.beside(observer) if watch else observer
+    with _observed(display) as observer:
         observer.stage("preparing")
-        summary = run_checked(check_request(command) if checked is None else checked, observer)
-        if watch:
-            watch.ended(summary)
+        checked = check_request(command) if checked is None else checked
+        if run.preview is None:
+            summary = run_checked(checked, observer, since=process_start())
+        else:
+            from stylejax.cli.page import run_watched
+
+            summary = run_watched(checked, observer, run.preview, tell)
     if is_first_process() and run.json:
         print_text(summary_json(summary))
     elif _shows(run):

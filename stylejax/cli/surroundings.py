@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
+import psutil
 
 from stylejax.cli.commands import RunOptions
 from stylejax.errors import InputError
@@ -70,6 +71,11 @@ def use_compile_cache() -> None:
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         # Far below JAX's 1 s: a start is made of many small programs.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def process_start() -> float:
+    """When this process began, in seconds as `time.time` counts them."""
+    return psutil.Process().create_time()
 
 
 def _is_ready(folder: Path) -> bool:

@@ -5,9 +5,9 @@ import contextlib
 from stylejax.cli.commands import Reconstruct, Sweep
 from stylejax.cli.display import SweepDisplay, figure_display
 from stylejax.cli.interrupts import INTERRUPTED, graceful_interrupts
+from stylejax.cli.pass_summaries import sweep_json, sweep_lines
 from stylejax.cli.screen import complain, print_text
 from stylejax.cli.stages import interruptible_stage
-from stylejax.cli.summaries import sweep_json, sweep_lines
 from stylejax.cli.surroundings import use_compile_cache, use_processes
 from stylejax.devices.hosts import is_first_process
 from stylejax.runs.apply_sweep import run_apply_sweep

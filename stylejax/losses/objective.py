@@ -5,23 +5,24 @@ an argument: `loss(image, variables, targets, weights)`. So a new target, a chan
 another placement recompiles nothing, and `jax.vmap` and `jax.grad` have arguments to name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 
 from stylejax.images.masks import Masks, as_masks
 from stylejax.images.pictures import PictureLike, PicturesLike, as_picture, as_pictures
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
+from stylejax.losses._units import Units
 from stylejax.losses.content import ContentDistance, check_sum_over_positions, content_loss
 from stylejax.losses.forms import Form, style_term
 from stylejax.losses.gram import GramMatrix
 from stylejax.losses.moments import Moments, StyleDistance, layer_moments
-from stylejax.losses.targets import Regions, Targets, Term, as_term
+from stylejax.losses.targets import Call, Regions, Targets, Term, as_term, just_call
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number, sum_of_terms
 from stylejax.networks.layers import AnyNetwork
@@ -91,11 +92,11 @@ class Objective:
         content: PictureLike,
         styles: PicturesLike,
         masks: Masks | None = None,
-        compiler_options: dict[str, int] | None = None,
+        call: Call = just_call,
     ) -> Targets:
         """Compute the targets from a content picture and style pictures of any sizes.
 
-        `compiler_options` are for XLA; JAX takes some only where nothing around this is traced.
+        `call` calls a jitted function, one for each size of picture and one for all together.
 
         Raises:
             InputError: what is no picture, no style picture, or masks that do not fit them.
@@ -109,13 +110,12 @@ class Objective:
             regions = Regions(carried(content, masks.content), areas)
             if masks.styles:
                 of_styles = list(map(carried, styles, [[mask] for mask in masks.styles]))
-        see, units = self._compiled(**(compiler_options or {}))
-        of_content = see(variables, content, regions.weights if regions else {})
-        seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
-        # The moments of a masked style picture have an axis of one region already.
-        join = jnp.concatenate if masks is not None and masks.styles else jnp.stack
-        style = jax.tree.map(lambda *each: join(each), *(each.moments for each in seen))
-        content_units, style_units = units(content, of_content, style)
+        see, join = self._targets_programs
+        of_content = call(see, variables, content, regions.weights if regions else {})
+        seen = [call(see, variables, *each) for each in zip(styles, of_styles, strict=True)]
+        maps = {name: of_content.maps[name] for name in self.content_layers}
+        moments = of_content.moments, tuple(each.moments for each in seen)
+        style, content_units, style_units = call(join, content, maps, *moments)
 
         def of_term(term: Term) -> PyTree:
             pictures = zip((content, *styles), (of_content, *seen), strict=True)
@@ -123,7 +123,7 @@ class Objective:
             return term.target(first, rest)
 
         return Targets(
-            {name: of_content.maps[name] for name in self.content_layers},
+            maps,
             content_units,
             style,
             style_units,
@@ -165,12 +165,14 @@ class Objective:
         return loss + sum_of_terms(further) if further else loss, terms
 
     @cached_property
-    def _compiled(self) -> Callable[..., Sequence[jax.stages.Wrapped]]:
-        """`_see` and `_units` for targets, made once: each size of picture is traced once."""
+    def _targets_programs(self) -> tuple[jax.stages.Wrapped, jax.stages.Wrapped]:
+        """`_see` and `Units.join` for targets, made once: each size of picture is traced once."""
         see = partial(self._see, content={}, keep=(*self.content_layers, *self._layers_of_terms))
-        return cache(
-            lambda **how: [jax.jit(f, compiler_options=how or None) for f in (see, self._units)]
-        )
+        return jax.jit(see), jax.jit(self._units.join)
+
+    @property
+    def _units(self) -> Units:
+        return Units(self.reader, self.form, self.content_loss, self.style_loss)
 
     @property
     def _layers_of_terms(self) -> tuple[str, ...]:
@@ -198,30 +200,6 @@ class Objective:
         (distances, moments), maps = self.reader.look(look, variables, image, regions, content)
         return Seen(distances, moments, maps)
 
-    def _units(
-        self, image: OtherImage, content: Seen, style: Mapping[str, Moments]
-    ) -> tuple[dict[str, Scalar], dict[str, Array] | None]:
-        """What the layers' losses are divided by; None for style where several are blended."""
-        content_units, style_units = {}, {}
-        for name in self.content_layers:
-            sizes = self.reader.sizes(name, image)
-            unit = self.form.content(self.content_loss, content.maps[name], sizes)
-            content_units[name] = jnp.asarray(unit)
-        for name, target in style.items():
-            ours = content.moments[name]
-            regions = ours.mean.ndim == 2
-            if len(target.mean) > 1 and not regions:
-                return content_units, None
-            unit = partial(self._style_unit, name, image)
-            style_units[name] = jax.vmap(unit, (0 if regions else None, 0))(ours, target)
-        return content_units, style_units
-
-    def _style_unit(
-        self, name: str, image: OtherImage, content: Moments, style: Moments
-    ) -> Float[Array, "*parts"]:
-        sizes = self.reader.sizes(name, image)
-        return jnp.asarray(self.form.style(self.style_loss, content, style, sizes))
-
     def _style_term(
         self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image
     ) -> Scalar:
@@ -235,7 +213,7 @@ class Objective:
         content = targets.content_moments[name]
         # That of a blend, which is a weight, does not depend on the picture: XLA computes it
         # outside of the solver's loop (tests/transfer/test_blended_units.py).
-        unit = units[name][0] if units else self._style_unit(name, image, content, target)
+        unit = units[name][0] if units else self._units.of_style(name, image, content, target)
         return term(ours, target, unit)
 
 

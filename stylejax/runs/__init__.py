@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from stylejax.runs.observer import Observer
     from stylejax.runs.reconstruction import run_reconstruction
     from stylejax.runs.request import FigureRequest, Request, SweepRequest
+    from stylejax.runs.summary import Summary
     from stylejax.runs.sweep import SweepObserver, SweepSummary, run_sweep
-    from stylejax.runs.transfer import Summary, run_transfer
+    from stylejax.runs.transfer import run_transfer
 else:
     __getattr__, __dir__ = lazy_names(
-        __name__, "metadata", "observer", "reconstruction", "request", "sweep", "transfer"
+        __name__,
+        "metadata",
+        "observer",
+        "reconstruction",
+        "request",
+        "sweep",
+        "summary",
+        "transfer",
     )
 
 __all__ = [

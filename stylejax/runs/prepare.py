@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 
+from stylejax.devices.hosts import own_device
 from stylejax.devices.memory import (
     Device,
     available_memory,
@@ -33,7 +34,6 @@ from stylejax.transfer.pyramid import Level
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.universal.decoder_weights import Decoders, read_decoders
 from stylejax.universal.options import UniversalOptions
-from stylejax.universal.run import universal_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
@@ -88,7 +88,7 @@ def prepare_run(checked: CheckedInputs, *, by_rows: bool = True) -> Prepared:
     if by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
-    device = next(each for each in devices if each.process_index == jax.process_index())
+    device = own_device(devices)
     weights = read_weights(find_weights(request.weights), network=request.network)
     if request.weights is not None:
         check_expected(request.expected, {request.weights: weights.sha256})
@@ -181,6 +181,8 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
     pictures = Pictures(*colors_before(options.preserve_color, colors, styles), masks)
     start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
+        from stylejax.universal.run import universal_transfer
+
         # One pass of universal style transfer.
         start = universal_transfer(
             pictures.content,

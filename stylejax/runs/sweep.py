@@ -31,23 +31,12 @@ from stylejax.runs.checks import check_inputs
 from stylejax.runs.metadata import Record, record_with_options
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
+from stylejax.runs.sweep_progress import SweepProgress
 from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
 from stylejax.transfer.transfer import finished_picture
-
-
-class SweepProgress(NamedTuple):
-    """How far a batch of lanes is: `iterations` and `losses` of each lane, in the order of `names`.
-
-    `seconds_left` are those of the whole sweep.
-    """
-
-    names: tuple[str, ...]
-    iterations: Sequence[int]
-    losses: Sequence[float]
-    seconds_left: float
 
 
 class SweepObserver(NamedTuple):

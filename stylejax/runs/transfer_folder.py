@@ -22,8 +22,10 @@ from stylejax.runs.metadata import decisive, read_record
 from stylejax.runs.observer import Observer
 from stylejax.runs.picture_jobs import list_pictures
 from stylejax.runs.prepare import prepare_run
+from stylejax.runs.program_shelf import shelf_folder
 from stylejax.runs.request import Request
-from stylejax.runs.transfer import Summary, run_transfer
+from stylejax.runs.summary import Summary
+from stylejax.runs.transfer import run_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
@@ -150,7 +152,7 @@ def run_transfer_folder(
     jobs = _jobs(request)
     if is_first_process():
         make_folder(request.output)
-    programs = KeptPrograms()
+    programs = KeptPrograms(shelf_folder())
     made, failed, kept, stopped, compiling, solving = [], [], 0, False, 0.0, 0.0
     for number, (photo, output) in enumerate(jobs):
         begins(photo.name, number, len(jobs))
