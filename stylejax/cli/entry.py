@@ -14,6 +14,7 @@ from stylejax.cli.commands import (
     Command,
     Demo,
     Export,
+    Info,
     Layers,
     Presets,
     Reconstruct,
@@ -55,6 +56,7 @@ ACTIONS: dict[type[Command], tuple[str, str]] = {
     Show: ("listings", "show_record"),
     Presets: ("listings", "list_presets"),
     WeightFiles: ("listings", "run_weights"),
+    Info: ("info", "print_info"),
 }
 """What each command does: a module of this package, imported only then, and its function."""
 

@@ -2,7 +2,8 @@
 
 import re
 
-from stylejax.cli.commands import (
+from stylejax.cli.interrupts import INTERRUPTED
+from stylejax.cli.listing_commands import (
     ConvertWeights,
     FetchWeights,
     Layers,
@@ -12,7 +13,6 @@ from stylejax.cli.commands import (
     VerifyWeights,
     WeightFiles,
 )
-from stylejax.cli.interrupts import INTERRUPTED
 from stylejax.cli.screen import complain, print_table, print_text
 from stylejax.errors import InputError
 from stylejax.images.paths import guarded_path

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import platform
+import time
 import zlib
 from collections.abc import Sequence
 from functools import cache
@@ -32,12 +33,15 @@ from stylejax.version import VERSION
 
 MOST_BYTES = 2**28
 """Of all programs on a shelf; those that have not been used for longest go first."""
+READ_EVENT = "/stylejax/program_read"
+"""What JAX's monitoring is told with the seconds, and the program's name."""
 _SUFFIX = ".program"
 _TRACED = ("networks", "losses", "solvers", "transfer")
 """Packages that programs are traced from."""
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxopt", "numpy")
 _SETTINGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "JAX_PLATFORMS")
-_MODES = ("jax_default_matmul_precision", "jax_enable_x64", "jax_threefry_partitionable")
+_OTHER_MODES = ("cache", "log", "traceback", "platforms", "dump", "debug", "distributed", "pgle")
+"""What names of JAX's modes have in them that leave programs as they are."""
 
 
 @cache
@@ -72,7 +76,11 @@ def surroundings(device: Device) -> str:
         "platform": device.client.platform_version,
         "processor": [_processor(), cores],
         "settings": {name: os.environ.get(name) for name in _SETTINGS},
-        "modes": {name: str(getattr(jax.config, name, None)) for name in _MODES},
+        "modes": {
+            name: str(value)
+            for name, value in jax.config.values.items()
+            if not any(word in name for word in _OTHER_MODES)
+        },
     }
     return json.dumps(facts, sort_keys=True)
 
@@ -133,12 +141,15 @@ class ProgramShelf:
 
     def load(self, name: str, signature: Signature) -> Sequence[Program] | None:
         """The programs of this name for arguments of this signature; None where there are none."""
-        path = self._path(name, signature)
+        path, began = self._path(name, signature), time.monotonic()
         # Whatever is wrong with a file, the program can be compiled.
         try:
             held = pickle.loads(zlib.decompress(path.read_bytes()))
             programs = [_loaded(*each, self.device) for each in held]
             os.utime(path)
+            jax.monitoring.record_event_duration_secs(
+                READ_EVENT, time.monotonic() - began, name=name
+            )
         except Exception:
             return None
         return programs

@@ -26,6 +26,7 @@ from stylejax.runs.checkpoint import (
 )
 from stylejax.runs.checkpoint_paths import checkpoint_path
 from stylejax.runs.checks import CheckedInputs, check_request, snapshot_path
+from stylejax.runs.device_check import warn_of_wrong_answers
 from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import Record, record_text
 from stylejax.runs.observer import Observer
@@ -253,6 +254,7 @@ def run_checked(
     prepared = prepare_run(checked)
     longest, devices = options.picture.longest, prepared.devices
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
+        warn_of_wrong_answers(prepared.device, shelf_folder(), observer.warn)
         network = kept.objective(prepared.weights, options, prepared.strip_rows, devices)
         read = read_pictures(request, prepared)
         if is_alone(devices):

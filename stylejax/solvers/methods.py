@@ -15,7 +15,7 @@ MethodName = Literal["lbfgs", "optax_lbfgs", "adam"]
 _MODULES = {"lbfgs": "jaxopt_lbfgs", "optax_lbfgs": "optax_methods", "adam": "optax_methods"}
 
 
-def made_later(name: MethodName, *numbers: float, **named: float) -> Method:
+def made_later(name: MethodName, *numbers: float | int, **named: float | int) -> Method:
     """The method that the function of this name makes of the numbers, made when it is needed."""
 
     @cache

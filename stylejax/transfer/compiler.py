@@ -121,7 +121,7 @@ class Compiler:
         if programs is None:
             self._begin_plan()
             programs = task.make()
-            self._later(lambda: self._shelf and self._shelf.save(task.name, signature, programs))
+            self._later(task.name, signature, programs)
         return programs
 
     def plan(self, stages: Callable[[], Iterable[Callable[[], Sequence[Task]]]]) -> None:
@@ -156,16 +156,18 @@ class Compiler:
         with nullcontext() if self._device is None else jax.default_device(self._device):
             function(*arguments)
 
-    def _later(self, save: Callable[[], object]) -> None:
-        threads = self._threads
+    def _later(self, name: str, signature: Signature, programs: Sequence[Program]) -> None:
+        """Put programs on the shelf: in a thread, where there still are some."""
+        if self._shelf is None:
+            return
         try:
-            if threads is not None:
-                threads.submit(save)
+            if self._threads is not None:
+                self._threads.submit(self._shelf.save, name, signature, programs)
                 return
         except RuntimeError:
-            # It has been closed.
+            # Closed meanwhile.
             pass
-        save()
+        self._shelf.save(name, signature, programs)
 
     def close(self, *, keep: bool) -> None:
         """Begin nothing more ahead; with `keep` wait until the shelf has all that is made."""
