@@ -41,12 +41,12 @@ class AnyArray(Protocol):
         ...
 
 
-def _jax() -> ModuleType | None:
+def _loaded() -> ModuleType | None:
     return sys.modules.get("jax")
 
 
 def _is_jax(value: object) -> bool:
-    jax = _jax()
+    jax = _loaded()
     return jax is not None and isinstance(value, jax.Array)
 
 
@@ -57,7 +57,7 @@ def is_array(value: object) -> TypeGuard[AnyArray]:
 
 def is_traced(value: object) -> bool:
     """Whether its numbers are not known, inside of `jax.jit` and the like."""
-    jax = _jax()
+    jax = _loaded()
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
@@ -68,7 +68,7 @@ def is_held_elsewhere(value: object) -> bool:
 
 def is_floating(dtype: DTypeLike) -> bool:
     """Whether it is a type of floats, those that JAX adds to NumPy's among them."""
-    jax = _jax()
+    jax = _loaded()
     if jax is None:
         return np.issubdtype(dtype, np.floating)
     return jax.numpy.issubdtype(dtype, jax.numpy.floating)
@@ -76,5 +76,5 @@ def is_floating(dtype: DTypeLike) -> bool:
 
 def on_host(value: AnyArray) -> np.ndarray:
     """An array of this process as NumPy's."""
-    jax = _jax()
+    jax = _loaded()
     return np.asarray(value if jax is None else jax.device_get(value))

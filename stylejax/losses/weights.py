@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
@@ -40,8 +41,8 @@ def _shared_out(layers: Sequence[str], given: Sequence[float]) -> dict[str, Numb
 
 
 def _number(value: float) -> Float[Array, ""]:
-    # From NumPy's number, for which JAX compiles nothing.
-    return jnp.asarray(np.float32(value))
+    # By `jnp.float32` JAX would compile a program.
+    return jax.device_put(np.float32(value))
 
 
 class LossWeights(_LossWeights):
@@ -79,7 +80,7 @@ class LossWeights(_LossWeights):
                 options.content_layers, options.content_layer_weights
             ),
             style_layer_weights=_shared_out(options.style_layers, options.style_layer_weights),
-            style_blend=jnp.asarray(
+            style_blend=jax.device_put(
                 np.asarray(normalized_shares(options.style_blend, styles), np.float32)
             ),
         )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -214,7 +213,8 @@ def _targets(
     styles: Sequence[OtherPixels],
     masks: Masks | None,
 ) -> Targets:
-    first, *others = (jnp.asarray(picture) for picture in (content, *styles))
+    # Not by `jnp.asarray`, which compiles a program for each shape.
+    first, *others = map(jax.device_put, (content, *styles))
     call = network.compiler.call
     return network.objective.targets(network.variables, first, others, masks, call)
 
