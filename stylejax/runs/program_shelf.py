@@ -102,11 +102,17 @@ def _packed(tree: PyTree) -> PyTree:
 class _Stored:
     """A program read from a file, called as it was before."""
 
-    def __init__(self, compiled: jax.stages.Compiled, structure: PyTree) -> None:
-        self.compiled, self.structure = compiled, structure
+    def __init__(self, compiled: jax.stages.Compiled, structure: PyTree, path: Path) -> None:
+        self.compiled, self.structure, self.path = compiled, structure, path
 
     def __call__(self, *arguments: PyTree) -> PyTree:
-        return jax.tree.unflatten(self.structure, self.compiled(*jax.tree.leaves(arguments)))
+        try:
+            results = self.compiled(*jax.tree.leaves(arguments))
+        except jax.errors.JaxRuntimeError:
+            # Should it be the file's fault, the next run compiles it anew.
+            self.path.unlink(missing_ok=True)
+            raise
+        return jax.tree.unflatten(self.structure, results)
 
 
 def _dumped(program: Program) -> tuple[bytes, int, PyTree]:
@@ -117,14 +123,14 @@ def _dumped(program: Program) -> tuple[bytes, int, PyTree]:
     return content, given.num_leaves, _packed(form)
 
 
-def _loaded(content: bytes, count: int, form: PyTree, device: Device) -> Program:
+def _loaded(path: Path, device: Device, content: bytes, count: int, form: PyTree) -> Program:
     given = jax.tree.structure(((0,) * count, {}))
     structure = jax.tree.structure(form)
     result = jax.tree.structure((0,) * structure.num_leaves)
     compiled = serialize_executable.deserialize_and_load(
         content, given, result, device.client, [device]
     )
-    return _Stored(compiled, structure)
+    return _Stored(compiled, structure, path)
 
 
 class ProgramShelf:
@@ -145,7 +151,7 @@ class ProgramShelf:
         # Whatever is wrong with a file, the program can be compiled.
         try:
             held = pickle.loads(zlib.decompress(path.read_bytes()))
-            programs = [_loaded(*each, self.device) for each in held]
+            programs = [_loaded(path, self.device, *each) for each in held]
             os.utime(path)
             jax.monitoring.record_event_duration_secs(
                 READ_EVENT, time.monotonic() - began, name=name

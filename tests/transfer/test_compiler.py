@@ -84,6 +84,18 @@ def test_a_plan_is_begun_by_the_first_program_that_is_not_there():
     assert sorted(name for name, _ in shelf) == ["double", "first", "second", "third"]
 
 
+def test_what_jax_has_read_from_its_cache_is_not_kept():
+    shelf = Shelf()
+
+    def make():
+        jax.monitoring.record_event("/jax/compilation_cache/cache_hits")
+        return [abs]
+
+    Compiler(shelf=shelf).programs(Task("read", (X,), make))
+    Compiler(shelf=shelf).programs(counted([]))
+    assert [name for name, _ in shelf] == ["double"]
+
+
 def test_nothing_is_begun_after_the_end():
     made = []
     compiler = Compiler(shelf=Shelf())
