@@ -183,10 +183,10 @@ class _Levels:
 
 
 def _solve(
-    levels: _Levels, saver: _Saver, observer: Observer
+    levels: _Levels, suspended: Suspended, saver: _Saver, observer: Observer
 ) -> tuple[Progress, float | None, float]:
     """The end of the solve, when the first iteration had ended, and the seconds of solving."""
-    suspended, request = levels.suspended(), saver.request
+    request = saver.request
     preserve = request.options.picture.preserve_color
     began, progress, first = time.monotonic(), None, None
     steps = solve_levels(
@@ -257,20 +257,21 @@ def run_checked(
         warn_of_wrong_answers(prepared.device, shelf_folder(), observer.warn)
         network = kept.objective(prepared.weights, options, prepared.strip_rows, devices)
         read = read_pictures(request, prepared)
-        if is_alone(devices):
-            kept.plan(network, read.pictures, options, prepared.levels)
         make = partial(level_problem, network, read.pictures, options)
         saver = _Saver(request, prepared.settings, read, observer.warn)
         levels = _Levels(make, prepared, saver, observer, partial(kept.compiled, network))
-        waited = network.compiler.seconds_waited
+        suspended, waited = levels.suspended(), network.compiler.seconds_waited
+        if is_alone(devices):
+            left = prepared.levels[suspended.level - 1 :]
+            kept.plan(network, read.pictures, options, left)
         try:
-            progress, first, solving = _solve(levels, saver, observer)
+            progress, first, solving = _solve(levels, suspended, saver, observer)
         except BaseException:
             network.compiler.close(keep=False)
             raise
         stopped = not progress.done
         saver.end(progress, stopped)
-        network.compiler.close(keep=not stopped)
+        network.compiler.close(keep=not (stopped or progress.step.failed))
     return Summary(
         request.output,
         prepared.weights,
