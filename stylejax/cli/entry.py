@@ -34,6 +34,7 @@ from stylejax.cli.interrupts import (
     SECONDS_OF_PATIENCE,
     SECONDS_OF_QUIET_PATIENCE,
     answered_interrupts,
+    importing,
 )
 from stylejax.cli.parse import parse_command
 from stylejax.cli.screen import OutputLost, complain, drop_output, spoken_warnings
@@ -73,7 +74,9 @@ def _alone(code: int) -> int:
 def _run(command: Command) -> int:
     module, function = ACTIONS[type(command)]
     with ordinary_modes():
-        return getattr(import_module(f"stylejax.cli.{module}"), function)(command)
+        with importing():
+            action = getattr(import_module(f"stylejax.cli.{module}"), function)
+        return action(command)
 
 
 def _said_of_jax(error: RuntimeError) -> int | None:

@@ -48,6 +48,7 @@ class Waits(importlib.abc.MetaPathFinder):
             import time
             time.sleep(30)
 sys.meta_path.insert(0, Waits())
+sys.argv = ["stylejax", "styles"]
 __main__.run()
 """
 
