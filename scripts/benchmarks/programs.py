@@ -46,16 +46,16 @@ class Listener:
     def _current(self) -> dict[str, Any]:
         return self._open.setdefault(threading.get_ident(), {"cached": False})
 
-    def _took(self, event: str, seconds: float, **about: Any) -> None:
+    def _took(self, event: str, duration_secs: float, **about: Any) -> None:
         if event == READ_EVENT:
-            self.programs.append({"name": about["name"], "read": seconds})
+            self.programs.append({"name": about["name"], "read": duration_secs})
             return
         part = _PARTS.get(event.rpartition("/")[2])
         if part is None:
             return
         program = self._current()
         # A trace may hold those of others; the last one is of all.
-        program[part] = seconds
+        program[part] = duration_secs
         if part == "compile":
             name = str(about.get("fun_name", ""))
             self.programs.append({"name": name, **self._open.pop(threading.get_ident())})

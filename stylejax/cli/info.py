@@ -37,7 +37,7 @@ def _rows(command: Info) -> Iterator[tuple[str, str]]:
     for device in find_devices(command.device):
         memory = f"{available_memory(device) / 1e9:.1f} of {total_memory(device) / 1e9:.1f} GB free"
         yield "device", f"{device.platform}:{device.id} {device.device_kind}, {memory}"
-    cache = jax.config.jax_compilation_cache_dir
+    cache = jax.config.values["jax_compilation_cache_dir"]
     yield _folder_row("cache", Path(cache) if cache and "://" not in cache else None)
     yield _folder_row("programs", shelf_folder())
     yield "weights", shown(find_weights(None) or default_weights())

@@ -2,43 +2,29 @@
 
 import sys
 from types import ModuleType
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+if TYPE_CHECKING:
+    from jaxtyping import Array
 
-@runtime_checkable
-class AnyArray(Protocol):
-    """What NumPy's arrays and JAX's have in common."""
+    AnyArray = Array | np.ndarray
+else:
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Along each axis."""
-        ...
+    @runtime_checkable
+    class AnyArray(Protocol):
+        """What NumPy's arrays and JAX's have in common, as far as can be told without either."""
 
-    @property
-    def ndim(self) -> int:
-        """How many axes there are."""
-        ...
+        shape: tuple[int, ...]
+        ndim: int
+        size: int
+        dtype: object
 
-    @property
-    def size(self) -> int:
-        """How many numbers there are."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of each number."""
-        ...
-
-    def astype(self, dtype: DTypeLike, /) -> "AnyArray":
-        """The same numbers in another type."""
-        ...
-
-    def clip(self, low: float, high: float, /) -> "AnyArray":
-        """The same numbers, cut off at both."""
-        ...
+        def astype(self, dtype: DTypeLike, /) -> "AnyArray":
+            """The same numbers in another type."""
+            ...
 
 
 def _loaded() -> ModuleType | None:

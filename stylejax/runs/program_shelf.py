@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
 
 import jax
 from jax.experimental import serialize_executable
@@ -182,7 +181,8 @@ class ProgramShelf:
 
 def shelf_folder() -> Path | None:
     """The folder of programs: in that of JAX's own cache, if it keeps one on this machine."""
-    cache_folder: Any = jax.config.jax_compilation_cache_dir
-    if not cache_folder or "://" in cache_folder or not jax.config.jax_enable_compilation_cache:
+    modes = jax.config.values
+    cache_folder = modes["jax_compilation_cache_dir"]
+    if not cache_folder or "://" in cache_folder or not modes["jax_enable_compilation_cache"]:
         return None
     return Path(cache_folder) / "stylejax"

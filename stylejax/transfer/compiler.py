@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import jax
 import numpy as np
@@ -76,8 +76,9 @@ def shapes_of(arguments: PyTree) -> PyTree:
 def task_of_call(function: jax.stages.Wrapped, arguments: PyTree, platform: str) -> Task:
     """The program of a function that is called once a picture."""
     # What runs once is done sooner where a CPU's compiler does not try to make it fast.
-    quick = {"xla_backend_optimization_level": 0} if platform == "cpu" else None
-    return Task("call", arguments, lambda: [function.lower(*arguments).compile(quick)])
+    quick = {"xla_backend_optimization_level": 0} if platform == "cpu" else {}
+    options = cast(dict[str, str | bool], quick) or None
+    return Task("call", arguments, lambda: [function.lower(*arguments).compile(options)])
 
 
 class Compiler:

@@ -74,9 +74,9 @@ def test_a_solvers_own_state_comes_back_flat(shelf):
 def test_what_has_not_been_used_for_longest_makes_room(shelf, monkeypatch):
     for number, name in enumerate(("old", "new")):
         shelf.save(name, SHAPES, [compiled()])
-        path = shelf._path(name, SHAPES)
-        os.utime(path, (number, number))
-    monkeypatch.setattr(program_shelf, "MOST_BYTES", 2 * path.stat().st_size + 100)
+        os.utime(shelf._path(name, SHAPES), (number, number))
+    size = shelf._path("new", SHAPES).stat().st_size
+    monkeypatch.setattr(program_shelf, "MOST_BYTES", 2 * size + 100)
     shelf.save("newest", SHAPES, [compiled()])
     there = [name for name in ("old", "new", "newest") if shelf._path(name, SHAPES).exists()]
     assert there == ["new", "newest"]
