@@ -13,6 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
+from stylejax.devices.memory import Device
 from stylejax.errors import InputError
 
 AUTOMATIC = "auto"
@@ -66,12 +67,12 @@ def join_processes(
         ) from error
 
 
-def own_device(devices: Sequence[jax.Device]) -> jax.Device:
+def own_device(devices: Sequence[Device]) -> Device:
     """The first of this process's own devices."""
     return next(each for each in devices if each.process_index == jax.process_index())
 
 
-def is_alone(devices: Sequence[jax.Device]) -> bool:
+def is_alone(devices: Sequence[Device]) -> bool:
     """Whether there is nothing but one device of one process."""
     return len(devices) == 1 and jax.process_count() == 1
 
