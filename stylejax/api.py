@@ -1,8 +1,9 @@
 """The public names, grouped; `stylejax` itself has all of them."""
 
 from stylejax.errors import InputError, InputWarning
-from stylejax.images.arrays import Picture, PictureLike, as_picture
+from stylejax.images.arrays import Picture, PictureLike
 from stylejax.images.masks import Masks
+from stylejax.images.pictures import as_picture
 from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.images.write import write_picture

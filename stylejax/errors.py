@@ -1,4 +1,4 @@
-"""The exception that means "what was given cannot be used", and the warning beside it."""
+"""The exception that means "what was given cannot be used", the warning beside it, and an end."""
 
 import zipfile
 
@@ -22,6 +22,10 @@ class DoesNotFit(InputError):
         """Keep both."""
         super().__init__(text)
         self.longest = longest
+
+
+class Interrupted(Exception):
+    """What an observer's `stage` raises to end a run before what comes next, and keep what is."""
 
 
 class InputWarning(UserWarning):

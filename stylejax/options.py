@@ -22,7 +22,7 @@ from stylejax.fields import (
 )
 from stylejax.sizes import SizeOptions
 
-DeviceName = Literal["cpu", "gpu", "tpu"]
+DeviceName = str
 NetworkName = Literal["densenet121", "vgg16", "vgg19"]
 Pooling = Literal["max", "average"]
 Precision = Literal["float32", "bfloat16"]

@@ -13,7 +13,7 @@ import stylejax
 
 # The way through the house: a package imports only from those before it.
 HOUSE = """
-version errors types fields sizes options strict_json
+version errors lazy types array_types fields sizes options strict_json
 images
 networks
 weights

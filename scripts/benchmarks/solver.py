@@ -24,7 +24,7 @@ import numpy as np
 
 from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
-from stylejax.options import Options, PictureOptions
+from stylejax.options import LossOptions, Options, PictureOptions
 from stylejax.solvers.optax_methods import optax_lbfgs
 from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import image_from_latent, latent_from_image
@@ -49,9 +49,15 @@ def sample_pairs() -> list[tuple[Path, Path]]:
     return [(sample_picture(content), sample_picture(style)) for content, style in names]
 
 
-def read_problem(content: Path, style: Path, size: int, weights: Path | None) -> Problem:
-    """The main job on a pair of pictures, defaults untouched."""
-    options = Options(picture=PictureOptions(size=size))
+SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_relu"))
+"""A loss that compiles in a second, where figures are not what is wanted."""
+
+
+def read_problem(
+    content: Path, style: Path, size: int, weights: Path | None, *, shallow: bool = False
+) -> Problem:
+    """The main job on a pair of pictures, defaults untouched but for `shallow`."""
+    options = Options(PictureOptions(size=size), SHALLOW if shallow else LossOptions())
     pictures = [read_picture(path, size).pixels for path in (content, style)]
     start = start_picture(options, pictures[0], pictures[1:])
     return make_problem(read_weights(weights), pictures[0], pictures[1:], options, start)

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.solver import sample_pairs
+from benchmarks.solver import SHALLOW, sample_pairs
 from stylejax.images.read import read_picture
 from stylejax.losses.weights import LossWeights
-from stylejax.options import Options, PictureOptions, SolverOptions
+from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.solvers.solver import Solver
 from stylejax.sweep.lanes import lane_weights, over_lanes
 from stylejax.transfer.problem import Pictures, Problem, level_problem
@@ -69,7 +69,8 @@ def benchmark_sweep(arguments: argparse.Namespace) -> dict[str, Any]:
     """All figures of a sweep over style weights."""
     lanes, size = arguments.lanes, arguments.size
     solve = SolverOptions(iterations=arguments.iterations)
-    options = Options(picture=PictureOptions(size=size), solve=solve)
+    loss = SHALLOW if arguments.shallow else LossOptions()
+    options = Options(PictureOptions(size=size), loss, solve)
     content, style = (read_picture(path, size).pixels for path in sample_pairs()[0])
     network, pictures = read_weights(arguments.weights), Pictures(content, [style])
     report: dict[str, Any] = {"size": size, "lanes": lanes, "device": jax.devices()[0].platform}
@@ -109,4 +110,5 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--iterations", type=int, default=40, help="of each, in all (40)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="the median counts (3)")
     parser.add_argument("--weights", type=Path, help="weight file (the bundled one)")
+    parser.add_argument("--shallow", action="store_true", help="the network's first layers alone")
     parser.set_defaults(run=benchmark_sweep)

@@ -31,7 +31,8 @@ Said = Callable[[float], None]
 def problem_of(arguments: argparse.Namespace) -> Problem:
     """The pair of pictures that the arguments name, as a problem."""
     content, style = arguments.pair
-    return read_problem(content, style, arguments.size, arguments.weights)
+    shallow = arguments.shallow
+    return read_problem(content, style, arguments.size, arguments.weights, shallow=shallow)
 
 
 def our_evaluations(arguments: argparse.Namespace) -> tuple[list[float], Turn]:

@@ -105,8 +105,9 @@ def plan(pair: Pair, method: Method, given: argparse.Namespace) -> Job:
         weights = _read_weights(find_weights(command.weights))
         decoders = _read_decoders(command.decoders, encoder=weights.sha256)
         entries = [file_entry(file) for file in files]
+        of_decoders = {"name": decoders.name, "sha256": decoders.sha256}
         record = make_universal_record(
-            command.options.flat, entries[0], entries[1:], weights, decoders, "any"
+            command.options.flat, entries[0], entries[1:], weights, of_decoders, "any"
         )
         return Job(arguments, content, style, output, LEVEL_NAMES, record, weights)
     assert isinstance(command, Transfer)

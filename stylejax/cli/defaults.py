@@ -6,7 +6,7 @@ from pathlib import Path
 from stylejax.cli.commands import Apply, Demo, Sweep, Transfer, Universal, Upscale
 from stylejax.feedforward.options import ApplyOptions, ApplyPictureOptions
 from stylejax.feedforward.options import settings_from_flat as apply_from_flat
-from stylejax.networks.layers import ARCHITECTURES
+from stylejax.networks.architectures import ARCHITECTURES
 from stylejax.options import (
     LossOptions,
     NetworkName,

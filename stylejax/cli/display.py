@@ -1,14 +1,10 @@
-"""What a run shows on the terminal: its progress and its end.
+"""What a run shows on the terminal while it goes on.
 
 Progress is a bar, or now and then a line where there is no terminal to draw on.
 """
 
 import contextlib
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import (
@@ -21,9 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from stylejax.errors import InputWarning
-from stylejax.images.paths import shown
-from stylejax.runs.sweep import SweepProgress
+from stylejax.runs.sweep_progress import SweepProgress
 from stylejax.transfer.history import History
 from stylejax.transfer.levels import Progress as SolveProgress
 
@@ -34,15 +28,6 @@ LINES_WITHOUT_TERMINAL = 10
 def _terms(history: History) -> str:
     names = {"loss": "loss", "content": "content", "style": "style", "total_variation": "tv"}
     return "  ".join(f"{short} {history[name][-1]:.4g}" for name, short in names.items())
-
-
-class OutputLost(Exception):
-    """Standard output takes no more; `reason` is empty where its reader has gone."""
-
-    def __init__(self, reason: str) -> None:
-        """Keep the reason."""
-        super().__init__(reason)
-        self.reason = reason
 
 
 def _console() -> Console:
@@ -192,75 +177,3 @@ def figure_display() -> Iterator[Callable[[str, int, int], None]]:
 
     with bar:
         yield show
-
-
-def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows with their columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print_text("  ".join(cells).rstrip())
-
-
-def print_text(text: str) -> None:
-    """Print a result on standard output.
-
-    Raises:
-        OutputLost: as in `print_screen`.
-    """
-    print_screen("".join(f"{shown(line)}\n" for line in text.split("\n")))
-
-
-def print_screen(text: str) -> None:
-    """Print text as it is, colors included, on standard output, where it is open.
-
-    Characters that its encoding does not have are escaped.
-
-    Raises:
-        OutputLost: standard output takes no more of it.
-    """
-    stream = sys.stdout
-    if stream is None:
-        return
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
-    except (OSError, ValueError) as error:
-        # The reader of a pipe (`| head`) may go when it has enough.
-        gone = isinstance(error, BrokenPipeError)
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputLost("" if gone else reason) from error
-
-
-def drop_output() -> None:
-    """Send to nowhere what standard output has not taken: Python tries once more in the end."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def complain(text: str) -> None:
-    """Print what went wrong on standard error, where it is open: a line."""
-    # Of standard error itself there is nobody to tell.
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"stylejax: {shown(text)}\n")
-        sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def spoken_warnings() -> Iterator[None]:
-    """Print what is amiss with a file as one line, whatever Python is told to do with warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", InputWarning)
-        show = warnings.showwarning
-
-        def speak(
-            message: Warning | str, category: type[Warning], *place: Any, **more: Any
-        ) -> None:
-            if issubclass(category, InputWarning):
-                complain(f"note: {message}")
-            else:
-                show(message, category, *place, **more)
-
-        warnings.showwarning = speak
-        yield

@@ -1,27 +1,10 @@
 """How a command ends where Ctrl-C is pressed: what is kept, and what is said of it."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from stylejax.cli.commands import Command, Sweep, Train, Transfer
-from stylejax.devices.hosts import as_first_process_says
-from stylejax.runs.checkpoint import checkpoint_path
-from stylejax.runs.observer import Interrupted
-from stylejax.runs.sweep import sweep_checkpoint_path
-
-
-def interruptible_stage(
-    stop: Callable[[], bool], show: Callable[[str], None] = lambda text: None
-) -> Callable[[str], None]:
-    """Show what is done next, unless Ctrl-C has been pressed: compiling takes long."""
-
-    def stage(text: str) -> None:
-        show(text)
-        if as_first_process_says(stop())[0]:
-            raise Interrupted
-
-    return stage
+from stylejax.runs.checkpoint_paths import checkpoint_path, sweep_checkpoint_path
 
 
 def _checkpoint(command: Command | None) -> Path | None:

@@ -11,9 +11,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from types import FrameType
 
-from stylejax.cli.display import complain
+from stylejax.cli.screen import complain
 
 INTERRUPTED = 130
 SECONDS_OF_PATIENCE = 0.3
@@ -21,6 +22,8 @@ SECONDS_OF_PATIENCE = 0.3
 SECONDS_OF_QUIET_PATIENCE = 1.0
 _ANSWER = "interrupted: ends when what is running now has ended; Ctrl-C again ends at once"
 _SHOW_CURSOR = "\x1b[?25h"
+_is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
+"""Whether the process may be ended."""
 
 
 def _can_handle() -> bool:
@@ -83,13 +86,32 @@ def answered_interrupts(
         target=_watch, args=(receiver, say, patience, ends), daemon=True, name="interrupts"
     )
     watcher.start()
+    ours = _is_ours.set(ends)
     try:
         yield
     finally:
+        _is_ours.reset(ours)
         signal.set_wakeup_fd(before)
         sender.close()
         watcher.join()
         receiver.close()
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """While this lasts, Ctrl-C ends a process that is ours, without an exception.
+
+    It would come out of the depths of a library, as whatever that makes of it.
+    """
+    catches = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not (_is_ours.get() and catches and _can_handle()):
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: _end_now(lambda: "interrupted"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 
 import psutil
 
-from stylejax.cli.display import complain, figure_display, print_table, print_text
+from stylejax.cli.display import figure_display
 from stylejax.cli.interrupts import INTERRUPTED
 from stylejax.cli.pass_commands import Apply, Export, Styles, Train, Universal, Upscale
-from stylejax.cli.summaries import (
+from stylejax.cli.pass_summaries import (
     apply_json,
     apply_lines,
     universal_json,
@@ -18,6 +18,7 @@ from stylejax.cli.summaries import (
     upscale_json,
     upscale_lines,
 )
+from stylejax.cli.screen import complain, print_table, print_text
 from stylejax.cli.surroundings import use_compile_cache
 from stylejax.runs.apply import run_apply
 from stylejax.runs.enlarger_request import EnlargerRequest

@@ -1,16 +1,19 @@
 """The commands of the page: to serve it, and to watch a run on it."""
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from stylejax.cli.commands import Serve
-from stylejax.cli.display import complain
-from stylejax.cli.surroundings import use_compile_cache
+from stylejax.cli.screen import complain
+from stylejax.cli.surroundings import process_start, use_compile_cache
 from stylejax.devices.hosts import is_first_process
-from stylejax.page import Watch, serve
-from stylejax.runs.request import Request
+from stylejax.page.server import serve
+from stylejax.page.watch import Watch
+from stylejax.runs.checks import CheckedInputs
+from stylejax.runs.observer import Observer
+from stylejax.runs.summary import Summary
+from stylejax.runs.transfer import run_checked
 
 
 def run_serve(command: Serve) -> int:
@@ -24,18 +27,19 @@ def run_serve(command: Serve) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def watched(
-    request: Request, port: int | None, tell: Callable[[str], None]
-) -> Iterator[Watch | None]:
-    """Serve the page of a run while this lasts, at a port; None where it is to be watched by none.
+def run_watched(
+    checked: CheckedInputs, observer: Observer, port: int, tell: Callable[[str], None]
+) -> Summary:
+    """Make a picture while a page at a port shows it being painted.
 
     Raises:
         InputError: the port is taken, or the extra `web` is not installed.
     """
-    if port is None or not is_first_process():
-        yield None
-        return
-    with Watch(request, port) as watch:
+    since = process_start()
+    if not is_first_process():
+        return run_checked(checked, observer, since=since)
+    with Watch(checked.request, port) as watch:
         tell(f"watch it at {watch.address}")
-        yield watch
+        summary = run_checked(checked, watch.beside(observer), since=since)
+        watch.ended(summary)
+    return summary

@@ -36,8 +36,8 @@ from stylejax.cli.commands import (
     WeightFiles,
 )
 from stylejax.cli.defaults import Defaults, defaults_for
-from stylejax.cli.display import print_screen
 from stylejax.cli.repeat import is_given, with_recorded_files
+from stylejax.cli.screen import print_screen
 from stylejax.errors import InputError
 from stylejax.fields import Bounds
 from stylejax.runs.repeated import Repeated

@@ -9,10 +9,10 @@ from pathlib import Path
 from stylejax.fields import option, positional
 from stylejax.runs.apply_request import ApplyRequest
 from stylejax.runs.enlarger_request import EnlargerRequest
-from stylejax.runs.export import ExportRequest
+from stylejax.runs.export_request import ExportRequest
 from stylejax.runs.style_request import StyleRequest
 from stylejax.runs.universal_request import UniversalRequest
-from stylejax.runs.upscale import UpscaleRequest
+from stylejax.runs.upscale_request import UpscaleRequest
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 from stylejax.cli.commands import Apply, Command, Demo, Sweep, Transfer, Universal, Upscale
 from stylejax.feedforward.options import ApplySettings
 from stylejax.runs.metadata import STYLE_SUFFIX, style_in_file
-from stylejax.runs.painters import bundled_painter
 from stylejax.runs.repeated import RecordedFiles, Repeated
 from stylejax.weights.read import bundled_folder
+from stylejax.weights.zoo import bundled_painter
 
 Names = Mapping[str, object]
 """Fields of a command that a record has given defaults for, with these defaults."""

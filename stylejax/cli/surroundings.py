@@ -2,11 +2,15 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import jax
 import platformdirs
+import psutil
+
+from stylejax.cli.commands import RunOptions
+from stylejax.errors import InputError
 
 MOST_CACHED_BYTES = 2**29
 """Of compiled programs; those that have not been used for longest go first."""
@@ -34,6 +38,12 @@ def ordinary_modes() -> Iterator[None]:
     Those modes look for mistakes in programs; to a picture they would make a difference of bits, or
     none at all. All of them are as they were in the end.
     """
+    asked = any(name.upper() in os.environ for name in _ORDINARY_MODES)
+    if not asked and "jax" not in sys.modules:
+        yield
+        return
+    import jax
+
     before = {name: getattr(jax.config, name) for name in _ORDINARY_MODES}
     for name, value in _ORDINARY_MODES.items():
         jax.config.update(name, value)
@@ -49,6 +59,8 @@ def use_compile_cache() -> None:
 
     Where nothing can be kept, nothing is.
     """
+    import jax
+
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = platformdirs.user_cache_path("stylejax") / "compiled"
         if not _is_ready(folder):
@@ -59,6 +71,11 @@ def use_compile_cache() -> None:
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         # Far below JAX's 1 s: a start is made of many small programs.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def process_start() -> float:
+    """When this process began, in seconds as `time.time` counts them."""
+    return psutil.Process().create_time()
 
 
 def _is_ready(folder: Path) -> bool:
@@ -77,3 +94,15 @@ def _is_ready(folder: Path) -> bool:
     except OSError:
         return False
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def use_processes(run: RunOptions) -> None:
+    """Make JAX ready for a run: its cache, and the other processes."""
+    from stylejax.devices.hosts import join_processes
+
+    if run.compile_cache:
+        use_compile_cache()
+    if run.coordinator is not None:
+        join_processes(run.coordinator, run.num_processes, run.process_id)
+    elif run.num_processes is not None or run.process_id is not None:
+        raise InputError("--num-processes and --process-id need --coordinator")

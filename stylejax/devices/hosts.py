@@ -6,11 +6,14 @@ they must take the same steps. Only the first process writes. A single process i
 of everything here.
 """
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
+from stylejax.devices.memory import Device
 from stylejax.errors import InputError
 
 AUTOMATIC = "auto"
@@ -62,6 +65,16 @@ def join_processes(
         raise InputError(
             f"--coordinator {coordinator}: the processes did not meet ({reason})"
         ) from error
+
+
+def own_device(devices: Sequence[Device]) -> Device:
+    """The first of this process's own devices."""
+    return next(each for each in devices if each.process_index == jax.process_index())
+
+
+def is_alone(devices: Sequence[Device]) -> bool:
+    """Whether there is nothing but one device of one process."""
+    return len(devices) == 1 and jax.process_count() == 1
 
 
 def is_first_process() -> bool:

@@ -38,7 +38,7 @@ from stylejax.feedforward.normalization import (
     color_logits,
     palette_of,
 )
-from stylejax.images.arrays import PictureLike, as_picture
+from stylejax.images.pictures import PictureLike, as_picture
 from stylejax.options import Kernels
 from stylejax.types import Image
 

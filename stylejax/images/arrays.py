@@ -6,19 +6,23 @@ be looked at; uint8, uint16 and Pillow's pictures are scaled. Everything else is
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
-from jaxtyping import Array
 from PIL import Image
 
 from stylejax.errors import InputError
+from stylejax.images._jax import (
+    AnyArray,
+    is_array,
+    is_floating,
+    is_held_elsewhere,
+    is_traced,
+    on_host,
+)
 from stylejax.images._layers import TURNS, Layers, scaled
 from stylejax.images._pillow import loaded_layers, orientation_of
-from stylejax.types import Alpha, OtherImage, OtherPixels, Pixels
+from stylejax.types import Alpha, OtherPixels, Pixels
 
 OVERSHOOT = 1e-3
 """How far beyond 0 and 1 rounding may take a picture; it is cut off."""
@@ -33,15 +37,15 @@ class Picture(NamedTuple):
     alpha: Alpha | None
 
 
-PictureLike = Array | np.ndarray | Image.Image | Picture
+PictureLike = AnyArray | Image.Image | Picture
 """What a picture may be given as."""
 PicturesLike = Sequence[PictureLike] | PictureLike
 """What several pictures may be given as; one by itself is a list of one."""
 
 
-def as_picture(
+def picture_array(
     value: object, name: str, *, bounded: bool = True, overshoot: float = OVERSHOOT
-) -> OtherImage:
+) -> AnyArray:
     """A picture as an array of floats: the very one where it is one already.
 
     Args:
@@ -57,16 +61,16 @@ def as_picture(
         return pillow_layers(value, name).over(1)
     if isinstance(value, Picture):
         value = value.pixels
-    if not isinstance(value, np.ndarray | jax.Array):
+    if not is_array(value):
         raise InputError(f"{name}: {described(value)} is no picture: {_WANTED}")
     if (hint := _shape_hint(value.shape)) is not None:
         raise InputError(f"{name}: {described(value)} is no picture: {hint}; {_WANTED}")
-    return cast(OtherImage, as_floats(value, name, bounded=bounded, overshoot=overshoot))
+    return as_floats(value, name, bounded=bounded, overshoot=overshoot)
 
 
 def as_pixels(value: object, name: str, *, overshoot: float = OVERSHOOT) -> OtherPixels:
-    """A picture as float32 on the host (`as_picture`)."""
-    return np.asarray(jax.device_get(as_picture(value, name, overshoot=overshoot)), np.float32)
+    """A picture as float32 on the host (`picture_array`)."""
+    return np.asarray(on_host(picture_array(value, name, overshoot=overshoot)), np.float32)
 
 
 def as_list(values: object, name: str) -> list[object]:
@@ -75,26 +79,16 @@ def as_list(values: object, name: str) -> list[object]:
     Raises:
         InputError: they are no list, or there is none.
     """
-    if isinstance(values, np.ndarray | jax.Array) and values.ndim == 4:
+    if is_array(values) and values.ndim == 4:
         raise InputError(f"{name}: {described(values)} is a batch: give a list of pictures")
     # Statistics that stand for a style picture are a mapping.
-    if isinstance(values, np.ndarray | jax.Array | Image.Image | Picture | Mapping):
+    if is_array(values) or isinstance(values, Image.Image | Picture | Mapping):
         return [values]
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise InputError(f"{name}: {described(values)} is no list of pictures: give [picture]")
     if not (listed := list(values)):
         raise InputError(f"no {name.removesuffix('s')} picture: give at least one")
     return listed
-
-
-def as_pictures(values: object, name: str) -> list[OtherImage]:
-    """Several pictures, each `as_picture`; one by itself is a list of one.
-
-    Raises:
-        InputError: as in `as_picture`, or there is none.
-    """
-    each = enumerate(as_list(values, name))
-    return [as_picture(value, f"{name}[{index}]") for index, value in each]
 
 
 def pillow_layers(image: Image.Image, name: str) -> Layers:
@@ -117,25 +111,22 @@ def pillow_layers(image: Image.Image, name: str) -> Layers:
 
 
 def as_floats(
-    value: Array | np.ndarray, name: str, *, bounded: bool = True, overshoot: float = OVERSHOOT
-) -> Array | np.ndarray:
-    """An array of any shape as floats in [0, 1] (`as_picture`).
+    value: AnyArray, name: str, *, bounded: bool = True, overshoot: float = OVERSHOOT
+) -> AnyArray:
+    """An array of any shape as floats in [0, 1] (`picture_array`).
 
     Raises:
         InputError: its values are of another type, or not in [0, 1].
     """
     if value.dtype in _TOPS:
         top = _TOPS[np.dtype(value.dtype)]
-        traced = isinstance(value, Tracer)
-        return value.astype(jnp.float32) / top if traced else scaled(jax.device_get(value), top)
-    if not jnp.issubdtype(value.dtype, jnp.floating):
+        return value.astype(np.float32) / top if is_traced(value) else scaled(on_host(value), top)
+    if not is_floating(value.dtype):
         hint = "give uint8, uint16, or floats in [0, 1]"
         raise InputError(f"{name}: {described(value)} is of a type without a range: {hint}")
     if value.dtype.itemsize < 4:
         value = value.astype(np.float32)
-    if not bounded or isinstance(value, Tracer) or not value.size:
-        return value
-    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+    if not bounded or is_traced(value) or is_held_elsewhere(value) or not value.size:
         return value
     low, high = _range(value)
     # This way round refuses NaN too.
@@ -149,9 +140,9 @@ def as_floats(
     return value if low >= 0 and high <= 1 else value.clip(0, 1)
 
 
-def _range(value: Array | np.ndarray) -> tuple[float, float]:
+def _range(value: AnyArray) -> tuple[float, float]:
     # Said outright, where JAX is told to refuse what is only implied.
-    values = jax.device_get(value)
+    values = on_host(value)
     return float(values.min()), float(values.max())
 
 
@@ -176,16 +167,14 @@ def described(value: object) -> str:
     """What was given, in a few words: type, shape and range."""
     if isinstance(value, Image.Image):
         return f"Pillow picture of mode {value.mode}, {value.width} x {value.height}"
-    if not isinstance(value, np.ndarray | jax.Array):
+    if not is_array(value):
         what = type(value).__name__
         if isinstance(value, str):
             return f"{what} {value!r} (read_picture reads a file)"
         return what
     text = f"{value.dtype} array of shape {tuple(value.shape)}"
-    is_known = (
-        value.size and getattr(value.dtype, "kind", "V") in "fiub" and not isinstance(value, Tracer)
-    )
-    if not is_known or (isinstance(value, jax.Array) and not value.is_fully_addressable):
+    is_known = value.size and getattr(value.dtype, "kind", "V") in "fiub" and not is_traced(value)
+    if not is_known or is_held_elsewhere(value):
         return text
     low, high = _range(value)
     return f"{text} in [{low:.3g}, {high:.3g}]"

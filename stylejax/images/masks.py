@@ -8,12 +8,12 @@ al., Controlling Perceptual Factors in Neural Style Transfer (2017), section 4.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from PIL import Image
 
 from stylejax.errors import InputError
+from stylejax.images._jax import AnyArray, is_array, on_host
 from stylejax.images.arrays import as_floats, described, pillow_layers
 from stylejax.images.color import luminance_of
 
@@ -21,7 +21,7 @@ NEARLY_BLACK = 0.125
 """A mask that is nowhere brighter is taken for one of labels (1, 2, 3, ...), and refused."""
 
 Mask = Float[np.ndarray, "_ _"]
-MaskLike = Array | np.ndarray | Image.Image
+MaskLike = AnyArray | Image.Image
 """What a mask may be given as."""
 
 
@@ -46,10 +46,10 @@ def as_plane(value: object, name: str, shape: Sequence[int] | None = None) -> Ma
     Raises:
         InputError: it is none, or is of another shape.
     """
-    if not isinstance(value, np.ndarray | jax.Array) or value.ndim != 2 or not value.size:
+    if not is_array(value) or value.ndim != 2 or not value.size:
         raise InputError(f"{name}: {described(value)} is no mask: give height x width in [0, 1]")
     whole = value.astype(np.float32) if value.dtype == bool else value
-    plane = np.asarray(jax.device_get(as_floats(whole, name)), np.float32)
+    plane = np.asarray(on_host(as_floats(whole, name)), np.float32)
     if shape is not None and plane.shape != tuple(shape[:2]):
         size, of = (" x ".join(map(str, each[:2])) for each in (plane.shape, shape))
         raise InputError(f"{name}: {size} for a picture of {of}: give it the picture's size")
@@ -97,8 +97,8 @@ def as_masks(
         return None
     if not isinstance(masks, Masks):
         raise InputError(f"masks: {described(masks)} is no Masks: give Masks((mask, ...))")
-    alone = np.ndarray | jax.Array | Image.Image
-    listed = lambda kind: (kind,) if isinstance(kind, alone) else tuple(kind)
+    alone = lambda kind: is_array(kind) or isinstance(kind, Image.Image)
+    listed = lambda kind: (kind,) if alone(kind) else tuple(kind)
     given = Masks(listed(masks.content), listed(masks.styles))
     check_counts(given, len(styles))
     made = Masks(

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.losses._reader import Reader, Seen
+from stylejax.losses._reader import Reader
 from stylejax.losses.content import ContentDistance
 from stylejax.losses.forms import Form, style_term
 from stylejax.losses.moments import Moments, StyleDistance
 from stylejax.losses.targets import Targets
 from stylejax.losses.weights import LossWeights
-from stylejax.types import FeatureMap, Image, OtherImage, Scalar
+from stylejax.types import FeatureMap, Features, Image, OtherImage, Scalar
 
 
 class Units(NamedTuple):
@@ -37,25 +37,36 @@ class Units(NamedTuple):
         sizes = self.reader.sizes(name, image)
         return jnp.asarray(self.form.style(self.style_loss, content, style, sizes))
 
-    def of_layers(
+    def join(
         self,
-        content_layers: tuple[str, ...],
         image: OtherImage,
-        content: Seen,
-        style: Mapping[str, Moments],
-    ) -> tuple[dict[str, Scalar], dict[str, Array] | None]:
-        """Those of all layers; None for style where several are blended."""
-        content_units, style_units = {}, {}
-        for name in content_layers:
-            content_units[name] = self.of_content(name, image, content.maps[name])
+        maps: Features,
+        content: Mapping[str, Moments],
+        styles: tuple[Mapping[str, Moments], ...],
+    ) -> tuple[dict[str, Moments], dict[str, Scalar], dict[str, Array] | None]:
+        """The moments of all styles, and the units of the content and the style layers.
+
+        The latter are None where several styles are blended.
+
+        Args:
+            image: the content picture.
+            maps: its feature maps at the content layers.
+            content: its moments at the style layers.
+            styles: those of each style picture.
+        """
+        # The moments of a masked style picture have an axis of one region already.
+        is_masked = all(each.mean.ndim == 2 for each in styles[0].values())
+        join = jnp.concatenate if is_masked else jnp.stack
+        style = jax.tree.map(lambda *each: join(each), *map(dict, styles))
+        units, style_units = {name: self.of_content(name, image, maps[name]) for name in maps}, {}
         for name, target in style.items():
-            ours = content.moments[name]
+            ours = content[name]
             regions = ours.mean.ndim == 2
             if len(target.mean) > 1 and not regions:
-                return content_units, None
+                return style, units, None
             unit = partial(self.of_style, name, image)
             style_units[name] = jax.vmap(unit, (0 if regions else None, 0))(ours, target)
-        return content_units, style_units
+        return style, units, style_units
 
     def style_term(
         self, name: str, ours: Moments, targets: Targets, weights: LossWeights, image: Image

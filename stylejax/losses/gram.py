@@ -10,10 +10,13 @@ The tuned form is `stylejax.networks.kernels.gram`.
 from collections.abc import Callable
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from stylejax.types import FeatureMap, Gram, Scalar
 
+_EXACT = lax.Precision.HIGHEST
+"""In full float32: accelerators multiply by fewer bits unless they are told not to."""
 GramMatrix = Callable[[FeatureMap, Float[Array, "height width"] | None], Gram]
 """What `gram_matrix` is: its textbook form or a tuned one."""
 
@@ -27,8 +30,9 @@ def gram_matrix(
     """
     height, width, _ = feature_map.shape
     if weights is None:
-        return jnp.einsum("hwi,hwj->ij", feature_map, feature_map) / (height * width)
-    return jnp.einsum("hwi,hwj,hw->ij", feature_map, feature_map, weights)
+        products = jnp.einsum("hwi,hwj->ij", feature_map, feature_map, precision=_EXACT)
+        return products / (height * width)
+    return jnp.einsum("hwi,hwj,hw->ij", feature_map, feature_map, weights, precision=_EXACT)
 
 
 def style_loss(gram: Gram, target: Gram) -> Scalar:

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from stylejax.images.arrays import PictureLike, PicturesLike, as_picture, as_pictures
 from stylejax.images.masks import Mask, Masks, as_mask, as_masks
+from stylejax.images.pictures import PictureLike, PicturesLike, as_picture, as_pictures
 from stylejax.losses._look import Against, look_at_layers
 from stylejax.losses._named import FORMS, STYLE_LOSSES, loss_kernels, named_or_given
 from stylejax.losses._reader import Beside, Reader, Seen, make_reader
@@ -30,7 +30,7 @@ from stylejax.losses.placement import (
     matched_layers,
     mean_mismatch,
 )
-from stylejax.losses.targets import Targets, Term, View, as_term
+from stylejax.losses.targets import Call, Targets, Term, View, as_term, just_call
 from stylejax.losses.variation import Regularizer
 from stylejax.losses.weights import LossTerms, LossWeights, Number, sum_of_terms
 from stylejax.networks.layers import AnyNetwork
@@ -99,14 +99,14 @@ class Objective:
         content: PictureLike,
         styles: PicturesLike,
         masks: Masks | None = None,
-        compiler_options: dict[str, int] | None = None,
+        call: Call = just_call,
         *,
         placement: bool = False,
         keep: Mask | None = None,
     ) -> Targets:
         """Compute the targets from a content picture and style pictures of any sizes.
 
-        `compiler_options` are for XLA; JAX takes some only where nothing around this is traced.
+        `call` calls a jitted function, one for each size of picture and one for all together.
         With `placement` positions are matched, for weights that ask for it; `keep` masks the
         content picture where it counts more.
 
@@ -122,13 +122,12 @@ class Objective:
         regions, of_styles = carried_regions(carried, of_style, content, styles, masks)
         matched = self._matched_layers if placement else ()
         kept = (*self.content_layers, *self._kept, *matched)
-        see, units = self._compiled(kept, **(compiler_options or {}))
-        of_content = see(variables, content, regions.weights if regions else {})
-        seen = [see(variables, *each) for each in zip(styles, of_styles, strict=True)]
-        # The moments of a masked style picture have an axis of one region already.
-        join = jnp.concatenate if masks is not None and masks.styles else jnp.stack
-        style = jax.tree.map(lambda *each: join(each), *(each.moments for each in seen))
-        content_units, style_units = units(content, of_content, style)
+        see, join = self._targets_programs(kept)
+        of_content = call(see, variables, content, regions.weights if regions else {})
+        seen = [call(see, variables, *each) for each in zip(styles, of_styles, strict=True)]
+        maps = {name: of_content.maps[name] for name in self.content_layers}
+        moments = of_content.moments, tuple(each.moments for each in seen)
+        style, content_units, style_units = call(join, content, maps, *moments)
 
         view, *views = map(View, (content, *styles), (each.maps for each in (of_content, *seen)))
 
@@ -137,7 +136,7 @@ class Objective:
             return term.target(first, rest)
 
         return Targets(
-            {name: of_content.maps[name] for name in self.content_layers},
+            maps,
             content_units,
             style,
             style_units,
@@ -183,15 +182,21 @@ class Objective:
         return loss + sum_of_terms(further) if further else loss, terms
 
     @cached_property
-    def _compiled(self) -> Callable[..., Sequence[jax.stages.Wrapped]]:
-        """`_see` and the units for targets, made once: each size of picture is traced once."""
-        units = partial(self._units.of_layers, self.content_layers)
+    def _targets_programs(
+        self,
+    ) -> Callable[[tuple[str, ...]], tuple[jax.stages.Wrapped, jax.stages.Wrapped]]:
+        """`_see` and `Units.join` for targets, made once: each size of picture is traced once."""
+        join = jax.jit(self._units.join)
 
-        def compiled(kept: tuple[str, ...], **how: int) -> Sequence[jax.stages.Wrapped]:
-            functions = partial(self._see, kept=kept), units
-            return [jax.jit(f, compiler_options=how or None) for f in functions]
+        def programs(kept: tuple[str, ...]) -> tuple[jax.stages.Wrapped, jax.stages.Wrapped]:
+            def see(variables: Variables, image: OtherImage, regions: Beside) -> Seen:
+                return self._see(variables, image, regions, kept=kept)
 
-        return cache(compiled)
+            # A program is known by its name: what it keeps belongs to it.
+            see.__name__ = "_".join(("see", *kept))
+            return jax.jit(see), join
+
+        return cache(programs)
 
     @property
     def _kept(self) -> tuple[str, ...]:

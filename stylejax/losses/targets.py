@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import jax
 from jaxtyping import Array, Float, PyTree
 
 from stylejax.losses.moments import Moments
@@ -41,6 +42,15 @@ class Term(NamedTuple):
 def as_term(given: Term | Regularizer) -> Term:
     """A term, of which a function of the picture is one too."""
     return given if isinstance(given, Term) else Term(lambda picture, _: given(picture.image))
+
+
+Call = Callable[..., PyTree]
+"""Calls its first argument, a jitted function, with all others."""
+
+
+def just_call(function: jax.stages.Wrapped, *arguments: PyTree) -> PyTree:
+    """As Python does it: compiled when it is first called with arguments of these shapes."""
+    return function(*arguments)
 
 
 class Regions(NamedTuple):

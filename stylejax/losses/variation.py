@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from stylejax.images.arrays import PictureLike, as_picture
+from stylejax.images.pictures import PictureLike, as_picture
 from stylejax.networks.kernels.variation import with_neighbors
 from stylejax.types import Image, Scalar
 

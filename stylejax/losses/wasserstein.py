@@ -5,6 +5,7 @@ batches of them are as well. Each iteration runs to convergence: the floor under
 bounds their condition, and so the number of steps is known beforehand.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -157,8 +158,9 @@ def _covariance_distance_jvp(
     at = _aligned(*primals)
     apart = at.root - _product(at.rotation, at.its_root)
     its_apart = at.its_root - _product(at.rotation.T, at.root)
-    along = jnp.vdot(_product(at.inverse, apart), tangents[0])
-    along += jnp.vdot(_product(at.its_inverse, its_apart), tangents[1])
+    dot = partial(jnp.vdot, precision=jax.lax.Precision.HIGHEST)
+    along = dot(_product(at.inverse, apart), tangents[0])
+    along += dot(_product(at.its_inverse, its_apart), tangents[1])
     return jnp.sum(jnp.square(apart)), along
 
 

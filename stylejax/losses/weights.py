@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from stylejax.options import LossOptions, normalized_shares
@@ -42,7 +44,12 @@ _FORMER_NAMES = {
 def _shared_out(layers: Sequence[str], given: Sequence[float]) -> dict[str, Number]:
     """The layers' relative weights by their names, with a sum of 1."""
     shares = normalized_shares(given, len(layers))
-    return {name: jnp.float32(share) for name, share in zip(layers, shares, strict=True)}
+    return {name: _number(share) for name, share in zip(layers, shares, strict=True)}
+
+
+def _number(value: float) -> Float[Array, ""]:
+    # By `jnp.float32` JAX would compile a program.
+    return jax.device_put(np.float32(value))
 
 
 class LossWeights(_LossWeights):
@@ -75,18 +82,18 @@ class LossWeights(_LossWeights):
         pyramid, say.
         """
         return cls(
-            content_weight=jnp.float32(options.content_weight * content_factor),
-            style_weight=jnp.float32(
-                options.style_weight * (1.0 + options.placement * _MORE_STYLE)
-            ),
-            tv_weight=jnp.float32(options.tv_weight * tv_factor),
+            content_weight=_number(options.content_weight * content_factor),
+            style_weight=_number(options.style_weight * (1.0 + options.placement * _MORE_STYLE)),
+            tv_weight=_number(options.tv_weight * tv_factor),
             content_layer_weights=_shared_out(
                 options.content_layers, options.content_layer_weights
             ),
             style_layer_weights=_shared_out(options.style_layers, options.style_layer_weights),
-            style_blend=jnp.asarray(normalized_shares(options.style_blend, styles), jnp.float32),
-            placement_weight=jnp.float32(options.placement * _MATCHED_WEIGHT),
-            keep_weight=jnp.float32(options.keep_weight),
+            style_blend=jax.device_put(
+                np.asarray(normalized_shares(options.style_blend, styles), np.float32)
+            ),
+            placement_weight=_number(options.placement * _MATCHED_WEIGHT),
+            keep_weight=_number(options.keep_weight),
         )
 
     def _replace(self, **changes: Any) -> "LossWeights":  # pyright: ignore[reportIncompatibleMethodOverride]

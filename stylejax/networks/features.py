@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from stylejax.errors import InputError
-from stylejax.images.arrays import PictureLike, as_picture
+from stylejax.images.pictures import PictureLike, as_picture
 from stylejax.networks.densenet import DenseNet
 from stylejax.networks.kernels import chosen_kernels
 from stylejax.networks.kernels.folding import fold_blocks

@@ -11,7 +11,7 @@ from stylejax.images.files import replace_file
 from stylejax.page.feed import Event, Feed
 from stylejax.page.form import Json
 from stylejax.page.previews import Previews
-from stylejax.runs.sweep import SweepProgress
+from stylejax.runs.sweep_progress import SweepProgress
 from stylejax.sweep.combinations import Combinations, combination_name
 from stylejax.transfer.history import TERMS
 from stylejax.transfer.levels import Progress

@@ -27,7 +27,7 @@ from stylejax.page.orders import (
     order_universal,
     order_upscale,
 )
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checkpoint_paths import checkpoint_path
 from stylejax.runs.metadata import APPLY, TRANSFER, UNIVERSAL, UPSCALE
 from stylejax.runs.painters import style_rows
 from stylejax.runs.repeated import repeat_record

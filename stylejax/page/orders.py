@@ -22,12 +22,14 @@ from stylejax.runs.apply_sweep import run_apply_sweep
 from stylejax.runs.observer import Observer
 from stylejax.runs.pass_sweep import check_sweep_method
 from stylejax.runs.request import Request, SweepRequest
-from stylejax.runs.sweep import SweepObserver, SweepProgress, run_sweep
+from stylejax.runs.sweep import SweepObserver, run_sweep
+from stylejax.runs.sweep_progress import SweepProgress
 from stylejax.runs.transfer import run_transfer
 from stylejax.runs.universal import run_universal
 from stylejax.runs.universal_request import UniversalRequest, check_universal_request
 from stylejax.runs.universal_sweep import run_universal_sweep
-from stylejax.runs.upscale import UpscaleRequest, run_upscale
+from stylejax.runs.upscale import run_upscale
+from stylejax.runs.upscale_request import UpscaleRequest
 from stylejax.superresolution.options import (
     UpscaleOptions,
     UpscalePictureOptions,

@@ -15,7 +15,7 @@ from stylejax.page.server import address_of, check_web_installed, listen, make_s
 from stylejax.page.studio import Studio
 from stylejax.runs.observer import Observer
 from stylejax.runs.request import Request
-from stylejax.runs.transfer import Summary
+from stylejax.runs.summary import Summary
 from stylejax.transfer.levels import Progress
 
 SECONDS_TO_LOOK = 1.5

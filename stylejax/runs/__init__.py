@@ -4,12 +4,29 @@ Out go pictures, tables and checkpoints on the disk; disk and clock belong to th
 terminal to its callers.
 """
 
-from stylejax.runs.metadata import read_record
-from stylejax.runs.observer import Observer
-from stylejax.runs.reconstruction import run_reconstruction
-from stylejax.runs.request import FigureRequest, Request, SweepRequest
-from stylejax.runs.sweep import SweepObserver, SweepSummary, run_sweep
-from stylejax.runs.transfer import Summary, run_transfer
+from typing import TYPE_CHECKING
+
+from stylejax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from stylejax.runs.metadata import read_record
+    from stylejax.runs.observer import Observer
+    from stylejax.runs.reconstruction import run_reconstruction
+    from stylejax.runs.request import FigureRequest, Request, SweepRequest
+    from stylejax.runs.summary import Summary
+    from stylejax.runs.sweep import SweepObserver, SweepSummary, run_sweep
+    from stylejax.runs.transfer import run_transfer
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        "metadata",
+        "observer",
+        "reconstruction",
+        "request",
+        "sweep",
+        "summary",
+        "transfer",
+    )
 
 __all__ = [
     "FigureRequest",

@@ -144,7 +144,7 @@ def universal_record(prepared: PreparedUniversal, content: PictureFile | None) -
         None if content is None else file_entry(content),
         prepared.entries,
         prepared.weights,
-        prepared.decoders,
+        {"name": prepared.decoders.name, "sha256": prepared.decoders.sha256},
         prepared.device.platform,
     )
     record |= print_entry(request.paper)

@@ -26,7 +26,7 @@ from stylejax.images.read import PictureFile, read_picture_file
 from stylejax.images.scaling import cover_and_crop
 from stylejax.options import normalized_shares
 from stylejax.runs.apply_request import ApplyRequest, check_apply_request
-from stylejax.runs.fitting import check_masks_fit
+from stylejax.runs.checks import check_masks_fit
 from stylejax.runs.foreign_apply import ForeignPainter, foreign_style
 from stylejax.runs.metadata import Record, file_entry, make_apply_record
 from stylejax.runs.one_pass import (

@@ -46,11 +46,6 @@ class Checkpoint(NamedTuple):
     upgrade: str = ""
 
 
-def checkpoint_path(output: Path) -> Path:
-    """Where the checkpoint of a run lies: beside its output."""
-    return output.with_name(f"{output.name}.checkpoint.npz")
-
-
 def save_checkpoint(path: Path, settings: Record, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all, in place of an earlier one.
 

@@ -7,10 +7,9 @@ from typing import Literal
 from stylejax.errors import InputError
 from stylejax.fields import LARGEST_SEED, option, required
 from stylejax.options import DeviceName, Precision, check_bounds
-from stylejax.runs.training_files import check_training_files
-from stylejax.superresolution.form import JOHNSON_BLOCKS, Enlarger
+from stylejax.runs.training_outputs import check_training_files
+from stylejax.superresolution.form import JOHNSON_BLOCKS, MARGIN, Enlarger
 from stylejax.superresolution.options import check_factor
-from stylejax.superresolution.training import MARGIN
 
 USUAL_STEPS = 20_000
 """Of a training that nothing says the end of."""

@@ -22,7 +22,7 @@ from stylejax.runs.enlarger_material import TILE, fitted_state, prepare_programs
 from stylejax.runs.enlarger_request import USUAL_STEPS, EnlargerRequest
 from stylejax.runs.photographs import read_photographs, read_squares
 from stylejax.runs.tensor_file import Record
-from stylejax.runs.training_files import PREVIEW, train_to_files
+from stylejax.runs.training_files import train_to_files
 from stylejax.runs.training_loop import (
     STEPS_BETWEEN_LOOKS,
     Clock,
@@ -31,6 +31,7 @@ from stylejax.runs.training_loop import (
     Until,
     all_skipped,
 )
+from stylejax.runs.training_outputs import PREVIEW
 from stylejax.superresolution.network import init_parameters
 from stylejax.superresolution.reduction import REDUCTIONS, bicubic, reduced
 from stylejax.superresolution.run import enlarge_picture

@@ -5,7 +5,6 @@ and StableHLO is what other compilers read.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,34 +16,17 @@ from stylejax.errors import InputError
 from stylejax.feedforward.foreign import paint_foreign
 from stylejax.feedforward.mixtures import style_mixture
 from stylejax.feedforward.network import Painter, paint
-from stylejax.fields import option, required
 from stylejax.images.files import check_not_inputs, check_writable, replace_file
 from stylejax.options import check_bounds
+from stylejax.runs.export_request import SUFFIX, ExportRequest
 from stylejax.runs.foreign_file import is_foreign_file, read_foreign
 from stylejax.runs.painters import choose_styles
 from stylejax.types import Image
 
-SUFFIX = ".stablehlo"
 SMALLEST = 16
 """Pixels along a side at the least; the exported program is for all that are larger."""
 _SIDES = "height, width"
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """Which style is exported, and to where."""
-
-    style: str = required(
-        "The style: a name that `stylejax styles` lists, a weight file, or FILE:NAME."
-    )
-    output: Path = required(f"The file to write, {SUFFIX}.")
-    strength: float = option(
-        1.0, "How far to go from the photograph, 0, to the style, 1.", at_least=0, at_most=1
-    )
-    platforms: tuple[str, ...] = option(
-        ("cpu", "cuda", "tpu"), "The kinds of device that the program is to run on."
-    )
 
 
 def _program(request: ExportRequest) -> tuple[Callable[[Image], Image], Path]:

@@ -17,7 +17,6 @@ from stylejax.images.paths import read_bytes
 from stylejax.images.read import PictureFile, read_description
 from stylejax.options import Options, flatten_options
 from stylejax.strict_json import json_text
-from stylejax.universal.decoder_weights import Decoders
 from stylejax.version import VERSION
 from stylejax.weights.read import Weights
 
@@ -77,7 +76,7 @@ def make_universal_record(
     content: Mapping[str, str] | None,
     styles: Sequence[Mapping[str, str]],
     weights: Weights,
-    decoders: Decoders,
+    decoders: Mapping[str, str],
     device_kind: str,
 ) -> Record:
     """The record of a picture made by universal style transfer; of a texture without content.
@@ -87,7 +86,7 @@ def make_universal_record(
         content: the photograph's `file_entry`.
         styles: likewise.
         weights: of the encoder.
-        decoders: of the same encoder.
+        decoders: name and checksum of their file.
         device_kind: as JAX names it.
     """
     return {
@@ -96,7 +95,7 @@ def make_universal_record(
         **({} if content is None else {"content": dict(content)}),
         "styles": [dict(style) for style in styles],
         "weights": _weights_entry(weights),
-        "decoders": {"name": decoders.name, "sha256": decoders.sha256},
+        "decoders": dict(decoders),
         "options": dict(options),
         "versions": _versions(),
         "device": device_kind,

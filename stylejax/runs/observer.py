@@ -6,10 +6,6 @@ from typing import NamedTuple
 from stylejax.transfer.levels import Progress
 
 
-class Interrupted(Exception):
-    """What an observer's `stage` raises to end a run before what comes next, and keep what is."""
-
-
 class Observer(NamedTuple):
     """What a run tells while it goes on, and what it asks.
 

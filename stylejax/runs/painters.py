@@ -10,9 +10,10 @@ from stylejax.errors import InputError
 from stylejax.runs.foreign_file import is_foreign_file, read_foreign
 from stylejax.runs.painter_file import PainterFile, read_painter
 from stylejax.weights.read import bundled_folder
+from stylejax.weights.zoo import bundled_painter
 
 SUFFIX = ".safetensors"
-_BUNDLED, _PAINTINGS = "styles.safetensors", "paintings.json"
+_PAINTINGS = "paintings.json"
 _COLUMNS = ("painting", "painter", "year", "license")
 
 
@@ -22,11 +23,6 @@ class ChosenStyles(NamedTuple):
     file: PainterFile
     rows: tuple[int, ...]
     path: Path
-
-
-def bundled_painter() -> Path:
-    """The weight file of the styles that ship with stylejax."""
-    return bundled_folder() / _BUNDLED
 
 
 def style_rows(path: Path | None = None) -> list[tuple[str, ...]]:

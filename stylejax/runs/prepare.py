@@ -1,15 +1,12 @@
-"""A request checked, as far as can be told beforehand, and its files read, each once.
-
-What can go wrong for the user is found out here, before anything takes long or is written.
-"""
+"""Devices and weights of a request that `checks` has nothing against, and its pictures decoded."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 
+from stylejax.devices.hosts import own_device
 from stylejax.devices.memory import (
     Device,
     available_memory,
@@ -22,34 +19,22 @@ from stylejax.devices.memory import (
 from stylejax.devices.mesh import devices_for_height
 from stylejax.errors import InputError
 from stylejax.images.color import colors_before
-from stylejax.images.files import check_distinct, check_not_inputs, check_writable
 from stylejax.images.mask_files import decode_mask
 from stylejax.images.masks import Masks, check_masks
-from stylejax.images.paths import path_exists
-from stylejax.images.read import decode_picture, read_picture_file
+from stylejax.images.read import decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
-from stylejax.images.write import check_output
 from stylejax.networks.layers import canonical_layers
-from stylejax.options import check_bounds, check_options
-from stylejax.runs.checkpoint import checkpoint_path
-from stylejax.runs.fitting import (
-    Files,
-    check_masks_fit,
-    check_tiling_request,
-    fitted_sizes,
-    tiling_size,
-)
+from stylejax.runs.checks import CheckedInputs, Files, fitted_sizes
+from stylejax.runs.fitting import check_tiling_request, tiling_size
 from stylejax.runs.metadata import Record, file_entry, make_record
-from stylejax.runs.printing import check_print_fits, print_advice, print_entry
+from stylejax.runs.printing import print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
-from stylejax.transfer.history import check_plotting
 from stylejax.transfer.problem import Pictures
-from stylejax.transfer.pyramid import Level, pyramid_levels
+from stylejax.transfer.pyramid import Level
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.universal.decoder_weights import Decoders, read_decoders
 from stylejax.universal.options import UniversalOptions
-from stylejax.universal.run import universal_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
@@ -75,37 +60,6 @@ class Prepared(NamedTuple):
     decoders: Decoders | None = None
 
 
-def snapshot_path(output: Path, iteration: int) -> Path:
-    """Where the picture after some iterations is saved: `out-0010.png` for `out.png`."""
-    return output.with_name(f"{output.stem}-{iteration:04d}{output.suffix}")
-
-
-def check_outputs(request: Request) -> None:
-    """Refuse outputs that could not be written, or would be written over an input.
-
-    Raises:
-        InputError: names the file.
-    """
-    check_bounds(request)
-    check_print_fits(request.paper, request.output)
-    check_output(request.output, request.options.picture.bits)
-    if request.plot is not None:
-        check_plotting()
-        if request.plot.suffix.lower() != ".png":
-            raise InputError(f"--plot {request.plot}: is drawn as PNG; name it .png")
-    outputs = [request.output, *(path for path in (request.history, request.plot) if path)]
-    every, last = request.save_every, request.options.solve.iterations
-    snapshots = range(every, last + 1, every) if every else ()
-    written = [*outputs, *(snapshot_path(request.output, iteration) for iteration in snapshots)]
-    written.append(checkpoint_path(request.output))
-    for output in (*outputs, *written[-2:]):
-        check_writable(output)
-    check_distinct(written)
-    there = [output for output in written if path_exists(output)]
-    if there:
-        check_not_inputs(there, request.inputs)
-
-
 def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Device]) -> int:
     """How many rows of the picture the network sees at a time; 0 for all."""
     if len(devices) == 1:
@@ -118,35 +72,22 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
-def _read_files(request: Request) -> Files:
-    files = {path: read_picture_file(path) for path in request.pictures}
-    check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
-    content, styles = files[request.content], [files[path] for path in request.styles]
-    check_masks_fit(request.content_masks, request.style_masks, content, styles, files)
-    if request.keep is not None:
-        check_masks_fit([request.keep], [], content, [], files)
-    return files
-
-
 def prepare_run(
-    request: Request, *, by_rows: bool = True, weights: Weights | None = None
+    checked: CheckedInputs, *, by_rows: bool = True, weights: Weights | None = None
 ) -> Prepared:
-    """Check and find everything that a request names, but for its outputs.
+    """Find devices and weights for a request whose pictures are checked.
 
     Args:
-        request: what is to be done.
+        checked: what is to be done.
         by_rows: whether the picture is to be split over the devices; else each holds all of it.
         weights: those that the request names, where they have been read.
 
     Raises:
         InputError: something cannot be used.
     """
+    request, files, size, levels = checked
     options = request.options
-    check_options(options, len(request.styles))
     check_tiling_request(request, by_rows=by_rows)
-    files = _read_files(request)
-    size, _ = fitted_sizes(request, files)
-    levels = pyramid_levels(options, *size)
     devices = find_devices(request.device, request.devices)
     # Lanes of a sweep are spread whole: there any number of devices will do.
     if by_rows and options.loss.seamless:
@@ -154,7 +95,7 @@ def prepare_run(
     elif by_rows:
         asked = request.devices > 1 or jax.process_count() > 1
         devices = devices_for_height(devices, size[0], asked=asked)
-    device = next(each for each in devices if each.process_index == jax.process_index())
+    device = own_device(devices)
     if weights is None:
         weights = read_weights(find_weights(request.weights), network=request.network)
     if request.weights is not None:
@@ -255,6 +196,8 @@ def read_pictures(request: Request, prepared: Prepared) -> ReadPictures:
     pictures = Pictures(*colors_before(options.kept_color, colors, styles), masks, keep)
     start = None if init is None else decode_picture(files[init], at_least=(height, width)).pixels
     if prepared.decoders is not None:
+        from stylejax.universal.run import universal_transfer
+
         # One pass of universal style transfer.
         start = universal_transfer(
             pictures.content,

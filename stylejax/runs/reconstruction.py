@@ -26,7 +26,8 @@ from stylejax.images.write import check_output, write_picture
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds
 from stylejax.runs.request import FigureRequest
-from stylejax.transfer.reconstruction import FIGURE_LAYERS, Kind, reconstruct
+from stylejax.transfer.kinds import Kind
+from stylejax.transfer.reconstruction import FIGURE_LAYERS, reconstruct
 from stylejax.types import OtherPixels
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights

@@ -21,7 +21,7 @@ from stylejax.sweep.combinations import (
     SweptOptions,
     make_combinations,
 )
-from stylejax.transfer.reconstruction import Kind
+from stylejax.transfer.kinds import Kind
 from stylejax.weights.zoo import find_weights
 
 _WEIGHTS_HELP = (

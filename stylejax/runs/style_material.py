@@ -22,13 +22,13 @@ from stylejax.images.read import decode_picture, read_picture_file
 from stylejax.losses.weights import LossWeights
 from stylejax.options import LossOptions
 from stylejax.runs.painter_file import PainterFile, read_painter
-from stylejax.runs.painters import bundled_painter
 from stylejax.runs.photographs import Photographs, read_photographs, read_squares
 from stylejax.runs.style_request import SHIPPED, StyleRequest
 from stylejax.transfer.problem import LoadedObjective, load_objective
 from stylejax.types import OtherPixels
 from stylejax.version import VERSION
 from stylejax.weights.read import read_weights
+from stylejax.weights.zoo import bundled_painter
 
 SAMPLE = 16
 """Photographs that typical units are the mean of."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from stylejax.errors import InputError
 from stylejax.fields import LARGEST_SEED, option, positional, required
 from stylejax.options import DeviceName, Precision, check_bounds
-from stylejax.runs.training_files import check_training_files
+from stylejax.runs.training_outputs import check_training_files
 
 SHIPPED = "shipped"
 """What --base may be beside a file: the network that ships with stylejax."""

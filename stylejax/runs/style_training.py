@@ -25,7 +25,7 @@ from stylejax.runs.metadata import Record
 from stylejax.runs.painter_file import read_state, write_checkpoint, write_painter
 from stylejax.runs.style_material import prepare_programs, read_material
 from stylejax.runs.style_request import StyleRequest
-from stylejax.runs.training_files import PREVIEW, train_to_files
+from stylejax.runs.training_files import train_to_files
 from stylejax.runs.training_loop import (
     STEPS_BETWEEN_LOOKS,
     Clock,
@@ -34,6 +34,7 @@ from stylejax.runs.training_loop import (
     Until,
     all_skipped,
 )
+from stylejax.runs.training_outputs import PREVIEW
 
 
 class _Training:

@@ -14,7 +14,7 @@ import numpy as np
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
 from stylejax.devices.memory import available_memory, memory_guard
-from stylejax.errors import InputError
+from stylejax.errors import InputError, Interrupted
 from stylejax.images.paths import make_folder
 from stylejax.runs._sweep_folder import SweepFolder, check_sweep_folder
 from stylejax.runs.checkpoint import (
@@ -22,33 +22,22 @@ from stylejax.runs.checkpoint import (
     Checkpoint,
     CheckpointClock,
     CheckpointFile,
-    checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
     restore_state,
 )
+from stylejax.runs.checkpoint_paths import sweep_checkpoint_path
+from stylejax.runs.checks import check_inputs
 from stylejax.runs.metadata import Record, record_with_options
-from stylejax.runs.observer import Interrupted
 from stylejax.runs.prepare import Prepared, ReadPictures, prepare_run, read_pictures
 from stylejax.runs.request import SweepRequest
+from stylejax.runs.sweep_progress import SweepProgress
 from stylejax.runs.transfer import agreed_pace
 from stylejax.sweep.combinations import Combination, Combinations, combination_name
 from stylejax.sweep.lanes import shared_options
 from stylejax.sweep.solver import BatchProgress, SuspendedBatch, SweepSolver, memory_room
 from stylejax.sweep.tables import Row
 from stylejax.transfer.transfer import finished_picture
-
-
-class SweepProgress(NamedTuple):
-    """How far a batch of lanes is: `iterations` and `losses` of each lane, in the order of `names`.
-
-    `seconds_left` are those of the whole sweep.
-    """
-
-    names: tuple[str, ...]
-    iterations: Sequence[int]
-    losses: Sequence[float]
-    seconds_left: float
 
 
 class SweepObserver(NamedTuple):
@@ -78,11 +67,6 @@ class SweepSummary(NamedTuple):
     seconds_solve: float
     failed: tuple[str, ...]
     stopped: bool
-
-
-def sweep_checkpoint_path(folder: Path) -> Path:
-    """Where the checkpoint of a sweep into a folder lies."""
-    return checkpoint_path(folder / "sweep")
 
 
 class _Batches:
@@ -240,7 +224,7 @@ def run_sweep(request: SweepRequest, observer: SweepObserver | None = None) -> S
     observer = SweepObserver() if observer is None else observer
     observer.stage("preparing")
     check_sweep_folder(request.first.output, request.first.inputs)
-    prepared = prepare_run(request.first, by_rows=False)
+    prepared = prepare_run(check_inputs(request.first), by_rows=False)
     if prepared.decoders is not None and len(request.styles) > 1:
         raise InputError(
             "--init universal: of several style pictures each combination would start elsewhere; "

@@ -1,23 +1,18 @@
 """What all trainings share of files: where they write, and the report that they leave."""
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import jax
 
-from stylejax.errors import InputError
 from stylejax.feedforward.training import TrainingState
-from stylejax.images.files import check_distinct, check_not_inputs, check_writable, replace_file
+from stylejax.images.files import replace_file
 from stylejax.options import Precision
 from stylejax.runs.metadata import Record
 from stylejax.runs.training_loop import Ending, Training, run_training
+from stylejax.runs.training_outputs import REPORT
 from stylejax.strict_json import json_text
-
-SUFFIX = ".safetensors"
-REPORT, PREVIEW = ".json", ".jpg"
-"""Of the files beside a weight file."""
 
 
 @runtime_checkable
@@ -59,30 +54,6 @@ class FileTraining(Training, Protocol):
     def record(self) -> Record:
         """What the files say of the training."""
         ...
-
-
-def check_training_files(
-    output: Path, checkpoint: Path | None, read: Iterable[Path | None]
-) -> None:
-    """Refuse outputs that cannot be written, or that are an input of the training.
-
-    Args:
-        output: the weight file; a report and a preview are written beside it.
-        checkpoint: the file of the training's state, if one is asked for.
-        read: the inputs, None for those that are not given. To go on from the very file that is
-            written is what --resume is for, so that it is none of them.
-
-    Raises:
-        InputError: names the file.
-    """
-    if output.suffix != SUFFIX:
-        raise InputError(f"{output}: a weight file is named {SUFFIX}")
-    beside = (output.with_suffix(end) for end in (REPORT, PREVIEW))
-    written = [output, *filter(None, [checkpoint]), *beside]
-    for path in written:
-        check_writable(path)
-    check_distinct(written)
-    check_not_inputs(written, [path for path in read if path is not None])
 
 
 def train_to_files(training: FileTraining, request: TrainingRequest, photographs: int) -> Ending:

@@ -8,42 +8,42 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 
-from stylejax.devices.hosts import as_first_process_says, is_first_process, on_host
+from stylejax.devices.hosts import as_first_process_says, is_alone, is_first_process, on_host
 from stylejax.devices.memory import memory_guard, release_freed_memory
-from stylejax.errors import InputError
+from stylejax.errors import InputError, Interrupted
 from stylejax.images.files import replace_file
 from stylejax.runs.checkpoint import (
     BYTES_MAY_DIFFER,
     Checkpoint,
     CheckpointClock,
     CheckpointFile,
-    checkpoint_path,
     load_checkpoint,
     remove_checkpoint,
     restore_state,
 )
+from stylejax.runs.checkpoint_paths import checkpoint_path
+from stylejax.runs.checks import CheckedInputs, check_request, snapshot_path
+from stylejax.runs.device_check import warn_of_wrong_answers
 from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import Record, record_text
-from stylejax.runs.observer import Interrupted, Observer
+from stylejax.runs.observer import Observer
 from stylejax.runs.prepare import (
     Prepared,
     ReadPictures,
-    check_outputs,
     prepare_run,
     read_pictures,
-    snapshot_path,
 )
+from stylejax.runs.program_shelf import shelf_folder
 from stylejax.runs.request import Request
 from stylejax.runs.results import write_result
+from stylejax.runs.summary import Summary
 from stylejax.solvers.state import SolverState
 from stylejax.solvers.steps import Step, chunks_of_about
 from stylejax.transfer.history import (
     TERMS,
-    History,
     history_csv,
     history_plot,
     is_history_of,
@@ -54,28 +54,6 @@ from stylejax.transfer.pyramid import Level
 from stylejax.transfer.sharding import over_rows, spread_variables
 from stylejax.transfer.transfer import SECONDS_BETWEEN_LOOKS, finished_picture
 from stylejax.types import OtherPixels, Variables
-from stylejax.weights.read import Weights
-
-
-class Summary(NamedTuple):
-    """How a run ended.
-
-    `failed`: the loss became non-finite; `stopped`: `Observer.stop` said so; `converged`: nothing
-    lowered the loss any further.
-    """
-
-    output: Path
-    weights: Weights
-    device: str
-    device_kind: str
-    devices: int
-    history: History
-    evaluations: int
-    seconds_compile: float
-    seconds_solve: float
-    failed: bool
-    stopped: bool
-    converged: bool
 
 
 def agreed_pace(step: Step) -> int:
@@ -143,7 +121,7 @@ class _Saver:
 
 
 class _Levels:
-    """Spreads and compiles the problem of each level, and knows how long that took.
+    """Spreads the problem of each level and has it compiled, and knows how long that took.
 
     `make` makes a problem from its level and the picture to start from, None where the options name
     one.
@@ -155,11 +133,11 @@ class _Levels:
         prepared: Prepared,
         saver: _Saver,
         observer: Observer,
-        kept: KeptPrograms,
+        compiled: Callable[[Problem], Problem],
     ) -> None:
         self.make, self.prepared, self.saver, self.observer = make, prepared, saver, observer
-        self.kept = kept
-        self.compiling, self.making, self.resumed = 0.0, 0.0, False
+        self.compiled = compiled
+        self.making, self.resumed = 0.0, False
         self.spread: Variables | None = None
 
     def problem(self, number: int, image: OtherPixels | None) -> Problem:
@@ -176,13 +154,10 @@ class _Levels:
         which = f" {level.width} x {level.height}, level {number} of {len(levels)}"
         which = which if len(levels) > 1 else ""
         self.observer.stage(f"compiling{which}")
-        compiling = time.monotonic()
         release_freed_memory()
-        problem = self.kept.compiled(problem)
+        problem = self.compiled(problem)
         release_freed_memory()
-        ended = time.monotonic()
-        self.compiling += ended - compiling
-        self.making += ended - began
+        self.making += time.monotonic() - began
         self.observer.stage(f"solving{which}")
         return problem
 
@@ -209,11 +184,13 @@ class _Levels:
         return Suspended(level, history, restore)
 
 
-def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress, float, float]:
-    """The end of the solve, and the seconds of compiling and of solving."""
-    suspended, request = levels.suspended(), saver.request
+def _solve(
+    levels: _Levels, suspended: Suspended, saver: _Saver, observer: Observer
+) -> tuple[Progress, float | None, float]:
+    """The end of the solve, when the first iteration had ended, and the seconds of solving."""
+    request = saver.request
     kept = request.options.picture.kept_color
-    began, progress = time.monotonic(), None
+    began, progress, first = time.monotonic(), None, None
     steps = solve_levels(
         levels.prepared.levels,
         levels.problem,
@@ -225,6 +202,7 @@ def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress
     try:
         for progress in steps:
             if progress.step.taken > 0:
+                first = time.time() if first is None else first
                 observer.progress(progress)
                 if not progress.step.failed:
                     saver.between_steps(progress)
@@ -235,13 +213,13 @@ def _solve(levels: _Levels, saver: _Saver, observer: Observer) -> tuple[Progress
         if progress is None:
             raise
     assert progress is not None
-    return progress, levels.compiling, time.monotonic() - began - levels.making
+    return progress, first, time.monotonic() - began - levels.making
 
 
 def run_transfer(
     request: Request, observer: Observer | None = None, kept: KeptPrograms | None = None
 ) -> Summary:
-    """Make the picture that a request asks for.
+    """Make the picture that a request asks for; seconds are counted from here on.
 
     Args:
         request: what is to be done.
@@ -253,33 +231,62 @@ def run_transfer(
         Interrupted: by the observer, before there was a picture.
     """
     observer = Observer() if observer is None else observer
-    kept = KeptPrograms() if kept is None else kept
     observer.stage("preparing")
-    request = request.with_print_size
-    check_outputs(request)
-    prepared = prepare_run(request, weights=kept.weights)
-    longest = request.options.picture.longest
+    return run_checked(check_request(request), observer, kept)
+
+
+def run_checked(
+    checked: CheckedInputs,
+    observer: Observer,
+    kept: KeptPrograms | None = None,
+    *,
+    since: float | None = None,
+) -> Summary:
+    """Make the picture of a request that `check_request` has nothing against.
+
+    Seconds are counted from `since` on, in those of `time.time`; from here on unless given.
+
+    Raises:
+        InputError: as in `run_transfer`.
+        Interrupted: likewise.
+    """
+    since = time.time() if since is None else since
+    kept = KeptPrograms(shelf_folder()) if kept is None else kept
+    request, options = checked.request, checked.request.options
+    prepared = prepare_run(checked, weights=kept.weights)
+    longest, devices = options.picture.longest, prepared.devices
     with memory_guard(longest, prepared.device), jax.default_device(prepared.device):
+        warn_of_wrong_answers(prepared.device, shelf_folder(), observer.warn)
+        network = kept.objective(prepared.weights, options, prepared.strip_rows, devices)
         read = read_pictures(request, prepared)
-        options, rows = request.options, prepared.strip_rows
-        network = kept.objective(prepared.weights, options.loss, rows)
         make = partial(level_problem, network, read.pictures, options)
         saver = _Saver(request, prepared.settings, read, observer.warn)
-        levels = _Levels(make, prepared, saver, observer, kept)
-        progress, compiling, solving = _solve(levels, saver, observer)
+        levels = _Levels(make, prepared, saver, observer, partial(kept.compiled, network))
+        suspended, waited = levels.suspended(), network.compiler.seconds_waited
+        if is_alone(devices):
+            left = prepared.levels[suspended.level - 1 :]
+            kept.plan(network, read.pictures, options, left)
+        try:
+            progress, first, solving = _solve(levels, suspended, saver, observer)
+        except BaseException:
+            network.compiler.close(keep=False)
+            raise
         stopped = not progress.done
         saver.end(progress, stopped)
+        network.compiler.close(keep=not (stopped or progress.step.failed))
     return Summary(
         request.output,
         prepared.weights,
         prepared.device.platform,
         prepared.device.device_kind,
-        len(prepared.devices),
+        len(devices),
         progress.history,
         int(progress.history["evaluations"].sum()),
-        compiling,
+        network.compiler.seconds_waited - waited,
         solving,
         bool(progress.step.failed),
         stopped,
         bool(progress.step.converged),
+        None if first is None else first - since,
+        time.time() - since,
     )

@@ -10,20 +10,22 @@ from typing import NamedTuple
 
 from stylejax.devices.hosts import as_first_process_says, is_first_process
 from stylejax.devices.memory import Device, find_devices
-from stylejax.errors import InputError
-from stylejax.images.paths import is_folder, make_folder, path_exists, real_path
+from stylejax.errors import InputError, Interrupted
+from stylejax.images.paths import make_folder, path_exists, real_path
 from stylejax.images.read import read_picture_file
-from stylejax.images.write import WRITE_FORMATS
 from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checkpoint_paths import checkpoint_path
+from stylejax.runs.checks import check_inputs
 from stylejax.runs.kept_programs import KeptPrograms
 from stylejax.runs.metadata import decisive, read_record
-from stylejax.runs.observer import Interrupted, Observer
+from stylejax.runs.observer import Observer
 from stylejax.runs.picture_jobs import list_pictures
 from stylejax.runs.prepare import prepare_run
+from stylejax.runs.program_shelf import shelf_folder
 from stylejax.runs.request import Request
-from stylejax.runs.transfer import Summary, run_transfer
+from stylejax.runs.summary import Summary
+from stylejax.runs.transfer import run_transfer
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
@@ -50,21 +52,6 @@ class FolderSummary(NamedTuple):
     stopped: bool
 
 
-def check_single(request: Request) -> None:
-    """Refuse several photographs that a shell has written out, the first one taken for all.
-
-    Raises:
-        InputError: says how to name them.
-    """
-    output = request.output
-    into_folder = output.suffix.lower() not in WRITE_FORMATS and not path_exists(output)
-    if len(request.styles) > 1 and (into_folder or is_folder(output)):
-        raise InputError(
-            f"{output}: is no picture's name; to solve for several photographs name their folder, "
-            "or put their pattern in quotes: 'photos/*.jpg'"
-        )
-
-
 def _check(request: Request) -> tuple[Weights, Device]:
     """Find what all pictures need.
 
@@ -74,6 +61,7 @@ def _check(request: Request) -> tuple[Weights, Device]:
     of_one = {
         "--content-mask": request.content_masks,
         "--style-mask": request.style_masks,
+        "--keep": request.keep,
         "--history": request.history,
         "--plot": request.plot,
         "--save-every": request.save_every,
@@ -117,7 +105,9 @@ def _is_finished(request: Request, weights: Weights | None) -> bool:
     except InputError:
         return False
     record.pop("result", None)
-    return decisive(record) == decisive(prepare_run(request, weights=weights).settings)
+    return decisive(record) == decisive(
+        prepare_run(check_inputs(request), weights=weights).settings
+    )
 
 
 def _solve_unless_finished(
@@ -165,7 +155,7 @@ def run_transfer_folder(
     jobs = _jobs(request)
     if is_first_process():
         make_folder(request.output)
-    programs = KeptPrograms(weights)
+    programs = KeptPrograms(shelf_folder(), weights)
     made, failed, kept, stopped, compiling, solving = [], [], 0, False, 0.0, 0.0
     for number, (photo, output) in enumerate(jobs):
         begins(photo.name, number, len(jobs))

@@ -24,7 +24,7 @@ from stylejax.runs._universal_files import (
     styles_for,
     universal_record,
 )
-from stylejax.runs.fitting import check_masks_fit
+from stylejax.runs.checks import check_masks_fit
 from stylejax.runs.one_pass import Observer, paint_all, rows_that_fit, write_with_record
 from stylejax.runs.printing import print_advice
 from stylejax.runs.repeated import check_expected

@@ -4,7 +4,7 @@ This is the rim, as `apply.py` beside it.
 """
 
 import time
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,66 +12,19 @@ import jax
 
 from stylejax.devices.memory import Device, find_devices, memory_guard
 from stylejax.errors import InputError
-from stylejax.fields import option, positional, required, unasked
 from stylejax.images.paths import make_folder
 from stylejax.images.read import PictureFile, decode_picture, read_picture_file
 from stylejax.images.scaling import resize
-from stylejax.options import DeviceName, check_bounds
 from stylejax.runs.enlarger_file import EnlargerFile, bundled_enlarger, read_enlarger
 from stylejax.runs.metadata import Record, file_entry, make_upscale_record
 from stylejax.runs.one_pass import Observer, check_result_fits, paint_all, write_with_record
-from stylejax.runs.picture_jobs import is_one_picture, list_pictures
-from stylejax.runs.repeated import Expected, check_expected
-from stylejax.superresolution.options import UpscaleSettings, check_upscale_options
+from stylejax.runs.picture_jobs import list_pictures
+from stylejax.runs.repeated import check_expected
+from stylejax.runs.upscale_request import UpscaleRequest
 from stylejax.superresolution.run import enlarge_picture, tile_side
 
 _FACTOR = 4
 """What is enlarged by where nothing is said."""
-_SMALLEST_TILE = 16
-
-
-@dataclass(frozen=True)
-class UpscaleRequest:
-    """What one run of enlarging pictures is asked to do."""
-
-    photos: tuple[Path, ...] = positional((), "The pictures to enlarge, or folders of pictures.")
-    _: KW_ONLY
-    output: Path = required(
-        "The picture to write: .png, .jpg, .webp, .avif or .tiff; of several pictures, or of a "
-        "folder, a folder."
-    )
-    options: UpscaleSettings = field(default_factory=UpscaleSettings)
-    weights: Path | None = option(
-        None, "Weight file that `stylejax train upscale` wrote; the bundled ones unless given."
-    )
-    tile: int = option(
-        0,
-        "Side in pixels of the squares of the small picture that are worked on at a time; 0 "
-        "chooses.",
-        at_least=0,
-    )
-    device: DeviceName | None = option(
-        None, "Run on this kind of device and no other; JAX's choice unless given."
-    )
-    expected: Expected = unasked(())
-
-    @property
-    def is_single(self) -> bool:
-        """Whether one picture is enlarged into one picture file."""
-        return is_one_picture(self.photos, self.output)
-
-    def check(self) -> None:
-        """Refuse what can be told to be of no use without opening a file.
-
-        Raises:
-            InputError: names the option.
-        """
-        if not self.photos:
-            raise InputError("no picture: name one, several, or a folder of them")
-        check_upscale_options(self.options)
-        check_bounds(self)
-        if 0 < self.tile < _SMALLEST_TILE:
-            raise InputError(f"--tile is {self.tile}: give {_SMALLEST_TILE} or more, or 0")
 
 
 class UpscaleSummary(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Sharding
 from jaxtyping import Array, Bool, Int, PyTree
 
-from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.methods import made_later
 from stylejax.solvers.state import CHUNK, UNLIMITED, Function, Method, SolverState, Trace, is_over
 from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks, take_steps
 
@@ -33,7 +33,7 @@ class Solver:
     """
 
     fun: Function
-    method: Method = field(default_factory=lbfgs)
+    method: Method = field(default_factory=lambda: made_later("lbfgs"))
     budget: int = UNLIMITED
     placement: tuple[PyTree[Sharding], Sharding] | None = None
 

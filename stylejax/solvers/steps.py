@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -22,7 +22,8 @@ Fetch = Callable[[PyTree], PyTree]
 """Brings a pytree's arrays to the host."""
 
 
-Program = jax.stages.Wrapped | jax.stages.Compiled
+Program = Callable[..., Any]
+"""What jax.jit returns, a compiled program, or one read from a file."""
 
 
 class Programs(NamedTuple):

@@ -7,6 +7,9 @@ Body = Literal["residual", "johnson"]
 
 JOHNSON_BLOCKS = 4
 """Residual blocks of the latter, whose form is fixed but for its channels."""
+MARGIN = 4
+"""Pixels of a small crop's border that are looked at in training but not judged: beyond them
+nothing is known, and the network sees zeros there that it never meets in use."""
 _JOHNSON_FRAME = 16
 """Pixels: 4 of the first convolution, 8 of the blocks, 2 at most of those beyond, and 2 more."""
 

@@ -18,16 +18,13 @@ from stylejax.feedforward.crops import Tiles
 from stylejax.feedforward.training import TrainingState, advanced, gradient_length
 from stylejax.losses.weights import Number
 from stylejax.networks.features import FeatureExtractor
-from stylejax.superresolution.form import Enlarger
+from stylejax.superresolution.form import MARGIN, Enlarger
 from stylejax.superresolution.network import Parameters, enlarge_crops
 from stylejax.superresolution.reduction import REDUCTIONS, reduction_matrix
 from stylejax.types import OtherImage, Scalar, Variables
 
 FEATURE_LAYERS = ("conv1_relu", "pool2_relu")
 """Layers of the encoder whose feature maps are compared: of stride 2 and 4."""
-MARGIN = 4
-"""Pixels of a small crop's border that are looked at but not judged: beyond them nothing is known,
-and the network sees zeros there that it never meets in use."""
 ROUNDEST = 1e-3
 """Errors of pixels below this count as squares (Charbonnier et al., 1994), above as they are."""
 WHOLE = 0.8

@@ -4,9 +4,16 @@ Of the `combinations` several are solved as one program (`lanes`), batch by batc
 (`solver`), which is one call on arrays (`sweep`), and `tables` lay out what was found.
 """
 
-from stylejax.sweep.combinations import Combination, Combinations, make_combinations
-from stylejax.sweep.solver import BatchProgress
-from stylejax.sweep.sweep import style_sweep
+from typing import TYPE_CHECKING
+
+from stylejax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from stylejax.sweep.combinations import Combination, Combinations, make_combinations
+    from stylejax.sweep.solver import BatchProgress
+    from stylejax.sweep.sweep import style_sweep
+else:
+    __getattr__, __dir__ = lazy_names(__name__, "combinations", "solver", "sweep")
 
 __all__ = [
     "BatchProgress",

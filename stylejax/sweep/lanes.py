@@ -1,7 +1,10 @@
-"""Many solves that differ in numbers only, as one program: lanes of `jax.vmap`.
+"""Many solves that differ in numbers only, as one program: lanes.
 
 Lanes have their own weights, seed and start and share pictures, network and targets. On several
-devices each has some of the lanes, and no lane needs anything of another.
+devices each has some of the lanes, and no lane needs anything of another. An accelerator takes all
+steps of its lanes at once (`jax.vmap`). A CPU, which one lane keeps busy, takes a chunk of one lane
+after the other: so none waits for another that needs more evaluations, each runs in the very forms
+that are tuned for a single picture, and the memory is that of one lane at work.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,13 +31,37 @@ from stylejax.transfer.pyramid import Level
 _LANES = "lanes"
 
 
+def _at_once(function: Callable, apart: tuple[bool, ...]) -> Callable:
+    """A function over all lanes; `apart` says which arguments have an axis of them."""
+    return jax.vmap(function, [0 if each else None for each in apart])
+
+
+def _one_by_one(function: Callable, apart: tuple[bool, ...]) -> Callable:
+    """The same, lane after lane."""
+
+    def over_lanes(*arguments: PyTree) -> PyTree:
+        def one(own: tuple) -> PyTree:
+            left = iter(own)
+            return function(
+                *(
+                    next(left) if each else whole
+                    for whole, each in zip(arguments, apart, strict=True)
+                )
+            )
+
+        own = tuple(whole for whole, each in zip(arguments, apart, strict=True) if each)
+        return jax.lax.map(one, own)
+
+    return over_lanes
+
+
 @dataclass(frozen=True)
 class LaneSolver:
     """A solver whose params and some of whose arguments have a leading axis of lanes.
 
     `init`, `advance`, `compile` and `steps` are those of `Solver`, over all lanes. Every lane takes
-    the same number of iterations unless it has ended, and costs as many evaluations as the slowest
-    of its device.
+    the same number of iterations unless it has ended, and on an accelerator costs as many
+    evaluations as the slowest of its device.
 
     Attributes:
         solver: of a single lane.
@@ -63,7 +90,8 @@ class LaneSolver:
 
     def _over_lanes(self, function: Callable, apart: tuple[bool, ...]) -> Callable:
         """The function over all lanes; `apart` says which arguments have an axis of them."""
-        lanes = jax.vmap(function, [0 if each else None for each in apart])
+        on_cpu = self.devices[0].platform == "cpu"
+        lanes = (_one_by_one if on_cpu else _at_once)(function, apart)
         if len(self.devices) == 1:
             return lanes
         whole, split = self._places

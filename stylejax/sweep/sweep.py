@@ -96,7 +96,7 @@ def style_sweep(
 ) -> list[Result]:
     """Solve for one picture for each of several options, as many at once as memory holds.
 
-    The combinations are lanes of one `jax.vmap`: they share pictures, network and targets, and
+    The combinations are lanes of one program: they share pictures, network and targets, and
     compile once. An interrupt (Ctrl-C) ends the sweep with what there is.
 
     Args:

@@ -8,13 +8,11 @@ share of its term; `evaluations` counts value-and-gradient evaluations spent on 
 import csv
 import io
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from stylejax.errors import InputError
 from stylejax.losses.weights import LossTerms
 from stylejax.solvers.state import SolverState, Trace
 
@@ -83,16 +81,6 @@ def history_csv(history: History) -> str:
     writer.writerow(history)
     writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
     return text.getvalue()
-
-
-def check_plotting() -> None:
-    """Find out before a long run whether `history_plot` will work after it.
-
-    Raises:
-        InputError: matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise InputError("--plot needs matplotlib: pip install 'stylejax[plot]', or use --history")
 
 
 def history_plot(history: History) -> bytes:

@@ -4,24 +4,24 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
-from stylejax.images.arrays import PictureLike, PicturesLike, as_pictures, as_pixels
+from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
 from stylejax.images.masks import Mask, Masks, as_mask, as_masks
+from stylejax.images.pictures import as_pictures
 from stylejax.images.scaling import resize
 from stylejax.losses.objective import Objective, make_objective
 from stylejax.losses.targets import Targets
 from stylejax.losses.weights import LossTerms, LossWeights
 from stylejax.networks.features import folded_variables
 from stylejax.options import LossOptions, Options, Parameterization, check_options
-from stylejax.solvers.jaxopt_lbfgs import lbfgs
-from stylejax.solvers.optax_methods import adam, optax_lbfgs
+from stylejax.solvers.methods import made_later
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import UNLIMITED, Method, SolverState
-from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks
+from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks
+from stylejax.transfer.compiler import Compiler
 from stylejax.transfer.parameterization import Latent, image_from_latent, latent_from_image
 from stylejax.transfer.pyramid import Level, single_level
 from stylejax.transfer.start import start_picture
@@ -62,8 +62,8 @@ class Problem(NamedTuple):
     """A solver of an objective, and its arguments; `start` is the latent picture to begin with.
 
     `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
-    `parameterization` says how latent pictures are to be read, `programs` are the solver's, where
-    they have been compiled ahead.
+    `parameterization` says how latent pictures are to be read; `programs` are the solver's, and
+    `picture` is the one that reads them, where these have been compiled ahead.
     """
 
     objective: Objective
@@ -73,10 +73,23 @@ class Problem(NamedTuple):
     height: int
     parameterization: Parameterization = "fourier"
     programs: Programs | None = None
+    picture: Program | None = None
 
     def compiled(self) -> "Problem":
         """The same problem, its programs compiled ahead."""
-        return self._replace(programs=self.solver.compile(self.start, *self.arguments))
+        return self.with_programs(self.compile())
+
+    def compile(self) -> Sequence[Program]:
+        """The solver's programs, and the one that makes a picture of latent numbers."""
+        latent = jax.ShapeDtypeStruct((self.height, *self.start.shape[1:]), np.float32)
+        init, advance = self.solver.compile(self.start, *self.arguments)
+        picture = _image_from_latent.lower(latent, parameterization=self.parameterization)
+        return init, advance, picture.compile()
+
+    def with_programs(self, programs: Sequence[Program]) -> "Problem":
+        """The same problem with what `compile` has made of it, or of one like it."""
+        init, advance, picture = programs
+        return self._replace(programs=Programs(init, advance), picture=picture)
 
     def shapes(self) -> SolverState:
         """Shapes, types and places of the solver's state."""
@@ -97,20 +110,21 @@ class Problem(NamedTuple):
 
     def image_of(self, latent: Float[np.ndarray, "_ width 3"]) -> Pixels:
         """The picture that latent numbers on the host stand for."""
-        return np.asarray(
-            _image_from_latent(latent[: self.height], parameterization=self.parameterization)
-        )
+        latent = latent[: self.height]
+        if self.picture is not None:
+            return np.asarray(self.picture(latent))
+        return np.asarray(_image_from_latent(latent, parameterization=self.parameterization))
 
 
 def solver_method(options: Options) -> Method:
     """The optimizer that the options name."""
     solve = options.solve
     if solve.solver == "adam":
-        return adam(solve.learning_rate)
+        return made_later("adam", solve.learning_rate)
     if solve.solver == "optax-lbfgs":
-        return optax_lbfgs(solve.lbfgs_history)
+        return made_later("optax_lbfgs", solve.lbfgs_history)
     # No term of the loss is negative, and no weight.
-    return lbfgs(solve.lbfgs_history, lower_bound=0.0)
+    return made_later("lbfgs", solve.lbfgs_history, lower_bound=0.0)
 
 
 def latent_objective(
@@ -130,19 +144,25 @@ def latent_objective(
 class LoadedObjective(NamedTuple):
     """An objective, and the network's numbers that it is computed with, folded and on the device.
 
-    Made once for all problems of a run: neither depends on pictures, sizes or weights.
+    Made once for all problems of a run: neither depends on pictures, sizes or weights. `compiler`
+    compiles what the targets are computed with.
     """
 
     objective: Objective
     variables: Variables
+    compiler: Compiler
 
 
 def load_objective(
-    weights: Weights, loss: LossOptions, *, strip_rows: int | None = None
+    weights: Weights,
+    loss: LossOptions,
+    *,
+    strip_rows: int | None = None,
+    compiler: Compiler | None = None,
 ) -> LoadedObjective:
     """Make the objective that the options describe, and send the network to the device.
 
-    `strip_rows` goes before that of the options.
+    `strip_rows` goes before that of the options; `compiler` is a new one unless given.
 
     Raises:
         InputError: a layer is unknown or named twice, or there is none.
@@ -160,7 +180,7 @@ def load_objective(
         seamless=loss.seamless,
     )
     variables = folded_variables(weights, (*loss.content_layers, *loss.style_layers))
-    return LoadedObjective(objective, jax.device_put(variables))
+    return LoadedObjective(objective, jax.device_put(variables), compiler or Compiler())
 
 
 def scale_picture(
@@ -168,17 +188,25 @@ def scale_picture(
 ) -> Float[np.ndarray, "_ _ *channels"]:
     """A picture or mask scaled by a factor of 1 or less."""
     # The finest level has the very pixels that were given.
-    if scale == 1.0:
-        return pixels
+    return pixels if scale == 1.0 else resize(pixels, *scaled_size(pixels, scale))
+
+
+def scaled_size(pixels: np.ndarray, scale: float) -> tuple[int, int]:
+    """Height and width of what `scale_picture` makes of a picture."""
     height, width = pixels.shape[:2]
-    return resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def level_masks(masks: Masks | None, level: Level) -> Masks | None:
+    """Masks at the size of one level."""
+    if masks is None:
+        return None
+    return Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
 
 
 def level_pictures(pictures: Pictures, level: Level) -> Pictures:
     """The pictures and masks of a solve at the size of one level."""
-    masks = pictures.masks
-    if masks is not None:
-        masks = Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
+    masks = level_masks(pictures.masks, level)
     content, *styles = (
         scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
     )
@@ -187,18 +215,29 @@ def level_pictures(pictures: Pictures, level: Level) -> Pictures:
 
 
 def _targets(network: LoadedObjective, pictures: Pictures, placement: bool) -> Targets:
-    content, *styles = (jnp.asarray(each) for each in (pictures.content, *pictures.styles))
-    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
-    on_cpu = all(device.platform == "cpu" for device in content.devices())
+    # Not by `jnp.asarray`, which compiles a program for each shape.
+    content, *styles = map(jax.device_put, (pictures.content, *pictures.styles))
     return network.objective.targets(
         network.variables,
         content,
         styles,
         pictures.masks,
-        {"xla_backend_optimization_level": 0} if on_cpu else None,
+        network.compiler.call,
         placement=placement,
         keep=pictures.keep,
     )
+
+
+def level_solver(objective: Objective, options: Options, level: Level) -> Solver:
+    """What solves at one level."""
+    loss = latent_objective(objective, parameterization=options.solve.parameterization)
+    return Solver(loss, solver_method(options), level.evaluations or UNLIMITED)
+
+
+def level_weights(options: Options, level: Level, styles: int) -> LossWeights:
+    """The weights of one level."""
+    factors = {"content_factor": level.content_weight, "tv_factor": level.tv_weight}
+    return LossWeights.from_options(options.loss, styles, **factors)
 
 
 def level_problem(
@@ -225,28 +264,19 @@ def level_problem(
     check_options(options, len(pictures.styles))
     if not isinstance(network, LoadedObjective):
         network = load_objective(network, options.loss)
-    objective, variables = network
+    objective, variables, _ = network
     level = single_level(options, *pictures.content.shape[:2]) if level is None else level
     pictures = level_pictures(pictures, level)
     begin = start_picture(options, pictures.content, pictures.styles, start)
     parameterization = options.solve.parameterization
     return Problem(
         objective=objective,
-        solver=Solver(
-            latent_objective(objective, parameterization=parameterization),
-            solver_method(options),
-            level.evaluations or UNLIMITED,
-        ),
+        solver=level_solver(objective, options, level),
         start=latent_from_image(begin, parameterization=parameterization),
         arguments=(
             variables,
             _targets(network, pictures, options.loss.placement > 0.0),
-            LossWeights.from_options(
-                options.loss,
-                len(pictures.styles),
-                content_factor=level.content_weight,
-                tv_factor=level.tv_weight,
-            ),
+            level_weights(options, level, len(pictures.styles)),
         ),
         height=begin.shape[0],
         parameterization=parameterization,

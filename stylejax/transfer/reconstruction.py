@@ -5,7 +5,6 @@ weights at 0. Nothing here touches a file or the terminal.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ from stylejax.options import (
 from stylejax.solvers.jaxopt_lbfgs import lbfgs
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.steps import longest_chunks
+from stylejax.transfer.kinds import Kind
 from stylejax.transfer.levels import solve_levels
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.problem import Problem, latent_objective
@@ -30,8 +30,6 @@ from stylejax.transfer.start import start_picture
 from stylejax.transfer.transfer import Callback, Result, solved_result
 from stylejax.types import Pixels
 from stylejax.weights.read import Weights
-
-Kind = Literal["content", "style"]
 
 FIGURE_LAYERS: Mapping[NetworkName, tuple[str, ...]] = {
     "densenet121": ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu"),

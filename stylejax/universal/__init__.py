@@ -6,13 +6,29 @@ Li, Fang, Yang, Wang, Lu and Yang do in "Universal Style Transfer via Feature Tr
 arXiv 1705.08086).
 """
 
-from stylejax.universal.chain import Controls, Networks, Structure, restyled
-from stylejax.universal.decoder_weights import Decoders, read_decoders
-from stylejax.universal.options import LEVEL_NAMES, UniversalOptions
-from stylejax.universal.run import style_statistics, synthesize_texture, universal_transfer
-from stylejax.universal.statistics import Statistics, feature_statistics
-from stylejax.universal.style_file import read_style, write_style
-from stylejax.universal.transforms import barycenter, linear_map, transformed
+from typing import TYPE_CHECKING
+
+from stylejax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from stylejax.universal.chain import Controls, Networks, Structure, restyled
+    from stylejax.universal.decoder_weights import Decoders, read_decoders
+    from stylejax.universal.options import LEVEL_NAMES, UniversalOptions
+    from stylejax.universal.run import style_statistics, synthesize_texture, universal_transfer
+    from stylejax.universal.statistics import Statistics, feature_statistics
+    from stylejax.universal.style_file import read_style, write_style
+    from stylejax.universal.transforms import barycenter, linear_map, transformed
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        "chain",
+        "decoder_weights",
+        "options",
+        "run",
+        "statistics",
+        "style_file",
+        "transforms",
+    )
 
 __all__ = [
     "Controls",

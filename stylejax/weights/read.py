@@ -21,7 +21,7 @@ from safetensors.numpy import load as load_tensors
 
 from stylejax.errors import InputError
 from stylejax.images.paths import is_folder, is_special, path_exists, real_path
-from stylejax.networks.layers import ARCHITECTURES, AnyArchitecture, Architecture
+from stylejax.networks.architectures import ARCHITECTURES, AnyArchitecture, Architecture
 from stylejax.options import NetworkName
 from stylejax.types import PathLike, Variables
 from stylejax.weights.names import variables_from_state_dict

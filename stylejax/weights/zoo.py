@@ -224,6 +224,11 @@ def cached_path(name: str) -> Path:
     return platformdirs.user_cache_path("stylejax") / "weights" / f"{name}.safetensors"
 
 
+def bundled_painter() -> Path:
+    """The weight file of the learned styles that ship with stylejax."""
+    return bundled_folder() / "styles.safetensors"
+
+
 def weights_rows() -> Iterator[tuple[str, str, str, str, str]]:
     """All weights that can be named: name, network, where they are, size, license."""
     for file, entry in manifest()["files"].items():

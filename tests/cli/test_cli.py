@@ -33,6 +33,8 @@ KEYS = {
     "loss_final",
     "seconds_compile",
     "seconds_solve",
+    "seconds_to_first_iteration",
+    "seconds_total",
 }
 
 

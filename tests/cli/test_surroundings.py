@@ -16,9 +16,10 @@ import pytest
 from problems import picture, random_weights
 from processes import printed, started
 
-from stylejax.cli import display, surroundings
-from stylejax.cli.display import complain, figure_display, print_text
+from stylejax.cli import screen, surroundings
+from stylejax.cli.display import figure_display
 from stylejax.cli.entry import main
+from stylejax.cli.screen import complain, print_text
 from stylejax.cli.surroundings import MOST_CACHED_BYTES, ordinary_modes, use_compile_cache
 from stylejax.images.write import write_picture
 from stylejax.strict_json import json_text
@@ -47,6 +48,7 @@ class Waits(importlib.abc.MetaPathFinder):
             import time
             time.sleep(30)
 sys.meta_path.insert(0, Waits())
+sys.argv = ["stylejax", "styles"]
 __main__.run()
 """
 
@@ -91,7 +93,7 @@ def test_a_checkpoint_is_spoken_of_only_where_there_is_one(pair, capsys, monkeyp
     def interrupted(command):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stylejax.cli.entry.run_transfer_command", interrupted)
+    monkeypatch.setattr("stylejax.cli.transfer_command.run_transfer_command", interrupted)
     arguments = ["transfer", *pair, "-o", "out.png"]
     assert main(arguments) == 130
     assert capsys.readouterr().err == "stylejax: interrupted at once\n"
@@ -143,7 +145,7 @@ def test_names_are_no_markup(capsys):
     with figure_display() as show:
         show("[/red]:smile:[b].png", 0, 1)
     assert "[/red]:smile:[b].png" in capsys.readouterr().err
-    assert display.shown("a\x1b[31m") == "a\\x1b[31m"
+    assert screen.shown("a\x1b[31m") == "a\\x1b[31m"
 
 
 def test_json_has_no_numbers_that_json_has_not():

@@ -21,7 +21,8 @@ from stylejax.devices.memory import (
 from stylejax.errors import InputError
 from stylejax.losses.objective import make_objective
 from stylejax.networks import DENSENET121, VGG19, folded_variables
-from stylejax.solvers.solver import Solver, lbfgs
+from stylejax.solvers.jaxopt_lbfgs import lbfgs
+from stylejax.solvers.solver import Solver
 from stylejax.transfer.problem import latent_objective
 from stylejax.weights.names import expected_shapes, variables_from_state_dict
 from stylejax.weights.read import read_weights

@@ -10,8 +10,9 @@ from picture_files import noise
 from PIL import Image
 
 from stylejax.errors import InputError
-from stylejax.images.arrays import Picture, as_picture, as_pictures
+from stylejax.images.arrays import Picture
 from stylejax.images.masks import Masks, as_mask, as_masks
+from stylejax.images.pictures import as_picture, as_pictures
 from stylejax.images.scaling import resize
 
 BYTES = noise()

@@ -10,7 +10,7 @@ from stylejax.errors import InputError
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import Options, SolverOptions
-from stylejax.runs.prepare import check_outputs
+from stylejax.runs.checks import check_outputs
 from stylejax.runs.request import Request
 from stylejax.runs.style_request import StyleRequest
 

@@ -11,7 +11,7 @@ from processes import printed, started, wait_until
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checkpoint_paths import checkpoint_path
 from stylejax.runs.metadata import read_record
 
 # The stem alone compiles in seconds.

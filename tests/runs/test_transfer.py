@@ -13,10 +13,10 @@ from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs import checkpoint, metadata
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checkpoint_paths import checkpoint_path
+from stylejax.runs.checks import snapshot_path
 from stylejax.runs.metadata import read_record
 from stylejax.runs.observer import Observer
-from stylejax.runs.prepare import snapshot_path
 from stylejax.runs.request import Request
 from stylejax.runs.transfer import run_transfer
 
@@ -332,7 +332,7 @@ def test_history_and_plot_are_written(request_, tmp_path):
 
 
 def test_a_plot_without_matplotlib_is_refused_before_the_run(request_, tmp_path, monkeypatch):
-    monkeypatch.setattr("stylejax.transfer.history.find_spec", lambda name: None)
+    monkeypatch.setattr("stylejax.transfer.plotting.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"stylejax\[plot\]"):
         run_transfer(replace(request_, plot=tmp_path / "p.png"))
     assert names(tmp_path) == ["content.png", "style.png"]

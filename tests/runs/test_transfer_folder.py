@@ -12,7 +12,7 @@ from stylejax.images.write import write_picture
 from stylejax.losses.objective import Objective
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs import prepare
-from stylejax.runs.checkpoint import checkpoint_path
+from stylejax.runs.checkpoint_paths import checkpoint_path
 from stylejax.runs.observer import Observer
 from stylejax.runs.request import Request
 from stylejax.runs.transfer import run_transfer

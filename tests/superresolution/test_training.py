@@ -9,8 +9,9 @@ from small_enlargers import SMALL, make_parameters
 
 from stylejax.feedforward.training import state_from
 from stylejax.superresolution import Enlarger, Judges, enlarge, init_parameters, training_step
+from stylejax.superresolution.form import MARGIN
 from stylejax.superresolution.start import fitted_tail
-from stylejax.superresolution.training import MARGIN, exact_crops, reduced_crops
+from stylejax.superresolution.training import exact_crops, reduced_crops
 
 KEY = jax.random.key(0)
 TILES = jnp.asarray(

@@ -1,0 +1,65 @@
+"""What a level of the pyramid needs compiled, known before there is anything to compute it from."""
+
+from typing import cast
+
+import jax
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from stylejax.losses.targets import Targets
+from stylejax.options import Options
+from stylejax.transfer.compiler import Task, shapes_of, task_of_call
+from stylejax.transfer.problem import (
+    LoadedObjective,
+    Pictures,
+    Problem,
+    level_masks,
+    level_solver,
+    level_weights,
+    scale_picture,
+    scaled_size,
+)
+from stylejax.transfer.pyramid import Level
+from stylejax.types import Variables
+
+
+def level_tasks(
+    network: LoadedObjective, pictures: Pictures, options: Options, level: Level
+) -> list[Task]:
+    """What `level_problem` and a solve of it need compiled; nothing is computed.
+
+    The first is the solver's (`Problem.compile`), the others are the targets'.
+    """
+    objective, variables, compiler = network
+    masks, calls = level_masks(pictures.masks, level), []
+    keep = None if pictures.keep is None else scale_picture(pictures.keep, level.scale)
+    asked = {"placement": options.loss.placement > 0.0, "keep": keep}
+
+    def call(function: jax.stages.Wrapped, *arguments: PyTree) -> PyTree:
+        calls.append(task_of_call(function, shapes_of(arguments), compiler.platform))
+        return function(*arguments)
+
+    def targets(variables: Variables, content: Array, styles: list[Array]) -> Targets:
+        return objective.targets(variables, content, styles, masks, call, **asked)
+
+    shape = lambda pixels: jax.ShapeDtypeStruct((*scaled_size(pixels, level.scale), 3), np.float32)
+    content, styles = shape(pictures.content), list(map(shape, pictures.styles))
+    problem = Problem(
+        objective,
+        level_solver(objective, options, level),
+        cast(Array, content),
+        (
+            variables,
+            jax.eval_shape(targets, variables, content, styles),
+            level_weights(options, level, len(styles)),
+        ),
+        content.shape[0],
+        options.solve.parameterization,
+    )
+    return [solver_task(problem), *calls]
+
+
+def solver_task(problem: Problem) -> Task:
+    """The programs of a problem."""
+    name = f"solve, {problem.solver.budget} evaluations, {problem.parameterization}"
+    return Task(name, (problem.start, problem.arguments), problem.compile)

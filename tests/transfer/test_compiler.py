@@ -1,0 +1,112 @@
+import threading
+
+import jax
+import numpy as np
+import pytest
+
+from stylejax.transfer.compiler import Compiler, Task, signature_of, task_of_call
+
+X = np.arange(3, dtype=np.float32)
+
+
+class Shelf(dict):
+    """Programs by name, as files would keep them."""
+
+    def load(self, name, signature):
+        return self.get((name, signature))
+
+    def save(self, name, signature, programs):
+        self[name, signature] = programs
+
+
+def counted(made, name="double"):
+    """A task that adds its name to a list when it is made."""
+
+    def make():
+        made.append(name)
+        return [lambda x: 2 * x]
+
+    return Task(name, (X,), make)
+
+
+def test_a_signature_is_of_shapes_and_structure_alone():
+    assert signature_of((X, {"a": X})) == signature_of((X + 1, {"a": jax.numpy.asarray(X)}))
+    others = [(X, {"b": X}), (X[:2], {"a": X}), (X.astype(np.int32), {"a": X})]
+    assert not {signature_of((X, {"a": X}))} & set(map(signature_of, others))
+
+
+def test_a_program_is_made_once_whoever_asks():
+    begun, go, made, results = threading.Event(), threading.Event(), [], []
+
+    def make():
+        made.append(1)
+        begun.set()
+        assert go.wait(60)
+        return [abs]
+
+    compiler = Compiler()
+    ask = lambda: results.append(compiler.programs(Task("slow", (X,), make)))
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert made == [1] and results == [[abs], [abs]] and compiler.seconds_waited > 0
+
+
+def test_what_could_not_be_made_is_tried_again():
+    def fail():
+        raise MemoryError("too large")
+
+    compiler, made = Compiler(), []
+    with pytest.raises(MemoryError, match="too large"):
+        compiler.programs(Task("double", (X,), fail))
+    compiler.programs(counted(made))
+    assert made == ["double"]
+
+
+def test_a_plan_is_begun_by_the_first_program_that_is_not_there():
+    shelf, made = Shelf(), []
+    for expected in (["double", "first", "second", "third"], []):
+        made.clear()
+        compiler = Compiler(jax.devices()[0], shelf)
+        compiler.plan(
+            lambda made=made: [
+                lambda: [counted(made, "first")],
+                lambda: [counted(made, "second"), counted(made, "third")],
+            ]
+        )
+        compiler.programs(counted(made))
+        compiler.close(keep=True)
+        assert sorted(made) == expected
+    assert sorted(name for name, _ in shelf) == ["double", "first", "second", "third"]
+
+
+def test_what_jax_has_read_from_its_cache_is_not_kept():
+    shelf = Shelf()
+
+    def make():
+        jax.monitoring.record_event("/jax/compilation_cache/cache_hits")
+        return [abs]
+
+    Compiler(shelf=shelf).programs(Task("read", (X,), make))
+    Compiler(shelf=shelf).programs(counted([]))
+    assert [name for name, _ in shelf] == ["double"]
+
+
+def test_nothing_is_begun_after_the_end():
+    made = []
+    compiler = Compiler(shelf=Shelf())
+    compiler.plan(lambda: [lambda: [counted(made, "ahead")]])
+    compiler.close(keep=False)
+    compiler.programs(counted(made))
+    assert made == ["double"]
+
+
+def test_a_call_has_the_functions_result():
+    function = jax.jit(lambda x, y: {"sum": x + y})
+    np.testing.assert_array_equal(Compiler().call(function, X, X)["sum"], 2 * X)
+    (program,) = task_of_call(function, (X, X), "gpu").make()
+    np.testing.assert_array_equal(program(X, X)["sum"], 2 * X)
