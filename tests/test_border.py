@@ -9,7 +9,7 @@ import stylejax
 from stylejax.feedforward import Painter, paint, paint_in_strips, paint_photograph
 from stylejax.images import draw_contact_sheet
 from stylejax.options import LossOptions, Options, check_options
-from stylejax.transfer.problem import given_pictures
+from stylejax.transfer.pictures import given_pictures
 from stylejax.universal import (
     Decoders,
     UniversalOptions,

@@ -19,7 +19,8 @@ from stylejax.losses.weights import LossWeights
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.solvers.solver import Solver
 from stylejax.sweep.lanes import lane_weights, over_lanes
-from stylejax.transfer.problem import Pictures, Problem, level_problem
+from stylejax.transfer.pictures import Pictures
+from stylejax.transfer.problem import Problem, level_problem
 from stylejax.transfer.pyramid import Level, pyramid_levels
 from stylejax.weights.read import read_weights
 

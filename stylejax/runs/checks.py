@@ -129,6 +129,8 @@ def check_inputs(request: Request) -> CheckedInputs:
     """
     options = request.options
     check_options(options, len(request.styles))
+    if options.loss.seamless and request.paper.print:
+        raise InputError("--print: crops and enlarges what --seamless has made; leave one out")
     files = {path: read_picture_file(path) for path in request.pictures}
     check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
     content, styles = files[request.content], [files[path] for path in request.styles]

@@ -10,18 +10,16 @@ from stylejax.transfer.pyramid import Level, check_tile, pyramid_levels, tile_un
 
 
 def check_tiling_request(request: Request, *, by_rows: bool) -> None:
-    """Refuse what a picture that tiles cannot be made with, or would not tile after.
+    """Refuse several devices for a picture that tiles, which is not split.
 
     `by_rows` is that of `prepare_run`.
 
     Raises:
         InputError: names the option.
     """
-    if not request.options.loss.seamless:
+    if not request.options.loss.seamless or not by_rows:
         return
-    if request.paper.print:
-        raise InputError("--print: crops and enlarges what --seamless has made; leave one out")
-    if by_rows and (request.devices > 1 or jax.process_count() > 1):
+    if request.devices > 1 or jax.process_count() > 1:
         raise InputError("--devices: a picture made with --seamless is not split; leave one out")
 
 

@@ -11,8 +11,9 @@ from stylejax.devices.memory import Device
 from stylejax.options import LossOptions, Options, SolverOptions
 from stylejax.runs.program_shelf import ProgramShelf
 from stylejax.transfer.compiler import Compiler
+from stylejax.transfer.pictures import Pictures
 from stylejax.transfer.plan import level_tasks, solver_task
-from stylejax.transfer.problem import LoadedObjective, Pictures, Problem, load_objective
+from stylejax.transfer.problem import LoadedObjective, Problem, load_objective
 from stylejax.transfer.pyramid import Level
 from stylejax.weights.read import Weights
 

@@ -30,7 +30,7 @@ from stylejax.runs.metadata import Record, file_entry, make_record
 from stylejax.runs.printing import print_advice, print_entry
 from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
-from stylejax.transfer.problem import Pictures
+from stylejax.transfer.pictures import Pictures
 from stylejax.transfer.pyramid import Level
 from stylejax.types import Alpha, OtherPixels, Pixels
 from stylejax.universal.decoder_weights import Decoders, read_decoders

@@ -21,13 +21,8 @@ from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks
 from stylejax.sweep.lanes import LaneSolver, batch_size, lane_weights, over_lanes, program_bytes
 from stylejax.transfer.levels import level_steps
 from stylejax.transfer.parameterization import latent_from_image
-from stylejax.transfer.problem import (
-    Pictures,
-    Problem,
-    level_pictures,
-    level_problem,
-    load_objective,
-)
+from stylejax.transfer.pictures import Pictures, level_pictures
+from stylejax.transfer.problem import Problem, level_problem, load_objective
 from stylejax.transfer.pyramid import Level, check_tile
 from stylejax.transfer.start import start_picture
 from stylejax.types import OtherPixels, Pixels

@@ -18,7 +18,7 @@ from stylejax.sweep.lanes import shared_options
 from stylejax.sweep.solver import BatchProgress, SweepSolver, memory_room
 from stylejax.transfer.history import History, extend_history, start_history
 from stylejax.transfer.interrupt import interruptible
-from stylejax.transfer.problem import Pictures, given_pictures
+from stylejax.transfer.pictures import Pictures, given_pictures
 from stylejax.transfer.pyramid import pyramid_levels
 from stylejax.transfer.transfer import (
     SECONDS_BETWEEN_LOOKS,

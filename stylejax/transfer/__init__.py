@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from stylejax.transfer.history import History, history_csv, history_plot
     from stylejax.transfer.levels import Progress
     from stylejax.transfer.parameterization import image_from_latent, latent_from_image
+    from stylejax.transfer.pictures import Pictures
     from stylejax.transfer.presets import network_options, preset_options
-    from stylejax.transfer.problem import Pictures, Problem, latent_objective, make_problem
+    from stylejax.transfer.problem import Problem, latent_objective, make_problem
     from stylejax.transfer.pyramid import Level, pyramid_levels
     from stylejax.transfer.reconstruction import reconstruct
     from stylejax.transfer.transfer import Result, style_transfer

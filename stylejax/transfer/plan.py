@@ -9,16 +9,8 @@ from jaxtyping import Array, PyTree
 from stylejax.losses.targets import Targets
 from stylejax.options import Options
 from stylejax.transfer.compiler import Task, shapes_of, task_of_call
-from stylejax.transfer.problem import (
-    LoadedObjective,
-    Pictures,
-    Problem,
-    level_masks,
-    level_solver,
-    level_weights,
-    scale_picture,
-    scaled_size,
-)
+from stylejax.transfer.pictures import Pictures, level_masks, scale_picture, scaled_size
+from stylejax.transfer.problem import LoadedObjective, Problem, level_solver, level_weights
 from stylejax.transfer.pyramid import Level
 from stylejax.types import Variables
 

@@ -9,9 +9,7 @@ from jaxtyping import Array, Float
 
 from stylejax.devices.hosts import on_host
 from stylejax.images.arrays import PictureLike, PicturesLike, as_pixels
-from stylejax.images.masks import Mask, Masks, as_mask, as_masks
-from stylejax.images.pictures import as_pictures
-from stylejax.images.scaling import resize
+from stylejax.images.masks import Masks
 from stylejax.losses.objective import Objective, make_objective
 from stylejax.losses.targets import Targets
 from stylejax.losses.weights import LossTerms, LossWeights
@@ -23,39 +21,13 @@ from stylejax.solvers.state import UNLIMITED, Method, SolverState
 from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks
 from stylejax.transfer.compiler import Compiler
 from stylejax.transfer.parameterization import Latent, image_from_latent, latent_from_image
+from stylejax.transfer.pictures import Pictures, given_pictures, level_pictures
 from stylejax.transfer.pyramid import Level, single_level
 from stylejax.transfer.start import start_picture
 from stylejax.types import OtherPixels, Pixels, Scalar, Variables
 from stylejax.weights.read import Weights
 
 _image_from_latent = jax.jit(image_from_latent, static_argnames="parameterization")
-
-
-class Pictures(NamedTuple):
-    """What a picture is solved from, at full size: content, styles, and masks where there are.
-
-    `keep` is a mask of the content picture: white where its content counts more.
-    """
-
-    content: Pixels
-    styles: Sequence[OtherPixels]
-    masks: Masks | None = None
-    keep: Mask | None = None
-
-
-def given_pictures(content: object, styles: object, masks: object, keep: object = None) -> Pictures:
-    """What a user gives, as float32 on the host.
-
-    Raises:
-        InputError: it is no picture, or masks do not fit theirs.
-    """
-    pixels = as_pixels(content, "content")
-    painted = [
-        np.asarray(jax.device_get(each), np.float32) for each in as_pictures(styles, "styles")
-    ]
-    shapes = [each.shape for each in painted]
-    kept = None if keep is None else as_mask(keep, "keep", pixels.shape)
-    return Pictures(pixels, painted, as_masks(masks, pixels.shape, shapes), kept)
 
 
 class Problem(NamedTuple):
@@ -181,37 +153,6 @@ def load_objective(
     )
     variables = folded_variables(weights, (*loss.content_layers, *loss.style_layers))
     return LoadedObjective(objective, jax.device_put(variables), compiler or Compiler())
-
-
-def scale_picture(
-    pixels: Float[np.ndarray, "_ _ *channels"], scale: float
-) -> Float[np.ndarray, "_ _ *channels"]:
-    """A picture or mask scaled by a factor of 1 or less."""
-    # The finest level has the very pixels that were given.
-    return pixels if scale == 1.0 else resize(pixels, *scaled_size(pixels, scale))
-
-
-def scaled_size(pixels: np.ndarray, scale: float) -> tuple[int, int]:
-    """Height and width of what `scale_picture` makes of a picture."""
-    height, width = pixels.shape[:2]
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def level_masks(masks: Masks | None, level: Level) -> Masks | None:
-    """Masks at the size of one level."""
-    if masks is None:
-        return None
-    return Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
-
-
-def level_pictures(pictures: Pictures, level: Level) -> Pictures:
-    """The pictures and masks of a solve at the size of one level."""
-    masks = level_masks(pictures.masks, level)
-    content, *styles = (
-        scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
-    )
-    keep = None if pictures.keep is None else scale_picture(pictures.keep, level.scale)
-    return Pictures(content, styles, masks, keep)
 
 
 def _targets(network: LoadedObjective, pictures: Pictures, placement: bool) -> Targets:

@@ -16,14 +16,9 @@ from stylejax.transfer._result_html import result_html
 from stylejax.transfer.history import History
 from stylejax.transfer.interrupt import interruptible
 from stylejax.transfer.levels import Progress, solve_levels
+from stylejax.transfer.pictures import Pictures, given_pictures
 from stylejax.transfer.presets import network_options
-from stylejax.transfer.problem import (
-    Pictures,
-    Problem,
-    given_pictures,
-    level_problem,
-    load_objective,
-)
+from stylejax.transfer.problem import Problem, level_problem, load_objective
 from stylejax.transfer.pyramid import check_tile, pyramid_levels
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights, read_weights
