@@ -9,7 +9,7 @@ from problems import picture, random_weights
 from stylejax.cli.entry import main
 from stylejax.errors import InputError
 from stylejax.images.write import write_picture
-from stylejax.losses.objective import Objective
+from stylejax.losses._units import Units
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
 from stylejax.runs import prepare
 from stylejax.runs.checkpoint import checkpoint_path
@@ -54,7 +54,7 @@ def test_pictures_of_a_shape_are_compiled_once_and_what_fails_is_said_at_the_end
 ):
     (request_.content / "broken.png").write_bytes(b"no picture")
     compiled = counted(monkeypatch, Solver, "compile")
-    traced = counted(monkeypatch, Objective, "_units")
+    traced = counted(monkeypatch, Units, "of_layers")
     line = ["transfer", str(request_.content / "*"), str(request_.styles[0])]
     line += ["-o", str(request_.output), "--weights", str(request_.weights), *FLAGS]
     with monkeypatch.context() as patch:
