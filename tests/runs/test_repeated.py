@@ -226,7 +226,8 @@ def test_the_files_of_a_painted_picture_are_found(place, capsys):
     command = parse_command(["apply", "photos/photo.png", *made(record), "--style", "scream"])
     assert isinstance(command, Apply) and command.options.paint.style == ("scream",)
     tensors, metadata = read_tensors(bundled_painter())
-    Path("photos/own.safetensors").write_bytes(tensor_bytes(tensors, metadata))
+    changed = tensor_bytes(tensors, metadata | {"note": "another file"})
+    Path("photos/own.safetensors").write_bytes(changed)
     line = ["apply", "photos/photo.png", *made(record), "--hold-statistics", "none", "--quiet"]
     assert main(line) == 2
     assert "own.safetensors: is not the file" in capsys.readouterr().err
