@@ -356,4 +356,4 @@ def test_the_version_is_said_without_jax(tmp_path):
     said = run(command)
     assert (said.returncode, said.stdout, said.stderr) == (0, f"stylejax {VERSION}\n", "")
     # Nothing else is taken for it.
-    assert "imported" in run([*command, "now"]).stderr
+    assert "Unrecognized options: --version, now" in run([*command, "now"]).stderr
