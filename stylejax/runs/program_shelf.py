@@ -103,10 +103,15 @@ class _Stored:
 
     def __init__(self, compiled: jax.stages.Compiled, structure: PyTree, path: Path) -> None:
         self.compiled, self.structure, self.path = compiled, structure, path
+        self.has_run = False
 
     def __call__(self, *arguments: PyTree) -> PyTree:
         try:
             results = self.compiled(*jax.tree.leaves(arguments))
+            if not self.has_run:
+                # What is wrong with a program is said when its results are there.
+                jax.block_until_ready(results)
+                self.has_run = True
         except jax.errors.JaxRuntimeError:
             # Should it be the file's fault, the next run compiles it anew.
             self.path.unlink(missing_ok=True)

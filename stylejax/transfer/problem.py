@@ -1,6 +1,7 @@
 """One solve on arrays: the objective, its targets and weights, and where it starts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -55,8 +56,10 @@ class Problem(NamedTuple):
         """The solver's programs, and the one that makes a picture of latent numbers."""
         latent = jax.ShapeDtypeStruct((self.height, *self.start.shape[1:]), np.float32)
         init, advance = self.solver.compile(self.start, *self.arguments)
-        picture = _image_from_latent.lower(latent, parameterization=self.parameterization)
-        return init, advance, picture.compile()
+        # A function of its own: what JAX has compiled of another one it gives back from memory, and
+        # does not say that it had read it (`Compiler`).
+        picture = jax.jit(partial(image_from_latent, parameterization=self.parameterization))
+        return init, advance, picture.lower(latent).compile()
 
     def with_programs(self, programs: Sequence[Program]) -> "Problem":
         """The same problem with what `compile` has made of it, or of one like it."""

@@ -3,8 +3,12 @@ import threading
 import jax
 import numpy as np
 import pytest
+from problems import picture, random_weights
 
+from stylejax import LossOptions, Options, SolverOptions, read_weights
+from stylejax.transfer import compiler as compiling
 from stylejax.transfer.compiler import Compiler, Task, signature_of, task_of_call
+from stylejax.transfer.problem import make_problem
 
 X = np.arange(3, dtype=np.float32)
 
@@ -110,3 +114,16 @@ def test_a_call_has_the_functions_result():
     np.testing.assert_array_equal(Compiler().call(function, X, X)["sum"], 2 * X)
     (program,) = task_of_call(function, (X, X), "gpu").make()
     np.testing.assert_array_equal(program(X, X)["sum"], 2 * X)
+
+
+def test_every_program_of_a_solve_that_has_been_read_says_so():
+    # What XLA has read must not be kept once more: parts of it are missing then.
+    loss = LossOptions(content_layers=("pool1",), style_layers=("input",))
+    options = Options(loss=loss, solve=SolverOptions(levels=1))
+    image, read = picture(33, 35), []
+    for _ in range(3):
+        problem = make_problem(read_weights(random_weights()), image, [image], options, image)
+        before = compiling._cache_hits()
+        problem.compile()
+        read.append(compiling._cache_hits() - before)
+    assert read[1:] == [3, 3]
