@@ -28,7 +28,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BROUGHT = {
     *("photo.jpg", "other.jpg", "small.jpg", "painting.jpg", "a.jpg", "b.jpg", "c.jpg"),
     *("photos", "frames", "folder", "photos.zip", "photos/*.jpg", "sky.png", "town.png"),
-    *("background.png", "vgg19.pth", "candy.pth"),
+    *("background.png", "face.png", "vgg19.pth", "candy.pth"),
     # No file: the styles that ship.
     "shipped",
 }
