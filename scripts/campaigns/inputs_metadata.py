@@ -80,8 +80,10 @@ def _edited(record: Record) -> Iterator[tuple[str, Record]]:
                     yield f"{key}={json.dumps(value)}", record | {key: value}
     for option, right in record["options"].items():
         for value in ({"a": 1}, [[1]], None, True, "x" if isinstance(right, float | int) else 7):
-            options = record["options"] | {option: value}
-            yield f"{option}={json.dumps(value)}", record | {"options": options}
+            # A switch is true or false.
+            if not (isinstance(right, bool) and value is True):
+                options = record["options"] | {option: value}
+                yield f"{option}={json.dumps(value)}", record | {"options": options}
     for name in ("../content.png", "/etc/passwd", "", ".", "..", "a\nb.png", "a\0.png"):
         yield f"content called {name!r}", record | {"content": record["content"] | {"name": name}}
     for sha256 in ("", "0" * 63, "z" * 64, 5):
