@@ -44,6 +44,8 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+# Types are named without their modules, and two packages have statistics of their own.
+suppress_warnings = ["ref.python"]
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
 # One backtick is code in docstrings, as it is in Markdown.
