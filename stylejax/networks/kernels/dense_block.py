@@ -106,7 +106,7 @@ def _backward(convolution: Convolution, residuals: PyTree, gradient: Batch) -> t
         return residuals(gradient)
     buffer, bottlenecks, layers = residuals
     for layer, bottleneck in zip(reversed(layers), reversed(bottlenecks), strict=True):
-        channels, growth = len(layer.scale), layer.spatial.shape[-1]
+        channels, growth = layer.scale.shape[0], layer.spatial.shape[-1]
         x = buffer[..., :channels]
         added = gradient[..., channels : channels + growth]
         # Without the barrier XLA would fold a kernel turned in the same program back.
@@ -116,7 +116,7 @@ def _backward(convolution: Convolution, residuals: PyTree, gradient: Batch) -> t
         into = jnp.where(x * layer.scale + layer.shift > 0, into @ kernel, 0)
         before = gradient[..., :channels] + into
         gradient = lax.dynamic_update_slice_in_dim(gradient, before, 0, axis=-1)
-    channels = len(layers[0].scale)
+    channels = layers[0].scale.shape[0]
     return gradient[..., :channels], jax.tree.map(lambda leaf: None, layers)
 
 
