@@ -50,12 +50,21 @@ def _console() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
+class _Bar(Progress):
+    """Where it is not drawn it leaves nothing: rich before 15 ends a line that was never begun."""
+
+    def stop(self) -> None:
+        """End it."""
+        if not self.disable:
+            super().stop()
+
+
 class _Display:
     """A bar on standard error that says what is being done; `bar` is drawn while one is in it."""
 
     def __init__(self, total: int | None) -> None:
         self.console = _console()
-        self.bar = Progress(
+        self.bar = _Bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.completed}/{task.total}  {task.fields[details]}"),
@@ -145,7 +154,7 @@ class SweepDisplay(_Display):
 def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a download on standard error; yields a function of the bytes so far and in all."""
     console = _console()
-    bar = Progress(
+    bar = _Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         DownloadColumn(),
@@ -172,7 +181,7 @@ def download_display(name: str) -> Iterator[Callable[[int, int | None], None]]:
 def figure_display() -> Iterator[Callable[[str, int, int], None]]:
     """Show many solves on standard error; yields a function of what is solved, done and total."""
     console = _console()
-    bar = Progress(
+    bar = _Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.completed}/{task.total}"),
