@@ -11,6 +11,7 @@ import numpy as np
 
 from stylejax.errors import InputError
 from stylejax.images.files import replace_file
+from stylejax.runs.checkpoint import write_arrays
 from training.distillation import State, Statistics, Student, begin
 
 
@@ -60,7 +61,8 @@ def write_checkpoint(path: Path, settings: dict[str, Any], run: Run) -> None:
     for index, leaf in enumerate(jax.tree.leaves(jax.device_get(run[:4]))):
         arrays[f"leaf:{index}"] = leaf
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(content, "w") as archive:
+        write_arrays(archive, arrays)
     replace_file(path, content.getbuffer())
 
 

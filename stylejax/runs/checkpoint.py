@@ -10,7 +10,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,10 +58,23 @@ def save_checkpoint(path: Path, settings: Record, checkpoint: Checkpoint) -> Non
         arrays[f"state:{index}"] = leaf
     arrays |= {f"history:{name}": column for name, column in checkpoint.history.items()}
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    with zipfile.ZipFile(content, "a") as archive:
+    with zipfile.ZipFile(content, "w") as archive:
+        write_arrays(archive, arrays)
         archive.comment = _digest(archive)
     replace_file(path, content.getbuffer())
+
+
+def write_arrays(archive: zipfile.ZipFile, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as `numpy.load` reads them, and no Python objects.
+
+    NumPy's own `savez` can refuse objects from version 2.2 only.
+
+    Raises:
+        ValueError: an array is one of objects.
+    """
+    for name, array in arrays.items():
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+            np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
 
 
 def _digest(archive: zipfile.ZipFile) -> bytes:
