@@ -9,6 +9,7 @@ needs none: beyond each side lies the other one.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import cast
 
 import jax.numpy as jnp
@@ -17,7 +18,6 @@ from jaxtyping import Array, Float
 
 from stylejax.errors import InputError
 from stylejax.images.pictures import PictureLike, as_picture
-from stylejax.networks.densenet import DenseNet
 from stylejax.networks.kernels import chosen_kernels
 from stylejax.networks.kernels.folding import fold_blocks
 from stylejax.networks.layers import (
@@ -33,7 +33,6 @@ from stylejax.networks.layers import (
     canonical_layers,
     network_layers,
 )
-from stylejax.networks.vgg import Vgg
 from stylejax.options import Kernels, Pooling, Precision
 from stylejax.types import Features, Image, Variables
 
@@ -185,14 +184,26 @@ def _apply(
         return lambda variables, batch: network.apply(variables, batch, names)
     of, dtype = architecture_of(network), jnp.dtype(precision)
     if isinstance(of, VggArchitecture):
-        return _applied(Vgg(names, of, pooling, dtype, kernels, seamless))
+        return _applied("vgg", "Vgg", names, of, pooling, dtype, kernels, seamless)
     if epsilon is None:
         alone = isinstance(network, Architecture | VggArchitecture)
         epsilon = 1e-5 if alone else network.epsilon
     return _applied(
-        DenseNet(names, of, epsilon, pooling, dtype, kernels=kernels, seamless=seamless)
+        "densenet",
+        "DenseNet",
+        *(names, of, epsilon, pooling, dtype),
+        kernels=kernels,
+        seamless=seamless,
     )
 
 
-def _applied(module: DenseNet | Vgg) -> Callable[[Variables, Array], Mapping[str, Array]]:
-    return lambda variables, batch: cast(Mapping[str, Array], module.apply(variables, batch))
+def _applied(
+    module: str, name: str, *numbers: object, **named: object
+) -> Callable[[Variables, Array], Mapping[str, Array]]:
+    """A Flax module as a function, made where it is traced: Flax takes long to import."""
+
+    def apply(variables: Variables, batch: Array) -> Mapping[str, Array]:
+        made = getattr(import_module(f"stylejax.networks.{module}"), name)(*numbers, **named)
+        return made.apply(variables, batch)
+
+    return apply

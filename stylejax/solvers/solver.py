@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import Sharding
 from jaxtyping import Array, Bool, Int, PyTree
 
+from stylejax.solvers.compile_options import CompilerOptions, known_options
 from stylejax.solvers.methods import made_later
 from stylejax.solvers.state import CHUNK, UNLIMITED, Function, Method, SolverState, Trace, is_over
 from stylejax.solvers.steps import Pace, Programs, Step, longest_chunks, take_steps
@@ -27,14 +28,16 @@ class Solver:
     """A method applied to a function, with at most `budget` evaluations.
 
     `init` and `advance` are compiled on their first call and reused while shapes stay the same. The
-    budget travels in the state, so that another one leaves `advance` as it is. `placement` says
-    where the state and the traces lie on several devices: a pytree of shardings like the state, and
-    one sharding for all of the trace.
+    budget travels in the state, so that another one leaves `advance` as it is. `compiler_options`
+    are XLA's for `advance`, as far as it knows them; with such it cannot be called inside of
+    another `jax.jit` (`iterate` can). `placement` says where the state and the traces lie on
+    several devices: a pytree of shardings like the state, and one sharding for all of the trace.
     """
 
     fun: Function
     method: Method = field(default_factory=lambda: made_later("lbfgs"))
     budget: int = UNLIMITED
+    compiler_options: CompilerOptions = field(default_factory=dict)
     placement: tuple[PyTree[Sharding], Sharding] | None = None
 
     @cached_property
@@ -54,7 +57,8 @@ class Solver:
         result.
         """
         run = lambda state, iterations, *args: self.iterate(state, iterations, CHUNK, args)
-        return jax.jit(run, donate_argnums=0, out_shardings=self.placement)
+        placement, options = self.placement, known_options(self.compiler_options)
+        return jax.jit(run, donate_argnums=0, out_shardings=placement, compiler_options=options)
 
     def shapes(self, params: PyTree, *args: PyTree) -> SolverState:
         """A state's shapes, types and places, for arguments like these."""

@@ -22,6 +22,7 @@ from stylejax.devices.memory import Device
 from stylejax.devices.mesh import placed, places_on
 from stylejax.losses.weights import LossWeights
 from stylejax.options import Options
+from stylejax.solvers.compile_options import known_options
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import CHUNK, SolverState
 from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks, take_steps
@@ -86,7 +87,9 @@ class LaneSolver:
         The states given are donated.
         """
         run = lambda state, iterations, *args: self.solver.iterate(state, iterations, CHUNK, args)
-        return jax.jit(self._over_lanes(run, (True, False, *self.apart)), donate_argnums=0)
+        options = known_options(self.solver.compiler_options)
+        lanes = self._over_lanes(run, (True, False, *self.apart))
+        return jax.jit(lanes, donate_argnums=0, compiler_options=options)
 
     def _over_lanes(self, function: Callable, apart: tuple[bool, ...]) -> Callable:
         """The function over all lanes; `apart` says which arguments have an axis of them."""

@@ -24,7 +24,7 @@ from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.pictures import Pictures, level_pictures
 from stylejax.transfer.problem import Problem, level_problem, load_objective
 from stylejax.transfer.pyramid import Level, check_tile
-from stylejax.transfer.start import start_picture
+from stylejax.transfer.start import level_start
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import Weights
 
@@ -229,17 +229,16 @@ class SweepSolver:
     ) -> LaneProblem:
         """A level's problem for these lanes, from the pictures of the level before."""
         began = time.monotonic()
-        at = self._level(number)
-        self.stage(f"solving {at.pictures.content.shape[1]} x {at.problem.height}")
-        content, styles = at.pictures.content, at.pictures.styles
+        at, level = self._level(number), self.levels[number - 1]
+        self.stage(f"solving {level.width} x {level.height}")
         starts = [
             latent_from_image(
-                start_picture(lane, content, styles, image),
+                level_start(lane, at.pictures, level, image),
                 parameterization=at.problem.parameterization,
             )
             for lane, image in zip(lanes, images or [self.start] * len(lanes), strict=True)
         ]
-        weights = lane_weights(lanes, self.levels[number - 1], len(styles))
+        weights = lane_weights(lanes, level, len(at.pictures.styles))
         place = lambda tree: at.solver.place(tree, apart=True)
         self.making += time.monotonic() - began
         return LaneProblem(

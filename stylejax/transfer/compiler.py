@@ -8,19 +8,26 @@ later one with pictures of the same sizes reads from a file, without tracing any
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
-from typing import NamedTuple, Protocol, cast, runtime_checkable
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
 from stylejax.devices.memory import Device
+from stylejax.solvers.compile_options import (
+    compiler_options,
+    known_options,
+    picture_positions,
+)
 from stylejax.solvers.steps import Program
 
 Signature = tuple[str, tuple[str, ...]]
+_Key = tuple[str, Signature]
 _MOST_THREADS = 4
 
 
@@ -54,11 +61,14 @@ class Shelf(Protocol):
 
 
 class Task(NamedTuple):
-    """Programs to be had: a name that says what they are, the arguments they are for, how made."""
+    """Programs to be had: a name that says what they are, the arguments they are for, how made.
+
+    `lower` traces them, which holds Python's lock, and returns what compiles each, which does not.
+    """
 
     name: str
     arguments: PyTree
-    make: Callable[[], Sequence[Program]]
+    lower: Callable[[], Sequence[Callable[[], Program]]]
 
 
 def signature_of(arguments: PyTree) -> Signature:
@@ -75,12 +85,17 @@ def shapes_of(arguments: PyTree) -> PyTree:
 
 def task_of_call(function: jax.stages.Wrapped, arguments: PyTree, platform: str) -> Task:
     """The program of a function that is called once a picture."""
-    # What runs once is done sooner where a CPU's compiler does not try to make it fast.
-    quick = {"xla_backend_optimization_level": 0} if platform == "cpu" else {}
-    options = cast(dict[str, str | bool], quick) or None
+
+    def lower() -> Sequence[Callable[[], Program]]:
+        options = compiler_options(platform, picture_positions(arguments))
+        return [partial(function.lower(*arguments).compile, known_options(options))]
+
     # What it does, with what it keeps of it: another function may have arguments of these shapes.
-    name = f"call {getattr(function, '__name__', '')}"
-    return Task(name, arguments, lambda: [function.lower(*arguments).compile(options)])
+    return Task(f"call {getattr(function, '__name__', '')}", arguments, lower)
+
+
+def _nothing() -> None:
+    """What is left to do for programs that are there, or another thread's."""
 
 
 class Compiler:
@@ -95,8 +110,8 @@ class Compiler:
     def __init__(self, device: Device = None, shelf: Shelf | None = None) -> None:
         """Compile nothing yet; threads compile for `device`."""
         self._device, self._shelf = device, shelf
-        self._made: dict[Hashable, Future[Sequence[Program]]] = {}
-        self._lock = threading.Lock()
+        self._made: dict[_Key, Future[Sequence[Program]]] = {}
+        self._lock, self._tracing = threading.Lock(), threading.Lock()
         self._plan: Callable[[], Iterable[Callable[[], Sequence[Task]]]] | None = None
         self._threads: ThreadPoolExecutor | None = None
         self.seconds_waited = 0.0
@@ -109,7 +124,8 @@ class Compiler:
     @property
     def platform(self) -> str:
         """The kind of device that is compiled for."""
-        return jax.default_backend() if self._device is None else self._device.platform
+        device = jax.config.values["jax_default_device"] if self._device is None else self._device
+        return getattr(device, "platform", device or jax.default_backend())
 
     def programs(self, task: Task) -> Sequence[Program]:
         """The programs of a task: made now, read, or waited for where a thread is at it."""
@@ -119,39 +135,62 @@ class Compiler:
         return programs
 
     def _had(self, task: Task) -> Sequence[Program]:
+        future, finish = self._begun(task)
+        finish()
+        return future.result()
+
+    def _begun(self, task: Task) -> tuple[Future[Sequence[Program]], Callable[[], None]]:
+        """The programs of a task, on the shelf or lowered, and what compiles them."""
         signature = signature_of(task.arguments)
         key = task.name, signature
         with self._lock:
             future = self._made.get(key)
             is_ours = future is None
             future = self._made[key] = Future() if future is None else future
-        if is_ours:
-            try:
-                future.set_result(self._make(task, signature))
-            except BaseException as error:
-                # Whoever waits is told; whoever comes later may have more luck.
-                del self._made[key]
-                future.set_exception(error)
-                raise
-        return future.result()
-
-    def _make(self, task: Task, signature: Signature) -> Sequence[Program]:
-        programs = None if self._shelf is None else self._shelf.load(task.name, signature)
-        if programs is None:
+        if not is_ours:
+            return future, _nothing
+        with self._told(key, future):
+            programs = None if self._shelf is None else self._shelf.load(task.name, signature)
+            if programs is not None:
+                future.set_result(programs)
+                return future, _nothing
             self._begin_plan()
+            # In turn: two threads that trace at once are both done when the second one is.
+            with self._tracing:
+                lowered = task.lower()
+        return future, partial(self._compile, key, future, lowered)
+
+    def _compile(
+        self,
+        key: _Key,
+        future: Future[Sequence[Program]],
+        lowered: Sequence[Callable[[], Program]],
+    ) -> None:
+        with self._told(key, future):
             before = _cache_hits()
-            programs = task.make()
+            programs = [compile_it() for compile_it in lowered]
+            future.set_result(programs)
             # XLA gives a program that it has read itself back with parts missing.
             if _cache_hits() == before:
-                self._later(task.name, signature, programs)
-        return programs
+                self._later(*key, programs)
+
+    @contextmanager
+    def _told(self, key: _Key, future: Future[Sequence[Program]]) -> Iterator[None]:
+        """Tell whoever waits of an error; whoever comes later may have more luck."""
+        try:
+            yield
+        except BaseException as error:
+            if not future.done():
+                del self._made[key]
+                future.set_exception(error)
+            raise
 
     def plan(self, stages: Callable[[], Iterable[Callable[[], Sequence[Task]]]]) -> None:
         """Say what will be needed, in this order; begun when a first program is not to be had.
 
         Args:
-            stages: returns functions that make tasks. Those of the first, which is called at once,
-                are done in threads each, those of any other one after the other in one.
+            stages: returns functions that make tasks. Those of the first are lowered at once and
+                compiled in threads, those of any other are made one after the other in one.
         """
         self._plan = stages
 
@@ -165,12 +204,18 @@ class Compiler:
         self._threads = ThreadPoolExecutor(count, "compiling")
         first, *others = plan()
         for task in first():
-            self._threads.submit(self._on_device, self._had, task)
+            # What whoever asks will wait for in the end: lowered before all else. Where that
+            # fails, whoever needs it is told.
+            with suppress(Exception):
+                _, finish = self._begun(task)
+                self._threads.submit(self._on_device, finish)
         for stage in others:
             self._threads.submit(self._on_device, self._begin_stage, stage)
 
     def _begin_stage(self, stage: Callable[[], Sequence[Task]]) -> None:
-        for task in stage():
+        with self._tracing:
+            tasks = stage()
+        for task in tasks:
             self._had(task)
 
     def _on_device(self, function: Callable[..., object], *arguments: object) -> None:

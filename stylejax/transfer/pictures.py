@@ -46,8 +46,7 @@ def scale_picture(
     pixels: Float[np.ndarray, "_ _ *channels"], scale: float
 ) -> Float[np.ndarray, "_ _ *channels"]:
     """A picture or mask scaled by a factor of 1 or less."""
-    # The finest level has the very pixels that were given.
-    return pixels if scale == 1.0 else resize(pixels, *scaled_size(pixels, scale))
+    return fit_picture(pixels, scaled_size(pixels, scale))
 
 
 def scaled_size(pixels: np.ndarray, scale: float) -> tuple[int, int]:
@@ -56,18 +55,28 @@ def scaled_size(pixels: np.ndarray, scale: float) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def level_masks(masks: Masks | None, level: Level) -> Masks | None:
-    """Masks at the size of one level."""
-    if masks is None:
-        return None
-    return Masks(*(tuple(scale_picture(mask, level.scale) for mask in kind) for kind in masks))
+def fit_picture(
+    pixels: Float[np.ndarray, "_ _ *channels"], size: tuple[int, int]
+) -> Float[np.ndarray, "_ _ *channels"]:
+    """A picture or mask stretched to a height and width."""
+    # The finest level has the very pixels that were given.
+    return pixels if pixels.shape[:2] == size else resize(pixels, *size)
+
+
+def level_masks(pictures: Pictures, level: Level) -> tuple[Masks | None, Mask | None]:
+    """The masks at the size of one level, and what is to be kept."""
+    masks, keep = pictures.masks, pictures.keep
+    if masks is not None:
+        masks = Masks(
+            tuple(fit_picture(mask, level.grid) for mask in masks.content),
+            tuple(scale_picture(mask, level.scale) for mask in masks.styles),
+        )
+    return masks, None if keep is None else fit_picture(keep, level.grid)
 
 
 def level_pictures(pictures: Pictures, level: Level) -> Pictures:
     """The pictures and masks of a solve at the size of one level."""
-    masks = level_masks(pictures.masks, level)
-    content, *styles = (
-        scale_picture(each, level.scale) for each in (pictures.content, *pictures.styles)
+    styles = [scale_picture(each, level.scale) for each in pictures.styles]
+    return Pictures(
+        fit_picture(pictures.content, level.grid), styles, *level_masks(pictures, level)
     )
-    keep = None if pictures.keep is None else scale_picture(pictures.keep, level.scale)
-    return Pictures(content, styles, masks, keep)

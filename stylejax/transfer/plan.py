@@ -9,7 +9,7 @@ from jaxtyping import Array, PyTree
 from stylejax.losses.targets import Targets
 from stylejax.options import Options
 from stylejax.transfer.compiler import Task, shapes_of, task_of_call
-from stylejax.transfer.pictures import Pictures, level_masks, scale_picture, scaled_size
+from stylejax.transfer.pictures import Pictures, level_masks, scaled_size
 from stylejax.transfer.problem import LoadedObjective, Problem, level_solver, level_weights
 from stylejax.transfer.pyramid import Level
 from stylejax.types import Variables
@@ -20,11 +20,10 @@ def level_tasks(
 ) -> list[Task]:
     """What `level_problem` and a solve of it need compiled; nothing is computed.
 
-    The first is the solver's (`Problem.compile`), the others are the targets'.
+    The first is the solver's (`Problem.lower`), the others are the targets'.
     """
     objective, variables, compiler = network
-    masks, calls = level_masks(pictures.masks, level), []
-    keep = None if pictures.keep is None else scale_picture(pictures.keep, level.scale)
+    (masks, keep), calls = level_masks(pictures, level), []
     asked = {"placement": options.loss.placement > 0.0, "keep": keep}
 
     def call(function: jax.stages.Wrapped, *arguments: PyTree) -> PyTree:
@@ -34,11 +33,12 @@ def level_tasks(
     def targets(variables: Variables, content: Array, styles: list[Array]) -> Targets:
         return objective.targets(variables, content, styles, masks, call, **asked)
 
-    shape = lambda pixels: jax.ShapeDtypeStruct((*scaled_size(pixels, level.scale), 3), np.float32)
-    content, styles = shape(pictures.content), list(map(shape, pictures.styles))
+    shape = lambda size: jax.ShapeDtypeStruct((*size, 3), np.float32)
+    content = shape(level.grid)
+    styles = [shape(scaled_size(style, level.scale)) for style in pictures.styles]
     problem = Problem(
         objective,
-        level_solver(objective, options, level),
+        level_solver(network, options, level),
         cast(Array, content),
         (
             variables,
@@ -53,5 +53,6 @@ def level_tasks(
 
 def solver_task(problem: Problem) -> Task:
     """The programs of a problem."""
-    name = f"solve, {problem.solver.budget} evaluations, {problem.parameterization}"
-    return Task(name, (problem.start, problem.arguments), problem.compile)
+    solver = problem.solver
+    facts = f"{solver.budget} evaluations, {problem.parameterization}, {solver.compiler_options}"
+    return Task(f"solve, {facts}", (problem.start, problem.arguments), problem.lower)

@@ -1,5 +1,6 @@
 """One solve on arrays: the objective, its targets and weights, and where it starts."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -16,15 +17,16 @@ from stylejax.losses.targets import Targets
 from stylejax.losses.weights import LossTerms, LossWeights
 from stylejax.networks.features import folded_variables
 from stylejax.options import LossOptions, Options, Parameterization, check_options
+from stylejax.solvers.compile_options import compiler_options
 from stylejax.solvers.methods import made_later
 from stylejax.solvers.solver import Solver
 from stylejax.solvers.state import UNLIMITED, Method, SolverState
 from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks
 from stylejax.transfer.compiler import Compiler
 from stylejax.transfer.parameterization import Latent, image_from_latent, latent_from_image
-from stylejax.transfer.pictures import Pictures, given_pictures, level_pictures
+from stylejax.transfer.pictures import Pictures, fit_picture, given_pictures, level_pictures
 from stylejax.transfer.pyramid import Level, single_level
-from stylejax.transfer.start import start_picture
+from stylejax.transfer.start import level_start
 from stylejax.types import OtherPixels, Pixels, Scalar, Variables
 from stylejax.weights.read import Weights
 
@@ -36,7 +38,8 @@ class Problem(NamedTuple):
 
     `height` is the picture's; the latent one may have further rows below it (`sharding.py`).
     `parameterization` says how latent pictures are to be read; `programs` are the solver's, and
-    `picture` is the one that reads them, where these have been compiled ahead.
+    `picture` is the one that reads them, where these have been compiled ahead. `shape` is the
+    picture's height and width where it is solved at others (`Level.grid`).
     """
 
     objective: Objective
@@ -47,22 +50,26 @@ class Problem(NamedTuple):
     parameterization: Parameterization = "fourier"
     programs: Programs | None = None
     picture: Program | None = None
+    shape: tuple[int, int] | None = None
 
     def compiled(self) -> "Problem":
         """The same problem, its programs compiled ahead."""
-        return self.with_programs(self.compile())
+        return self.with_programs([finish() for finish in self.lower()])
 
-    def compile(self) -> Sequence[Program]:
-        """The solver's programs, and the one that makes a picture of latent numbers."""
+    def lower(self) -> Sequence[Callable[[], Program]]:
+        """What compiles the solver's programs, and the one that makes a picture of latent numbers.
+
+        Nothing is compiled yet.
+        """
         latent = jax.ShapeDtypeStruct((self.height, *self.start.shape[1:]), np.float32)
-        init, advance = self.solver.compile(self.start, *self.arguments)
+        solver = self.solver.lower(self.start, *self.arguments)
         # A function of its own: what JAX has compiled of another one it gives back from memory, and
         # does not say that it had read it (`Compiler`).
         picture = jax.jit(partial(image_from_latent, parameterization=self.parameterization))
-        return init, advance, picture.lower(latent).compile()
+        return [lowered.compile for lowered in (*solver, picture.lower(latent))]
 
     def with_programs(self, programs: Sequence[Program]) -> "Problem":
-        """The same problem with what `compile` has made of it, or of one like it."""
+        """The same problem with what `lower` compiles of it, or of one like it."""
         init, advance, picture = programs
         return self._replace(programs=Programs(init, advance), picture=picture)
 
@@ -86,9 +93,9 @@ class Problem(NamedTuple):
     def image_of(self, latent: Float[np.ndarray, "_ width 3"]) -> Pixels:
         """The picture that latent numbers on the host stand for."""
         latent = latent[: self.height]
-        if self.picture is not None:
-            return np.asarray(self.picture(latent))
-        return np.asarray(_image_from_latent(latent, parameterization=self.parameterization))
+        read = self.picture or partial(_image_from_latent, parameterization=self.parameterization)
+        image = np.asarray(read(latent))
+        return image if self.shape is None else fit_picture(image, self.shape)
 
 
 def solver_method(options: Options) -> Method:
@@ -172,10 +179,16 @@ def _targets(network: LoadedObjective, pictures: Pictures, placement: bool) -> T
     )
 
 
-def level_solver(objective: Objective, options: Options, level: Level) -> Solver:
+def level_solver(network: LoadedObjective, options: Options, level: Level) -> Solver:
     """What solves at one level."""
-    loss = latent_objective(objective, parameterization=options.solve.parameterization)
-    return Solver(loss, solver_method(options), level.evaluations or UNLIMITED)
+    loss = latent_objective(network.objective, parameterization=options.solve.parameterization)
+    positions = math.prod(level.grid) * level.iterations
+    return Solver(
+        loss,
+        solver_method(options),
+        level.evaluations or UNLIMITED,
+        compiler_options=compiler_options(network.compiler.platform, positions),
+    )
 
 
 def level_weights(options: Options, level: Level, styles: int) -> LossWeights:
@@ -208,22 +221,22 @@ def level_problem(
     check_options(options, len(pictures.styles))
     if not isinstance(network, LoadedObjective):
         network = load_objective(network, options.loss)
-    objective, variables, _ = network
     level = single_level(options, *pictures.content.shape[:2]) if level is None else level
     pictures = level_pictures(pictures, level)
-    begin = start_picture(options, pictures.content, pictures.styles, start)
+    begin = level_start(options, pictures, level, start)
     parameterization = options.solve.parameterization
     return Problem(
-        objective=objective,
-        solver=level_solver(objective, options, level),
+        objective=network.objective,
+        solver=level_solver(network, options, level),
         start=latent_from_image(begin, parameterization=parameterization),
         arguments=(
-            variables,
+            network.variables,
             _targets(network, pictures, options.loss.placement > 0.0),
             level_weights(options, level, len(pictures.styles)),
         ),
         height=begin.shape[0],
         parameterization=parameterization,
+        shape=(level.height, level.width),
     )
 
 

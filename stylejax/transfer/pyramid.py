@@ -17,6 +17,8 @@ COARSEST_SIZE = 128
 """About how long the longest side is at the coarsest level."""
 COARSEST_SHORT_SIDE = 32
 """The shorter side of a level that is not the only one has no fewer pixels."""
+COARSEST_UNIT = 32
+"""What the shorter side of the coarsest of several levels is solved at a multiple of."""
 ITERATIONS_GROWTH = 0.8
 """A level's share of the iterations over that of the next coarser level."""
 
@@ -25,7 +27,8 @@ class Level(NamedTuple):
     """One solve of the pyramid.
 
     `scale` is its size over the full size; `iterations` and `evaluations` are its own share of the
-    whole's (0 evaluations: no limit); the weights multiply those of the whole.
+    whole's (0 evaluations: no limit); the weights multiply those of the whole. `grid` is the height
+    and width that it is solved at, its pictures stretched to that.
     """
 
     height: int
@@ -35,6 +38,7 @@ class Level(NamedTuple):
     evaluations: int
     content_weight: float
     tv_weight: float
+    grid: tuple[int, int]
 
 
 def _per_level(options: Options) -> dict[str, Sequence[float]]:
@@ -71,6 +75,17 @@ def _parts(total: int, shares: Sequence[float]) -> list[int]:
     return [1 + end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
+def _coarsest_grid(height: int, width: int) -> tuple[int, int]:
+    """What the coarsest of several levels is solved at.
+
+    Photographs of the shapes that cameras have, 4:3 and 3:2 above all, share it, and so what is
+    compiled for it: the one level that a run waits for.
+    """
+    short = min(height, width)
+    rounded = max(1, round(short / COARSEST_UNIT)) * COARSEST_UNIT
+    return (rounded, width) if height == short else (height, rounded)
+
+
 def pyramid_levels(options: Options, height: int, width: int) -> tuple[Level, ...]:
     """The levels of a solve whose result is height x width, coarsest first.
 
@@ -87,15 +102,20 @@ def pyramid_levels(options: Options, height: int, width: int) -> tuple[Level, ..
     if options.solve.evaluations:
         evaluations = _parts(max(options.solve.evaluations, count), shares)
     scales = [0.5 ** (count - 1 - n) for n in range(count)]
+    sizes = [(max(1, round(height * scale)), max(1, round(width * scale))) for scale in scales]
+    # A tile is not stretched: what meets at its borders would no longer.
+    stretched = count > 1 and not options.loss.seamless
+    coarsest = _coarsest_grid(*sizes[0]) if stretched else sizes[0]
     return tuple(
         Level(
-            height=max(1, round(height * scale)),
-            width=max(1, round(width * scale)),
+            height=sizes[n][0],
+            width=sizes[n][1],
             scale=scale,
             iterations=iterations[n],
             evaluations=evaluations[n],
             content_weight=(options.solve.level_content_weights or [1.0] * count)[n],
             tv_weight=(options.solve.level_tv_weights or [1.0] * count)[n],
+            grid=coarsest if n == 0 else sizes[n],
         )
         for n, scale in enumerate(scales)
     )
@@ -124,4 +144,5 @@ def check_tile(levels: Sequence[Level], stride: int) -> None:
 def single_level(options: Options, height: int, width: int) -> Level:
     """The level of a solve that has no other."""
     solve = options.solve
-    return Level(height, width, 1.0, solve.iterations, solve.evaluations, 1.0, 1.0)
+    grid = height, width
+    return Level(height, width, 1.0, solve.iterations, solve.evaluations, 1.0, 1.0, grid)

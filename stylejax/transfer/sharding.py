@@ -17,7 +17,6 @@ from jaxtyping import Array, PyTree
 from stylejax.devices.memory import Device
 from stylejax.devices.mesh import ROWS_A_DEVICE, placed, places_on
 from stylejax.losses.weights import LossTerms
-from stylejax.solvers.solver import Solver
 from stylejax.transfer.parameterization import Latent, image_from_latent
 from stylejax.transfer.problem import Problem
 from stylejax.types import Scalar, Variables
@@ -80,7 +79,7 @@ def over_rows(
         placed(targets, places),
         placed(weights, everywhere),
     )
-    solver = Solver(loss, problem.solver.method, problem.solver.budget)
+    solver = replace(problem.solver, fun=loss)
     state = jax.eval_shape(solver.init, start, *arguments)
     solver = replace(solver, placement=(jax.tree.map(of_state, state), everywhere))
     start = placed(start, bands if split else everywhere)

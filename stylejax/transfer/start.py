@@ -8,6 +8,8 @@ from stylejax.errors import InputError
 from stylejax.images.scaling import cover_and_crop, enlarged_tile
 from stylejax.options import STARTS, Options
 from stylejax.transfer.parameterization import CLOSEST, without_grid
+from stylejax.transfer.pictures import Pictures, fit_picture
+from stylejax.transfer.pyramid import Level
 from stylejax.types import OtherPixels, Pixels
 from stylejax.weights.read import IMAGENET_MEAN
 
@@ -72,3 +74,17 @@ def start_picture(
     if init == "universal":
         raise InputError("init 'universal': make that picture with universal_transfer and pass it")
     raise InputError(f"init {init!r} is none of {', '.join(STARTS)}: pass the picture itself")
+
+
+def level_start(
+    options: Options, pictures: Pictures, level: Level, given: OtherPixels | None = None
+) -> Pixels:
+    """The picture that one level starts from, stretched to its grid.
+
+    `pictures` are those of the level; `given` is the solution of the level before, or as in
+    `start_picture`.
+    """
+    shape = level.height, level.width
+    if given is not None and level.grid != shape:
+        given = fit_picture(cover_and_crop(given, *shape), level.grid)
+    return start_picture(options, pictures.content, pictures.styles, given)

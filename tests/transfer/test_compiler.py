@@ -28,9 +28,9 @@ def counted(made, name="double"):
 
     def make():
         made.append(name)
-        return [lambda x: 2 * x]
+        return lambda x: 2 * x
 
-    return Task(name, (X,), make)
+    return Task(name, (X,), lambda: [make])
 
 
 def test_a_signature_is_of_shapes_and_structure_alone():
@@ -46,10 +46,10 @@ def test_a_program_is_made_once_whoever_asks():
         made.append(1)
         begun.set()
         assert go.wait(60)
-        return [abs]
+        return abs
 
     compiler = Compiler()
-    ask = lambda: results.append(compiler.programs(Task("slow", (X,), make)))
+    ask = lambda: results.append(compiler.programs(Task("slow", (X,), lambda: [make])))
     threads = [threading.Thread(target=ask) for _ in range(2)]
     threads[0].start()
     assert begun.wait(60)
@@ -60,13 +60,15 @@ def test_a_program_is_made_once_whoever_asks():
     assert made == [1] and results == [[abs], [abs]] and compiler.seconds_waited > 0
 
 
-def test_what_could_not_be_made_is_tried_again():
-    def fail():
-        raise MemoryError("too large")
+def fail():
+    raise MemoryError("too large")
 
+
+@pytest.mark.parametrize("lower", [fail, lambda: [fail]])
+def test_what_could_not_be_made_is_tried_again(lower):
     compiler, made = Compiler(), []
     with pytest.raises(MemoryError, match="too large"):
-        compiler.programs(Task("double", (X,), fail))
+        compiler.programs(Task("double", (X,), lower))
     compiler.programs(counted(made))
     assert made == ["double"]
 
@@ -93,11 +95,38 @@ def test_what_jax_has_read_from_its_cache_is_not_kept():
 
     def make():
         jax.monitoring.record_event("/jax/compilation_cache/cache_hits")
-        return [abs]
+        return abs
 
-    Compiler(shelf=shelf).programs(Task("read", (X,), make))
+    Compiler(shelf=shelf).programs(Task("read", (X,), lambda: [make]))
     Compiler(shelf=shelf).programs(counted([]))
     assert [name for name, _ in shelf] == ["double"]
+
+
+def test_what_is_waited_for_longest_is_traced_first_and_one_after_the_other():
+    traced, busy = [], threading.Lock()
+
+    def task(name):
+        def lower():
+            assert busy.acquire(blocking=False)
+            traced.append(name)
+            busy.release()
+            return [lambda: abs]
+
+        return Task(name, (X,), lower)
+
+    compiler = Compiler()
+    compiler.plan(lambda: [lambda: [task("first")], lambda: [task("second")]])
+    compiler.programs(task("asked"))
+    compiler.close(keep=True)
+    assert traced[0] == "first" and sorted(traced[1:]) == ["asked", "second"]
+
+
+def test_a_plan_that_fails_leaves_its_program_to_whoever_asks():
+    compiler, made = Compiler(), []
+    compiler.plan(lambda: [lambda: [Task("double", (X,), fail)]])
+    compiler.programs(counted(made, "asked"))
+    compiler.programs(counted(made))
+    assert made == ["asked", "double"]
 
 
 def test_nothing_is_begun_after_the_end():
@@ -112,7 +141,8 @@ def test_nothing_is_begun_after_the_end():
 def test_a_call_has_the_functions_result():
     function = jax.jit(lambda x, y: {"sum": x + y})
     np.testing.assert_array_equal(Compiler().call(function, X, X)["sum"], 2 * X)
-    (program,) = task_of_call(function, (X, X), "gpu").make()
+    (make,) = task_of_call(function, (X, X), "gpu").lower()
+    program = make()
     np.testing.assert_array_equal(program(X, X)["sum"], 2 * X)
 
 
@@ -124,6 +154,6 @@ def test_every_program_of_a_solve_that_has_been_read_says_so():
     for _ in range(3):
         problem = make_problem(read_weights(random_weights()), image, [image], options, image)
         before = compiling._cache_hits()
-        problem.compile()
+        problem.compiled()
         read.append(compiling._cache_hits() - before)
     assert read[1:] == [3, 3]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylejax.errors import InputError
-from stylejax.options import Options, SolverOptions
+from stylejax.options import LossOptions, Options, SolverOptions
 from stylejax.sweep.lanes import lane_weights
 from stylejax.transfer.pyramid import COARSEST_SHORT_SIDE, pyramid_levels
 
@@ -26,6 +26,18 @@ def test_sizes_double_from_about_128_pixels():
     assert sizes(20, 64) == [(20, 64)]
     # A strip is not made thinner than can be painted.
     assert sizes(70, 1024) == [(35, 512), (70, 1024)]
+
+
+def test_photographs_of_common_shapes_share_the_grid_of_the_coarsest_level():
+    grids = lambda *shape, **options: [level.grid for level in levels(*shape, **options)]
+    assert grids(384, 512) == [(96, 128), (192, 256), (384, 512)]
+    assert grids(341, 512) == [(96, 128), (170, 256), (341, 512)]
+    assert grids(512, 410)[0] == (128, 96)
+    assert grids(288, 512)[0] == (64, 128)
+    assert grids(341, 512, levels=1) == [(341, 512)]
+    # A tile's borders meet as they are.
+    seamless = Options(loss=LossOptions(seamless=True))
+    assert pyramid_levels(seamless, 320, 512)[0].grid == (80, 128)
 
 
 @given(

@@ -9,7 +9,9 @@ from scipy.spatial import KDTree
 from stylejax.images.read import read_picture
 from stylejax.images.samples import sample_picture
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.transfer.start import DRAWN_IN, SATURATED_SHARE, start_picture
+from stylejax.transfer.pictures import Pictures, level_pictures
+from stylejax.transfer.pyramid import pyramid_levels
+from stylejax.transfer.start import DRAWN_IN, SATURATED_SHARE, level_start, start_picture
 from stylejax.transfer.transfer import style_transfer
 
 HEIGHT, WIDTH = 64, 80
@@ -23,6 +25,23 @@ def drawing():
     pen.rectangle((32, 22, 48, 44), outline="black", width=2)
     pen.line((6, 60, 74, 46), fill="black", width=2)
     return np.asarray(sheet, np.float32) / 255.0
+
+
+def test_a_levels_start_is_cropped_to_the_pictures_shape_and_stretched_to_its_grid():
+    options = Options(solve=SolverOptions(levels=2))
+    level = pyramid_levels(options, 80, 120)[0]
+    assert level.grid == (32, 60) and (level.height, level.width) == (40, 60)
+    columns = np.linspace(0.3, 0.7, 120, dtype=np.float32)[None, :, None]
+    given = np.broadcast_to(columns, (80, 120, 3))
+    pictures = level_pictures(Pictures(picture(80, 120), [picture(20, 20)]), level)
+    assert pictures.content.shape == (32, 60, 3)
+    start = level_start(options, pictures, level, given)
+    halves = columns.reshape(1, 60, 2, 1).mean(axis=2)
+    np.testing.assert_allclose(start, np.broadcast_to(halves, (32, 60, 3)), atol=0.01)
+    # Of one that is wider, a quarter hangs over at either end.
+    wide = np.broadcast_to(columns, (40, 120, 3))
+    middle = np.broadcast_to(columns[:, 30:90], (32, 60, 3))
+    np.testing.assert_allclose(level_start(options, pictures, level, wide), middle, atol=0.01)
 
 
 def test_a_drawing_takes_the_colors_of_the_painting():
