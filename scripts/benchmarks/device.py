@@ -51,6 +51,8 @@ def steps(folder: Path, tiny: bool) -> Iterator[Step]:
     for side in (size,) if tiny else (512, 1024):
         words = (*evaluation, "--size", str(side), "--programs", "ours")
         yield Step("evaluation", str(side), words, 180)
+    plain = (*evaluation, "--size", str(size), "--programs", "ours", "--kernels", "plain")
+    yield Step("evaluation", f"{size}, plain kernels", plain, 180)
     lanes = ("sweep", "--lanes", "2" if tiny else "8", "--size", str(size), *shallow)
     repeats = ("--repeats", "1", "--iterations", "3" if tiny else "40")
     yield Step("lanes", str(size), (*lanes, *repeats), 240)

@@ -45,6 +45,7 @@ def _started(
     command += ["--pair", *map(str, arguments.pair), "--platform", jax.devices()[0].platform]
     command += [] if arguments.weights is None else ["--weights", str(arguments.weights)]
     command += [] if target is None else [f"--target={target}"]
+    command += ["--kernels", arguments.kernels]
     command += ["--shallow"] if arguments.shallow else []
     pipe = subprocess.PIPE
     process = subprocess.Popen(
@@ -221,6 +222,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--pair", nargs=2, type=Path, default=sample_pairs()[0])
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
     parser.add_argument("--plot", type=Path, help="PNG of all sizes (needs the extra `plot`)")
+    parser.add_argument("--kernels", choices=("fast", "plain"), default="fast", help="ours (fast)")
     parser.add_argument("--shallow", action="store_true", help="the network's first layers alone")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--platform", help=argparse.SUPPRESS)

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.solver import read_problem, sample_pairs
 from stylejax.devices.memory import estimated_memory
 from stylejax.networks.layers import DENSENET121
-from stylejax.options import Options
+from stylejax.options import LossOptions, Options
 from stylejax.sweep.lanes import lane_weights, over_lanes, program_bytes
 from stylejax.transfer.pyramid import pyramid_levels
 
@@ -31,11 +31,17 @@ STRIP_ROWS = 256
 _PICTURES_KEPT = 23
 
 
-def needed(size: int, devices: int = 1, strip_rows: int = 0) -> int:
-    """Bytes on each device for a square picture, by the estimate."""
-    loss = Options().loss
+def needed(
+    size: int | tuple[int, int],
+    devices: int = 1,
+    strip_rows: int = 0,
+    loss: LossOptions | None = None,
+) -> int:
+    """Bytes on each device for a picture of these sides, or a square one, by the estimate."""
+    loss = loss or Options().loss
     layers = (*loss.content_layers, *loss.style_layers)
-    return estimated_memory(size, size, layers, _PICTURES_KEPT, DENSENET121, devices, strip_rows)
+    sides = (size, size) if isinstance(size, int) else size
+    return estimated_memory(*sides, layers, _PICTURES_KEPT, DENSENET121, devices, strip_rows)
 
 
 def largest(free: float, devices: int, strip_rows: int = 0) -> int:

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from PIL import Image
 
-from benchmarks.solver import sample_pairs
+from benchmarks.memory import needed
+from benchmarks.solver import SHALLOW, sample_pairs
 from benchmarks.workers import device_peak_bytes, peak_bytes
 from stylejax.cli.entry import main
 from stylejax.runs.program_shelf import READ_EVENT
 
-SHALLOW = ("--content-layers", "pool1", "--style-layers", "input,conv1_relu")
-"""A network that compiles in a second."""
 _PARTS = {
     "jaxpr_trace_duration": "trace",
     "jaxpr_to_mlir_module_duration": "lower",
@@ -73,7 +73,10 @@ def _command(arguments: argparse.Namespace, output: Path) -> list[str]:
         given += ["--iterations", str(arguments.iterations)]
     if arguments.levels:
         given += ["--levels", str(arguments.levels)]
-    return given + list(SHALLOW if arguments.shallow else ())
+    if arguments.shallow:
+        given += ["--content-layers", ",".join(SHALLOW.content_layers)]
+        given += ["--style-layers", ",".join(SHALLOW.style_layers)]
+    return given
 
 
 def benchmark_programs(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -82,8 +85,9 @@ def benchmark_programs(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(said):
         output = arguments.output or Path(folder) / "out.png"
         code = main(_command(arguments, output))
-    if code:
-        sys.exit(code)
+        if code:
+            sys.exit(code)
+        width, height = Image.open(output).size
     used = resource.getrusage(resource.RUSAGE_SELF)
     for program in listener.programs:
         parts = " ".join(f"{part} {program.get(part, 0.0):6.2f}" for part in _PARTS.values())
@@ -99,6 +103,9 @@ def benchmark_programs(arguments: argparse.Namespace) -> dict[str, Any]:
         "lower_seconds": total("lower"),
         "compile_seconds": total("compile"),
         "cpu_seconds": used.ru_utime + used.ru_stime,
+        "estimated_memory_bytes": needed(
+            (height, width), loss=SHALLOW if arguments.shallow else None
+        ),
         "peak_memory_bytes": peak_bytes() if on_cpu else device_peak_bytes(ours=True),
     }
 

@@ -7,6 +7,7 @@ alone, and what compiling takes is reported beside them.
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from benchmarks.solver import SHALLOW, sample_pairs
 from stylejax.images.read import read_picture
 from stylejax.losses.weights import LossWeights
 from stylejax.options import LossOptions, Options, PictureOptions, SolverOptions
-from stylejax.solvers.solver import Solver
 from stylejax.sweep.lanes import lane_weights, over_lanes
 from stylejax.transfer.pictures import Pictures
 from stylejax.transfer.problem import Problem, level_problem
@@ -39,7 +39,7 @@ class _Contest:
         began = time.perf_counter()
         self.together = self.solver.compile(self.starts, *self.shared, weights)
         self.seconds_compile_together = time.perf_counter() - began
-        fresh = Solver(problem.solver.fun, problem.solver.method)
+        fresh = replace(problem.solver)
         began = time.perf_counter()
         self.alone = fresh.compile(problem.start, *problem.arguments)
         self.seconds_compile_alone = time.perf_counter() - began

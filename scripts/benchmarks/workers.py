@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.solver import read_problem
 from stylejax.devices.memory import release_freed_memory
 from stylejax.images.read import read_picture
+from stylejax.networks.kernels import choice
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.problem import Problem
 
@@ -31,6 +32,7 @@ Said = Callable[[float], None]
 def problem_of(arguments: argparse.Namespace) -> Problem:
     """The pair of pictures that the arguments name, as a problem."""
     content, style = arguments.pair
+    choice.DEFAULT = arguments.kernels
     shallow = arguments.shallow
     return read_problem(content, style, arguments.size, arguments.weights, shallow=shallow)
 

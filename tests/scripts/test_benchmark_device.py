@@ -79,5 +79,7 @@ def test_it_runs_through_at_small_sizes(tmp_path):
         program["name"] for program in cached["programs"] if "read" in program
     }
     assert report["lanes"]["64"]["lanes"] == 2 and report["device"]["platform"]
-    for key in ("evaluation", "memory", "large"):
-        assert report[key]
+    assert set(report["evaluation"]) == {"64", "64, plain kernels"}
+    for key in ("memory", "large"):
+        (figures,) = report[key].values()
+        assert 0 < figures["estimated_memory_bytes"]
