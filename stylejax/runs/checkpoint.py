@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from stylejax.devices.hosts import as_first_process_says
 from stylejax.errors import InputError
@@ -30,6 +31,8 @@ SECONDS_BETWEEN_CHECKPOINTS = 5.0
 BYTES_MAY_DIFFER = "going on, but the bytes may differ from those of a run never stopped"
 CHECKPOINT_SHARE = 0.05
 """Largest share of the time that checkpoints may take."""
+SECONDS_A_BYTE = 5e-9
+"""About what a checkpoint takes where none has been written yet."""
 
 
 class Checkpoint(NamedTuple):
@@ -212,14 +215,22 @@ class CheckpointClock:
     """Says when to save: some seconds apart, and taking no more than a share of the time."""
 
     def __init__(self) -> None:
-        """Start counting."""
-        self.due = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+        """Count from the first look on: what is before that would not be lost."""
+        self.since: float | None = None
+        self.seconds = 0.0
 
-    def look(self, save: Callable[[], None]) -> None:
-        """Save where it is time to; the first process's clock counts for all."""
-        began = time.monotonic()
-        (due,) = as_first_process_says(began >= self.due)
-        if due:
+    def look(self, save: Callable[[], None], state: PyTree) -> None:
+        """Save where it is time to; the first process's clock counts for all.
+
+        `state` is what would be saved: that of a large picture, gigabytes, takes longer than many
+        of its iterations.
+        """
+        now = time.monotonic()
+        self.since = now if self.since is None else self.since
+        expected = SECONDS_A_BYTE * sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        pause = max(self.seconds, expected) / CHECKPOINT_SHARE
+        due = now - self.since >= max(pause, SECONDS_BETWEEN_CHECKPOINTS)
+        if as_first_process_says(due)[0]:
             save()
-            pause = (time.monotonic() - began) / CHECKPOINT_SHARE
-            self.due = time.monotonic() + max(pause, SECONDS_BETWEEN_CHECKPOINTS)
+            self.since = time.monotonic()
+            self.seconds = self.since - now

@@ -127,7 +127,8 @@ class _Batches:
             for progress in steps:
                 if progress.step.taken.any():
                     self._tell(lanes, progress)
-                    self.clock.look(lambda now=progress: self._suspend(now, lanes))
+                    suspend = lambda now=progress: self._suspend(now, lanes)
+                    self.clock.look(suspend, progress.step.state)
                 if not progress.done and as_first_process_says(self.observer.stop())[0]:
                     raise Interrupted
         except Interrupted:

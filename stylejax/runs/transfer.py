@@ -79,7 +79,7 @@ class _Saver:
         every = self.request.save_every
         if every and progress.iteration % every == 0:
             self.picture(snapshot_path(self.request.output, progress.iteration), progress)
-        self.clock.look(lambda: self.checkpoint(progress))
+        self.clock.look(lambda: self.checkpoint(progress), progress.step.state)
 
     def checkpoint(self, progress: Progress | None) -> None:
         """Save where the run is; None: before its first evaluation."""
@@ -143,6 +143,10 @@ class _Levels:
     def problem(self, number: int, image: OtherPixels | None) -> Problem:
         began, levels, devices = time.monotonic(), self.prepared.levels, self.prepared.devices
         level = levels[number - 1]
+        which = f" {level.width} x {level.height}, level {number} of {len(levels)}"
+        which = which if len(levels) > 1 else ""
+        # Of a large picture the Fourier transform of the start takes seconds.
+        self.observer.stage(f"preparing{which}")
         problem = self.make(level, self.saver.read.start if image is None else image)
         if len(devices) > 1:
             if self.spread is None:
@@ -151,8 +155,6 @@ class _Levels:
         if number == 1 and not self.resumed:
             # From here on a kill at any moment leaves something to resume from.
             self.saver.checkpoint(None)
-        which = f" {level.width} x {level.height}, level {number} of {len(levels)}"
-        which = which if len(levels) > 1 else ""
         self.observer.stage(f"compiling{which}")
         release_freed_memory()
         problem = self.compiled(problem)
@@ -272,6 +274,7 @@ def run_checked(
             network.compiler.close(keep=False)
             raise
         stopped = not progress.done
+        observer.stage("writing")
         saver.end(progress, stopped)
         network.compiler.close(keep=not (stopped or progress.step.failed))
     return Summary(

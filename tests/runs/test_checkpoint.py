@@ -134,3 +134,32 @@ def test_one_that_cannot_be_written_is_said_once(tmp_path, monkeypatch):
     monkeypatch.undo()
     file.save(SETTINGS, Checkpoint(1, LEAVES, HISTORY))
     assert load(tmp_path / "out.npz").level == 1
+
+
+def test_a_large_state_is_saved_after_a_longer_time(monkeypatch):
+    now, saved = [100.0], []
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", 5.0)
+    monkeypatch.setattr(module, "CHECKPOINT_SHARE", 0.05)
+    state = np.zeros(int(1e8), np.uint8)
+    clock = module.CheckpointClock()
+
+    def at(seconds, size, takes=0.0):
+        """Whether a look after so many seconds saves."""
+        before = len(saved)
+        now[0] = 100.0 + seconds
+
+        def save():
+            saved.append(seconds)
+            now[0] += takes
+
+        clock.look(save, state[:size])
+        return len(saved) > before
+
+    assert not at(0, 10) and not at(4.9, 10)
+    # 0.5 s of saving in 10 s of solving.
+    assert not at(9.9, 10**8) and at(10.1, 10**8, takes=1.0)
+    # It has taken a second: after 20 s once more.
+    assert not at(31, 10) and at(31.2, 10)
+    # Of what has taken no time the pause is the shortest.
+    assert not at(36, 10) and at(36.3, 10)
