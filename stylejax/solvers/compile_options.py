@@ -29,13 +29,14 @@ _OLD_EMITTERS: CompilerOptions = {"xla_cpu_use_fusion_emitters": False}
 _EFFORTS: Mapping[str, Sequence[_Effort]] = {
     "cpu": (
         # What runs once, of a picture of 512 px: its statistics. The fast kernel library makes each
-        # of its kernels when it is first run, which takes longer here than to do without.
+        # kernel when it is first run: for convolutions that takes longer here than to do without;
+        # products are left to it, since the ones of XLA itself add all positions in one chain.
         _Effort(
             2**18,
             {
                 **_OLD_EMITTERS,
                 "xla_backend_optimization_level": "0",
-                "xla_cpu_experimental_ynn_fusion_type": "",
+                "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
             },
         ),
         # Half a minute of solving on two cores.

@@ -53,7 +53,7 @@ def test_pictures_of_a_shape_are_compiled_once_and_what_fails_is_said_at_the_end
     request_, tmp_path, monkeypatch, capsys
 ):
     (request_.content / "broken.png").write_bytes(b"no picture")
-    compiled = counted(monkeypatch, Solver, "compile")
+    compiled = counted(monkeypatch, Solver, "lower")
     traced = counted(monkeypatch, Units, "join")
     line = ["transfer", str(request_.content / "*"), str(request_.styles[0])]
     line += ["-o", str(request_.output), "--weights", str(request_.weights), *FLAGS]
@@ -79,7 +79,7 @@ def test_a_stopped_run_goes_on_with_the_picture_that_was_under_way(request_, mon
     stopped = run_transfer_folder(request_, Observer(stop=lambda: len(begun) == 2), begins)
     assert stopped.stopped and [path.name for path in stopped.pictures] == ["one.png"]
     assert checkpoint_path(request_.output / "two.png").exists()
-    compiled = counted(monkeypatch, Solver, "compile")
+    compiled = counted(monkeypatch, Solver, "lower")
     again = replace(request_, resume=True)
     summary = run_transfer_folder(again)
     assert summary.kept == 1 and len(summary.pictures) == 2 and not summary.failed
