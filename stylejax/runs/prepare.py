@@ -38,6 +38,9 @@ from stylejax.universal.options import UniversalOptions
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
+_MATCHED_PICTURES = 8
+"""The targets of placement, in arrays of the picture's size: 64 and 32 bytes for each pixel."""
+
 
 class Prepared(NamedTuple):
     """What a request names, checked and found.
@@ -109,7 +112,8 @@ def prepare_run(
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
-    solve = (*size, layers, 2 * pairs + 3, weights.architecture)
+    kept = 2 * pairs + 3 + (_MATCHED_PICTURES if options.loss.placement > 0.0 else 0)
+    solve = (*size, layers, kept, weights.architecture)
     fitting = lambda device: 0 if options.loss.seamless else fitting_strip_rows(*solve, device)
     rows = _strip_rows(options.loss.strip_rows, fitting, devices if by_rows else [device])
     needed = estimated_memory(*solve, bands, rows)

@@ -6,6 +6,7 @@ caller passes.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -274,7 +275,9 @@ def run_checked(
             network.compiler.close(keep=False)
             raise
         stopped = not progress.done
-        observer.stage("writing")
+        # Whoever asks to stop here gets what is there, as before.
+        with suppress(Interrupted):
+            observer.stage("writing")
         saver.end(progress, stopped)
         network.compiler.close(keep=not (stopped or progress.step.failed))
     return Summary(

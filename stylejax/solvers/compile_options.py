@@ -25,6 +25,7 @@ class _Effort(NamedTuple):
     options: CompilerOptions
 
 
+_LEVEL = "xla_backend_optimization_level"
 _OLD_EMITTERS: CompilerOptions = {"xla_cpu_use_fusion_emitters": False}
 _EFFORTS: Mapping[str, Sequence[_Effort]] = {
     "cpu": (
@@ -35,12 +36,12 @@ _EFFORTS: Mapping[str, Sequence[_Effort]] = {
             2**18,
             {
                 **_OLD_EMITTERS,
-                "xla_backend_optimization_level": "0",
+                _LEVEL: "0",
                 "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
             },
         ),
         # Half a minute of solving on two cores.
-        _Effort(2**24, {**_OLD_EMITTERS, "xla_backend_optimization_level": "1"}),
+        _Effort(2**24, {**_OLD_EMITTERS, _LEVEL: "1"}),
     ),
     # Minutes of solving on a GPU of 2023.
     "gpu": (
@@ -72,8 +73,13 @@ def compiler_options(platform: str, positions: int) -> CompilerOptions:
 
 
 def known_options(options: CompilerOptions) -> dict[str, str | bool] | None:
-    """Those options that this version of XLA has: names come and go. None where there are none."""
-    return {name: value for name, value in options.items() if _is_known(name, value)} or None
+    """Those options that this version of XLA has: names come and go. None where there are none.
+
+    Where JAX is told to leave out most optimizations, that is what is done.
+    """
+    told = {_LEVEL} if jax.config.values["jax_disable_most_optimizations"] else set()
+    kept = {name: value for name, value in options.items() if name not in told}
+    return {name: value for name, value in kept.items() if _is_known(name, value)} or None
 
 
 @cache

@@ -1,6 +1,7 @@
 """`--placement` and `--keep` from the command line: what is recorded, repeated, swept, refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,11 @@ from problems import picture, random_weights
 from stylejax.cli.entry import main
 from stylejax.images.read import read_picture
 from stylejax.images.write import write_picture
+from stylejax.options import LossOptions, Options, PictureOptions
+from stylejax.runs.checks import check_inputs
 from stylejax.runs.metadata import read_record
+from stylejax.runs.prepare import prepare_run
+from stylejax.runs.request import Request
 from stylejax.sweep.lanes import shared_options
 from stylejax.transfer.presets import PRESETS, network_options, preset_options
 
@@ -50,6 +55,19 @@ def test_it_is_recorded_repeated_and_swept(pair, tmp_path):
     pictures = [read_picture(folder / row["picture"]).pixels for row in rows]
     assert np.abs(pictures[0] - pictures[1]).max() > 1 / 255
     assert np.abs(pictures[1] - read_picture(out).pixels).max() < 3 / 255
+
+
+def test_the_estimate_of_memory_counts_what_each_place_is_compared_with(pair, tmp_path):
+    def needed(placement):
+        options = Options(PictureOptions(size=64), LossOptions(placement=placement))
+        content, style = map(Path, pair)
+        request = Request(content, (style,), tmp_path / "out.png", options=options)
+        return prepare_run(check_inputs(request)).needed
+
+    # Two layers of 256 and 512 channels at stride 4 and 8, four bytes a number.
+    matched = 48 * 64 * 4 * (256 / 4**2 + 512 / 8**2)
+    assert needed(0.5) - needed(0.0) == pytest.approx(matched, rel=1e-3)
+    assert needed(0.1) == needed(0.5)
 
 
 def test_what_is_to_stay_must_fit_the_photograph(pair, tmp_path, capsys):

@@ -9,6 +9,15 @@ from stylejax.solvers.compile_options import compiler_options, known_options, pi
 from stylejax.transfer.problem import make_problem
 
 
+@pytest.fixture(autouse=True)
+def as_users_have_it():
+    """Most tests have their programs compiled without optimizations."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.mark.parametrize("platform", ["cpu", "gpu"])
 def test_effort_grows_with_what_a_program_will_do(platform):
     few, *_, many = (compiler_options(platform, 2**power) for power in range(10, 40))
@@ -32,6 +41,8 @@ def test_an_option_that_is_unknown_is_left_out():
     options = {"xla_of_another_version": True, "xla_backend_optimization_level": "1"}
     assert known_options(options) == {"xla_backend_optimization_level": "1"}
     assert known_options({"xla_of_another_version": True}) is None
+    jax.config.update("jax_disable_most_optimizations", True)
+    assert known_options(options) is None
 
 
 def test_positions_are_those_of_the_largest_picture():
