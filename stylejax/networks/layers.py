@@ -9,9 +9,7 @@ Caffe, since only they tell a convolution (`conv1_1`) from its ReLU (`relu1_1`) 
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
-
-from jaxtyping import Array
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from stylejax.errors import InputError
 from stylejax.networks.architectures import (
@@ -25,7 +23,12 @@ from stylejax.networks.architectures import (
     VggArchitecture,
     layer_table,
 )
-from stylejax.types import Variables
+
+if TYPE_CHECKING:
+    # Names are looked up before JAX is imported.
+    from jaxtyping import Array
+
+    from stylejax.types import Variables
 
 __all__ = [
     "ARCHITECTURES",
@@ -64,8 +67,8 @@ class Network(NamedTuple):
     """
 
     layers: Mapping[str, Layer]
-    apply: Callable[[Variables, Array, tuple[str, ...]], Mapping[str, Array]]
-    variables: Variables
+    apply: "Callable[[Variables, Array, tuple[str, ...]], Mapping[str, Array]]"
+    variables: "Variables"
 
 
 @runtime_checkable
@@ -83,7 +86,7 @@ class KnownNetwork(Protocol):
         ...
 
     @property
-    def variables(self) -> Variables:
+    def variables(self) -> "Variables":
         """Parameters, statistics and preprocessing."""
         ...
 

@@ -13,6 +13,7 @@ from stylejax.images.files import check_distinct, check_not_inputs, check_writab
 from stylejax.images.paths import is_folder, path_exists
 from stylejax.images.read import PictureFile, read_picture_file, scaled_size
 from stylejax.images.write import WRITE_FORMATS, check_output
+from stylejax.networks.layers import canonical_layers
 from stylejax.options import check_bounds, check_options
 from stylejax.runs.checkpoint_paths import checkpoint_path
 from stylejax.runs.printing import check_print_fits
@@ -20,6 +21,7 @@ from stylejax.runs.repeated import check_expected
 from stylejax.runs.request import Request
 from stylejax.transfer.plotting import check_plotting
 from stylejax.transfer.pyramid import Level, pyramid_levels
+from stylejax.weights.zoo import find_weights
 
 Files = Mapping[Path, PictureFile]
 
@@ -131,6 +133,10 @@ def check_inputs(request: Request) -> CheckedInputs:
     check_options(options, len(request.styles))
     if options.loss.seamless and request.paper.print:
         raise InputError("--print: crops and enlarges what --seamless has made; leave one out")
+    if request.network is None and find_weights(request.weights) is None:
+        # Of other weights it is their file that says what layers there are.
+        for layers in (options.loss.content_layers, options.loss.style_layers):
+            canonical_layers(layers)
     files = {path: read_picture_file(path) for path in request.pictures}
     check_expected(request.expected, {path: file.sha256 for path, file in files.items()})
     content, styles = files[request.content], [files[path] for path in request.styles]

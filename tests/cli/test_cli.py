@@ -345,7 +345,9 @@ def test_compiled_programs_are_kept_unless_turned_off(pair, tmp_path):
         assert kept and (tmp_path / "out.png").read_bytes() == first
 
 
-def test_the_version_is_said_without_jax(tmp_path):
+def test_the_version_and_what_is_wrong_are_said_without_jax(pair, tmp_path, monkeypatch):
+    # Which layers other weights have their file says, and JAX reads that.
+    monkeypatch.delenv("STYLEJAX_WEIGHTS")
     # A jax that cannot be imported stands before the real one.
     (tmp_path / "jax.py").write_text("raise AssertionError('imported')")
     environment = os.environ | {
@@ -357,3 +359,11 @@ def test_the_version_is_said_without_jax(tmp_path):
     assert (said.returncode, said.stdout, said.stderr) == (0, f"stylejax {VERSION}\n", "")
     # Nothing else is taken for it.
     assert "Unrecognized options: --version, now" in run([*command, "now"]).stderr
+    for words, reason in (
+        (["--style-layers", "conv9_relu"], "unknown layer 'conv9_relu'"),
+        (["--size", "0"], "--size is 0"),
+        (["--content-mask", "missing.png"], "missing.png: no such file"),
+    ):
+        line = ["transfer", *pair, "-o", str(tmp_path / "out.png"), *words]
+        said = run([*command[:3], *line], cwd=tmp_path)
+        assert said.returncode == 2 and reason in said.stderr and said.stderr.count("\n") == 1
