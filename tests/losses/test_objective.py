@@ -154,6 +154,7 @@ def test_total_variation_is_that_of_the_picture(form, exponent):
     np.testing.assert_allclose(terms.total_variation, 5.0 * np.mean(cost), rtol=1e-5)
 
 
+@pytest.mark.default_emitters
 def test_relative_form_at_the_content_picture():
     value, terms = loss()(CONTENT, variables(), targets(), loss_weights())
     assert terms.content == 0.0

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from small_decoders import make_decoders, picture
 
 from stylejax.images.masks import Masks
@@ -11,6 +12,7 @@ from stylejax.universal.run import universal_transfer
 from stylejax.weights.read import read_weights
 
 
+@pytest.mark.default_emitters
 def test_strips_give_the_whole():
     weights = read_weights()
     networks = {"weights": weights, "decoders": make_decoders(weights.sha256)}
