@@ -6,6 +6,7 @@ written here and nowhere else. How iterations are split into chunks does not cha
 result.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -81,12 +82,12 @@ class Step:
 
 
 Pace = Callable[[Step], int]
-"""From a step to the iterations of the next chunk, which is cut to 1 to CHUNK."""
+"""From a step to the iterations of the next chunk, which is cut to what it may be, 1 at least."""
 
 
 def longest_chunks(step: Step) -> int:
     """As few looks from outside as can be."""
-    return CHUNK
+    return sys.maxsize
 
 
 def chunks_of_about(seconds: float) -> Pace:
@@ -106,6 +107,7 @@ def take_steps(
     *,
     pace: Pace = longest_chunks,
     fetch: Fetch = jax.device_get,
+    most: int = CHUNK,
 ) -> Iterator[Step]:
     """Take a solve, or lanes of solves, to a number of iterations or to an earlier end.
 
@@ -118,6 +120,7 @@ def take_steps(
         args: what the function takes besides its params.
         pace: how long the next chunk is.
         fetch: brings arrays to the host.
+        most: iterations of a chunk, as `advance` can take them.
     """
     # A chunk of 0 iterations evaluates the start, and does no more.
     chunk, before = 0, None
@@ -147,4 +150,4 @@ def take_steps(
         before = iteration
         # All lanes that are not over have taken as many.
         behind = iterations - int(iteration[going].min())
-        chunk = min(max(pace(step), 1), CHUNK, behind)
+        chunk = min(max(pace(step), 1), most, behind)

@@ -24,12 +24,14 @@ from stylejax.losses.weights import LossWeights
 from stylejax.options import Options
 from stylejax.solvers.compile_options import known_options
 from stylejax.solvers.solver import Solver
-from stylejax.solvers.state import CHUNK, SolverState
+from stylejax.solvers.state import SolverState
 from stylejax.solvers.steps import Pace, Program, Programs, Step, longest_chunks, take_steps
 from stylejax.transfer.problem import Problem
 from stylejax.transfer.pyramid import Level
 
 _LANES = "lanes"
+_CHUNK = 64
+"""Most iterations between two looks: the states of all lanes are copied then, on a CPU."""
 
 
 def _at_once(function: Callable, apart: tuple[bool, ...]) -> Callable:
@@ -86,7 +88,7 @@ class LaneSolver:
 
         The states given are donated.
         """
-        run = lambda state, iterations, *args: self.solver.iterate(state, iterations, CHUNK, args)
+        run = lambda state, iterations, *args: self.solver.iterate(state, iterations, _CHUNK, args)
         options = known_options(self.solver.compiler_options)
         lanes = self._over_lanes(run, (True, False, *self.apart))
         return jax.jit(lanes, donate_argnums=0, compiler_options=options)
@@ -142,7 +144,9 @@ class LaneSolver:
         """Solve all lanes chunk by chunk (`Solver.steps`); what a step says is of each lane."""
         programs = programs or Programs(self.init, self.advance)
         states = starts if isinstance(starts, SolverState) else programs.init(starts, *args)
-        return take_steps(programs.advance, states, iterations, args, pace=pace, fetch=on_host)
+        return take_steps(
+            programs.advance, states, iterations, args, pace=pace, fetch=on_host, most=_CHUNK
+        )
 
 
 def over_lanes(problem: Problem, devices: Sequence[Device]) -> LaneSolver:
