@@ -48,8 +48,8 @@ def pytest_pyfunc_call(pyfuncitem):
     marked = pyfuncitem.get_closest_marker("default_emitters")
     if marked is None or os.environ.get("XLA_FLAGS") != _OLDER_EMITTERS:
         return None
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment = {n: v for n, v in environment.items() if not n.startswith("PYTEST_XDIST")}
+    of_this_process = ("XLA_FLAGS", "PYTEST_XDIST")
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(of_this_process)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", pyfuncitem.nodeid]
     done = subprocess.run(
         command, env=environment, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True

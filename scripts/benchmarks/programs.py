@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from PIL import Image
 
 from benchmarks.memory import needed
 from benchmarks.solver import SHALLOW, sample_pairs
 from benchmarks.workers import device_peak_bytes, peak_bytes
 from stylejax.cli.entry import main
+from stylejax.images.read import read_picture_file
 from stylejax.runs.program_shelf import READ_EVENT
 
 _PARTS = {
@@ -87,7 +87,7 @@ def benchmark_programs(arguments: argparse.Namespace) -> dict[str, Any]:
         code = main(_command(arguments, output))
         if code:
             sys.exit(code)
-        width, height = Image.open(output).size
+        picture = read_picture_file(output)
     used = resource.getrusage(resource.RUSAGE_SELF)
     for program in listener.programs:
         parts = " ".join(f"{part} {program.get(part, 0.0):6.2f}" for part in _PARTS.values())
@@ -104,7 +104,7 @@ def benchmark_programs(arguments: argparse.Namespace) -> dict[str, Any]:
         "compile_seconds": total("compile"),
         "cpu_seconds": used.ru_utime + used.ru_stime,
         "estimated_memory_bytes": needed(
-            (height, width), loss=SHALLOW if arguments.shallow else None
+            (picture.height, picture.width), loss=SHALLOW if arguments.shallow else None
         ),
         "peak_memory_bytes": peak_bytes() if on_cpu else device_peak_bytes(ours=True),
     }
