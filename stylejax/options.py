@@ -62,9 +62,9 @@ class LossOptions:
         20.0, "Weight of the style term: try a third and three times this first.", at_least=0
     )
     placement: float = option(
-        0.0,
-        "How far each thing gets what the painting has most like it, in place of the painting's "
-        "statistics wherever they find room; 0 for these alone, 0.5 to keep skies and walls calm.",
+        0.5,
+        "How far each thing gets what the painting has most like it, and what is calm stays calm, "
+        "in place of the painting's statistics wherever they find room; 0 for these alone.",
         at_least=0,
         at_most=1,
     )

@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from stylejax.images.color import LUMA
+from stylejax.losses.energy import LEVEL, local_energy, ranks
 from stylejax.types import FeatureMap, OtherImage, Scalar
 
 Keys = Float[Array, "positions keys"]
@@ -34,8 +34,6 @@ _ROWS = 1024
 _SMALLEST = 1e-12
 BUSY_WEIGHT = 0.3
 """What the rank counts beside the features in keys (docs/placement.md)."""
-_LEVEL = 0.25 / 255
-"""A quarter of a level of 8 bits."""
 
 
 class Matches(NamedTuple):
@@ -62,16 +60,6 @@ def enlarged(
     return jax.image.resize(feature_map, shape, "linear")
 
 
-def ranks(plane: Float[Array, "_ _"]) -> Float[Array, "_ _"]:
-    """Which share of a plane's values is below each, half of those that are equal with it."""
-    values = plane.reshape(-1)
-    below, up_to = (
-        jnp.searchsorted(jnp.sort(values), values, side=side).astype(jnp.float32)
-        for side in ("left", "right")
-    )
-    return ((below + up_to) / (2.0 * values.size)).reshape(plane.shape)
-
-
 def busy_ranks(
     image: OtherImage, grid: tuple[int, int], around: tuple[int, int]
 ) -> Float[Array, "_ _"]:
@@ -85,10 +73,8 @@ def busy_ranks(
         grid: rows and columns of the result.
         around: of a coarser grid, which says how far around.
     """
-    down, across = jnp.gradient(image @ LUMA)
-    squares = jnp.square(down) + jnp.square(across)
-    near = enlarged(enlarged(squares[..., None], *around), *grid)
-    return ranks(jnp.rint(jnp.sqrt(near[..., 0]) / _LEVEL))
+    near = enlarged(local_energy(image, around)[..., None], *grid)
+    return ranks(jnp.rint(jnp.sqrt(near[..., 0]) / LEVEL))
 
 
 def position_keys(

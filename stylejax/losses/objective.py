@@ -26,6 +26,7 @@ from stylejax.losses.gram import GramMatrix
 from stylejax.losses.moments import StyleDistance
 from stylejax.losses.placement import (
     compared_with,
+    energy_mismatch,
     find_placement,
     matched_layers,
     mean_mismatch,
@@ -143,7 +144,7 @@ class Objective:
             of_content.moments,
             regions,
             {name: of_term(term) for name, term in self.terms},
-            find_placement(matched, view, views, of_styles),
+            find_placement(matched, view, views, of_styles, regions, call),
             keep if keep is None else solved.carried_keep(self.content_layers, content, keep),
         )
 
@@ -170,6 +171,9 @@ class Objective:
         if seen.matched and weights.placement_weight is not None:
             mismatch = mean_mismatch(seen.matched, self.reader.grids(image))
             further["matched"] = weights.placement_weight * mismatch
+        if targets.placement is not None and weights.energy_weight is not None:
+            mismatch = energy_mismatch(image, targets, weights.style_blend)
+            further["local_energy"] = weights.energy_weight * mismatch
         terms = LossTerms(
             content=sum_of_terms(content),
             style=sum_of_terms(style),

@@ -1,19 +1,22 @@
 """Each thing in its place: what the matches of a photograph and its paintings ask of a picture.
 
 Each position of the photograph is matched, once and before the solve, with one of a painting, and
-has features of its own to resemble from then on, those of its match (`Placement`). How much that
+has features of its own to resemble from then on, those of its match (`Placement`); and it is to be
+as busy as the painting is where as much of that is calmer (`stylejax.losses.energy`). How much each
 counts beside content and style is a weight (`LossWeights`), which is traced like all others.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from stylejax.losses._look import Against, Aim
 from stylejax.losses._reader import Beside
+from stylejax.losses.energy import energy_distance, placed_energy
 from stylejax.losses.matching import (
     enlarged,
     nearest_positions,
@@ -22,10 +25,10 @@ from stylejax.losses.matching import (
     unit_vectors,
 )
 from stylejax.losses.moments import Moments
-from stylejax.losses.targets import Placement, Regions, Targets, View
+from stylejax.losses.targets import Call, Placement, Regions, Targets, View, just_call
 from stylejax.losses.weights import LossWeights
 from stylejax.networks.layers import Layer
-from stylejax.types import Scalar
+from stylejax.types import OtherImage, Scalar
 
 _STRIDES = (2, 8)
 """Of the layers that are matched: the finest have too many positions, the coarsest too few."""
@@ -53,6 +56,7 @@ def match_painting(
     content: View,
     style: View,
     allowed: Float[Array, "_ _"] | None = None,
+    region: Float[Array, "_ _"] | None = None,
 ) -> Placement:
     """Match each position of a photograph with one of a painting, at each layer.
 
@@ -65,6 +69,8 @@ def match_painting(
         style: the painting.
         allowed: 0 where positions of the painting, on the grid of the finest layer, are not to be
             matched.
+        region: how much each position of the photograph, on that grid, is the painting's to fill;
+            all alike unless given.
     """
     queries, keys = (
         position_keys(each.image, [each.features[name] for name in names])
@@ -83,11 +89,22 @@ def match_painting(
         flat = enlarged(style.features[name], height, width).reshape(-1, channels)
         features[name] = flat[at][index].reshape(rows, columns, channels)
         similarity[name] = found.reshape(rows, columns)
-    return Placement(features, similarity)
+    rows, columns, _ = content.features[names[0]].shape
+    grids, inside = ((rows, columns), (height, width)), (region, allowed)
+    energy = placed_energy(content.image, style.image, *grids, inside)
+    return Placement(features, similarity, energy)
 
 
-# Made once, so that a second picture of a size is not traced again.
-_match = jax.jit(match_painting, static_argnums=0)
+@cache
+def _match_program(names: tuple[str, ...]) -> jax.stages.Wrapped:
+    """`match_painting` at these layers, made once: a second picture of a size is not traced."""
+
+    def match(*arguments: PyTree) -> Placement:
+        return match_painting(names, *arguments)
+
+    # A program is known by its name: the layers belong to it.
+    match.__name__ = "_".join(("match", *names))
+    return jax.jit(match)
 
 
 def find_placement(
@@ -95,6 +112,8 @@ def find_placement(
     content: View,
     styles: Sequence[View],
     of_styles: Sequence[Beside],
+    regions: Regions | None = None,
+    call: Call = just_call,
 ) -> Placement | None:
     """The matches of a content picture with each style picture; None where no layer is matched.
 
@@ -103,14 +122,16 @@ def find_placement(
         content: the content picture.
         styles: the style pictures.
         of_styles: the masks of the style pictures on each layer's grid, empty where there is none.
+        regions: where each painting goes, where they do not all go everywhere.
+        call: calls a jitted function, one for each size of picture.
     """
     if not names:
         return None
     inside = [masks[names[0]][..., 0] if masks else None for masks in of_styles]
-    found = [
-        _match(names, content, style, allowed)
-        for style, allowed in zip(styles, inside, strict=True)
-    ]
+    weights = None if regions is None else regions.weights[names[0]]
+    fills = [None if weights is None else weights[..., n] for n in range(len(styles))]
+    match, each_style = _match_program(names), zip(styles, inside, fills, strict=True)
+    found = [call(match, content.of(names), style.of(names), *rest) for style, *rest in each_style]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
 
 
@@ -131,6 +152,26 @@ def mean_mismatch(sums: Mapping[str, Scalar], grids: Mapping[str, tuple[int, int
     """The mean over positions and layers of what `matched_distance` has summed up."""
     means = [total / math.prod(grids[name]) for name, total in sums.items()]
     return jnp.mean(jnp.stack(means))
+
+
+def energy_mismatch(image: OtherImage, targets: Targets, blend: Float[Array, " styles"]) -> Scalar:
+    """How far a picture's local energies are from those that `Placement` asks for, in the mean.
+
+    Of several paintings each position has that of the one whose match it has.
+
+    Raises:
+        AssertionError: the targets were made without placement.
+    """
+    placement = targets.placement
+    assert placement is not None
+    energy = placement.energy
+    if len(blend) == 1 and targets.regions is None:
+        return energy_distance(image, energy[0], jnp.ones(energy.shape[1:]))
+    finest = next(n for n, found in placement.similarity.items() if found.shape == energy.shape)
+    chosen = _chosen(placement, finest, blend, targets.regions)
+    counts = jnp.sum(chosen, axis=0)
+    asked = jnp.sum(chosen * energy, axis=0) / jnp.where(counts > 0.0, counts, 1.0)
+    return energy_distance(image, asked, counts)
 
 
 def _chosen(

@@ -17,6 +17,10 @@ class View(NamedTuple):
     image: OtherImage
     features: Features
 
+    def of(self, layers: Sequence[str]) -> "View":
+        """The same picture with these feature maps alone."""
+        return View(self.image, {name: self.features[name] for name in layers})
+
 
 def _no_target(_: View, __: Sequence[View]) -> PyTree:
     return ()
@@ -36,7 +40,7 @@ class Term(NamedTuple):
 
     def view(self, image: OtherImage, maps: Features) -> View:
         """What this term sees of a picture."""
-        return View(image, {name: maps[name] for name in self.layers})
+        return View(image, maps).of(self.layers)
 
 
 def as_term(given: Term | Regularizer) -> Term:
@@ -70,10 +74,12 @@ class Placement(NamedTuple):
     Attributes:
         features: of each position's match at each matched layer, with a leading axis of pictures.
         similarity: of these matches, likewise.
+        energy: how busy each position of the finest of these layers is to be, likewise.
     """
 
     features: Mapping[str, Float[Array, "*styles _ _ _"]]
     similarity: Mapping[str, Float[Array, "*styles _ _"]]
+    energy: Float[Array, "*styles _ _"]
 
 
 class Targets(NamedTuple):

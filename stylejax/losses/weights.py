@@ -11,9 +11,8 @@ from jaxtyping import Array, Float, PyTree
 from stylejax.options import LossOptions, normalized_shares
 from stylejax.types import Scalar
 
-# At a placement of 1: the weight of the matched term, and by how much the style weight grows, since
-# the term holds on to the photograph as the content term does (docs/placement.md).
-_MATCHED_WEIGHT, _MORE_STYLE = 20.0, 2.0
+# At a placement of 1: the weights of the matched term and of local energy (docs/placement.md).
+_MATCHED_WEIGHT, _ENERGY_WEIGHT = 6.0, 0.8
 
 Number = float | Float[Array, "..."]
 
@@ -28,6 +27,7 @@ class _LossWeights(NamedTuple):
     term_weights: Mapping[str, Number] = {}
     # None and not numbers, so that axes for `vmap` need not name what is not asked for.
     placement_weight: Number | None = None
+    energy_weight: Number | None = None
     keep_weight: Number | None = None
 
 
@@ -58,11 +58,12 @@ class LossWeights(_LossWeights):
     `content_weight`, `style_weight` and `tv_weight` weigh the three terms, `term_weights` further
     ones by their names. The layers' weights multiply each layer's term; `style_blend` mixes the
     moments of several style pictures. Those three conventionally sum to 1 each;
-    `Objective.weights` makes them so. `placement_weight` weighs the matched term
-    (`stylejax.losses.placement`), `keep_weight` multiplies the content loss where a picture is
-    kept; None asks for neither, whatever the targets hold. Fields can be read and replaced by their
-    former names too (`style` for `style_weight`, `style_layers` for `style_layer_weights`, and so
-    on); these give back whatever JAX has put there: shapes, axes or None as well as numbers.
+    `Objective.weights` makes them so. `placement_weight` weighs the matched term and
+    `energy_weight` that of local energy (`stylejax.losses.placement`), `keep_weight` multiplies the
+    content loss where a picture is kept; None asks for none, whatever the targets hold. Fields can
+    be read and replaced by their former names too (`style` for `style_weight`, `style_layers` for
+    `style_layer_weights`, and so on); these give back whatever JAX has put there: shapes, axes or
+    None as well as numbers.
     """
 
     __slots__ = ()
@@ -83,7 +84,7 @@ class LossWeights(_LossWeights):
         """
         return cls(
             content_weight=_number(options.content_weight * content_factor),
-            style_weight=_number(options.style_weight * (1.0 + options.placement * _MORE_STYLE)),
+            style_weight=_number(options.style_weight),
             tv_weight=_number(options.tv_weight * tv_factor),
             content_layer_weights=_shared_out(
                 options.content_layers, options.content_layer_weights
@@ -93,6 +94,7 @@ class LossWeights(_LossWeights):
                 np.asarray(normalized_shares(options.style_blend, styles), np.float32)
             ),
             placement_weight=_number(options.placement * _MATCHED_WEIGHT),
+            energy_weight=_number(options.placement * _ENERGY_WEIGHT),
             keep_weight=_number(options.keep_weight),
         )
 

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from problems import picture
-from scipy.stats import rankdata
 
 from stylejax.losses import matching
 
@@ -34,12 +33,6 @@ def test_products_of_keys_are_cosines_of_centered_features_and_of_differences_of
     busy = np.cos(0.5 * np.pi * (rank[..., None, None] - rank))
     expected = (0.5 * (fine_part + coarse_part) + 0.3 * busy) / 1.3
     np.testing.assert_allclose(np.einsum("hwc,ijc->hwij", keys, keys), expected, atol=1e-5)
-
-
-def test_ranks_are_shares_of_what_is_below_and_equal_values_have_equal_ones():
-    plane = np.asarray([[3.0, 1.0, 1.0], [7.0, 3.0, 3.0]], np.float32)
-    expected = (rankdata(plane) - 0.5).reshape(plane.shape) / plane.size
-    np.testing.assert_allclose(matching.ranks(jnp.asarray(plane)), expected, rtol=1e-6)
 
 
 def test_busy_ranks_say_where_it_is_busy_whatever_the_contrast_that_8_bits_show():

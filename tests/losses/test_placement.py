@@ -11,6 +11,7 @@ from own_networks import smooth_network
 from problems import picture, write_vgg
 
 from stylejax.images.masks import Masks
+from stylejax.losses.energy import energy_distance, placed_energy
 from stylejax.losses.matching import nearest_positions, position_keys
 from stylejax.losses.objective import make_objective
 from stylejax.losses.placement import matched_layers
@@ -22,7 +23,7 @@ LAYERS = (("two",), ("one", "two"))
 # Of one size, so that little is compiled.
 CONTENT, STYLE, OTHER = (jnp.asarray(picture(40, 28, seed)) for seed in range(3))
 IMAGE = jnp.asarray(picture(40, 28, 3))
-PLACED: dict[str, Any] = {"placement_weight": 3.0}
+PLACED: dict[str, Any] = {"placement_weight": 3.0, "energy_weight": 2.0}
 
 
 @cache
@@ -90,11 +91,32 @@ def test_the_term_is_1_less_the_cosine_with_each_positions_match():
     np.testing.assert_allclose(terms.terms["matched"], 2.0 * np.mean(1 - cosines), rtol=1e-3)
 
 
+def test_local_energies_are_to_be_the_paintings_in_the_photographs_order():
+    found = targets(STYLE)
+    grid = placed(found).energy.shape[1:]
+    asked = placed_energy(CONTENT, STYLE, grid, grid)
+    np.testing.assert_allclose(placed(found).energy[0], asked, rtol=1e-4)
+    (_, terms), _ = evaluated(found, energy_weight=2.0)
+    expected = 2.0 * energy_distance(IMAGE, asked, jnp.ones(grid))
+    np.testing.assert_allclose(terms.terms["local_energy"], expected, rtol=1e-4)
+    assert "matched" not in terms.terms
+
+
+def test_of_two_paintings_each_position_is_as_busy_as_that_of_its_match_asks():
+    found = targets(STYLE, OTHER)
+    best = np.argmax(placed(found).similarity["one"], axis=0)
+    asked = np.take_along_axis(np.asarray(placed(found).energy), best[None], axis=0)[0]
+    assert 0.1 < best.mean() < 0.9
+    (_, terms), _ = evaluated(found, (0.5, 0.5), energy_weight=2.0)
+    expected = 2.0 * energy_distance(IMAGE, jnp.asarray(asked), jnp.ones(asked.shape))
+    np.testing.assert_allclose(terms.terms["local_energy"], expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("weights", [{}, dict.fromkeys(PLACED, 0.0)], ids=["none", "zero"])
 def test_without_weights_it_is_the_method_without(weights):
     (value, _), gradient = evaluated(targets(STYLE), **weights)
     (without, terms), slope = evaluated(targets(STYLE, placement=False))
-    assert "matched" not in terms.terms
+    assert not terms.terms
     assert_same((value, gradient), (without, slope))
 
 
@@ -133,9 +155,16 @@ def test_each_region_has_matches_of_its_own_painting():
     matched = np.asarray(found.features["one"][0]).reshape(-1, 5)
     assert np.abs(matched[:, None] - lower[None]).max(axis=-1).min() > 1e-4
     (value, terms), gradient = evaluated(
-        targets(STYLE, OTHER, masks=masks), (0.5, 0.5), placement_weight=1.0
+        targets(STYLE, OTHER, masks=masks), (0.5, 0.5), placement_weight=1.0, energy_weight=1.0
     )
     assert 0.0 < terms.terms["matched"] < 2.0 and np.isfinite(gradient).all()
+    # Positions of the right half are not the first painting's.
+    changed = found._replace(energy=found.energy.at[0, :, 8:].set(9.0))
+    both = targets(STYLE, OTHER, masks=masks)
+    (_, same), _ = evaluated(
+        both._replace(placement=changed), (0.5, 0.5), placement_weight=1.0, energy_weight=1.0
+    )
+    np.testing.assert_allclose(same.terms["local_energy"], terms.terms["local_energy"], rtol=1e-5)
 
 
 def test_all_weights_are_lanes():

@@ -41,7 +41,8 @@ def test_it_is_recorded_repeated_and_swept(pair, tmp_path):
     record = read_record(out)
     assert record["options"]["placement"] == 0.5 and record["options"]["keep_weight"] == 20.0
     assert record["keep"]["name"] == "mask.png" and len(record["keep"]["sha256"]) == 64
-    terms = [record["result"][name] for name in ("content", "style", "total_variation", "matched")]
+    names = ("content", "style", "total_variation", "matched", "local_energy")
+    terms = [record["result"][name] for name in names]
     assert min(terms) > 0.0 and record["result"]["loss"] == pytest.approx(sum(terms), rel=1e-5)
     like = ["--like", str(out), *mask[:2], "--quiet"]
     assert main(["transfer", *pair, "-o", str(again), *like]) == 0
@@ -50,7 +51,8 @@ def test_it_is_recorded_repeated_and_swept(pair, tmp_path):
     assert main(["sweep", *pair, "-o", str(folder), *SMALL, "--placement", "0,0.5", *mask]) == 0
     rows = json.loads((folder / "results.json").read_text())
     assert [row["placement"] for row in rows] == [0.0, 0.5]
-    assert rows[0]["matched"] == 0.0 < rows[1]["matched"]
+    assert rows[0]["matched"] == rows[0]["local_energy"] == 0.0
+    assert min(rows[1]["matched"], rows[1]["local_energy"]) > 0.0
     assert rows[1]["loss"] == pytest.approx(record["result"]["loss"], rel=1e-3)
     pictures = [read_picture(folder / row["picture"]).pixels for row in rows]
     assert np.abs(pictures[0] - pictures[1]).max() > 1 / 255
