@@ -17,6 +17,7 @@ from benchmarks.solver import read_problem, sample_pairs
 from stylejax.devices.memory import estimated_memory
 from stylejax.networks.layers import DENSENET121
 from stylejax.options import LossOptions, Options
+from stylejax.runs.prepare import MATCHED_PICTURES
 from stylejax.sweep.lanes import lane_weights, over_lanes, program_bytes
 from stylejax.transfer.pyramid import pyramid_levels
 
@@ -41,7 +42,8 @@ def needed(
     loss = loss or Options().loss
     layers = (*loss.content_layers, *loss.style_layers)
     sides = (size, size) if isinstance(size, int) else size
-    return estimated_memory(*sides, layers, _PICTURES_KEPT, DENSENET121, devices, strip_rows)
+    kept = _PICTURES_KEPT + (MATCHED_PICTURES if loss.placement > 0.0 else 0)
+    return estimated_memory(*sides, layers, kept, DENSENET121, devices, strip_rows)
 
 
 def largest(free: float, devices: int, strip_rows: int = 0) -> int:
@@ -78,9 +80,11 @@ def checked(size: int, lanes: int, weights: Path | None) -> dict[str, Any]:
     of_lanes = lane_weights([Options()] * lanes, level, 1)
     starts = np.stack([problem.start] * lanes)
     several = solver.compile(starts, *problem.arguments[:2], of_lanes)[1]
+    # As `read_problem` has it.
+    estimate = needed(size, loss=LossOptions(placement=0.0))
     return {
-        "estimate_over_xla": needed(size) / program_bytes(single),
-        "estimate_over_xla_lanes": lanes * needed(size) / program_bytes(several),
+        "estimate_over_xla": estimate / program_bytes(single),
+        "estimate_over_xla_lanes": lanes * estimate / program_bytes(several),
     }
 
 

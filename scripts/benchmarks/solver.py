@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ SHALLOW = LossOptions(content_layers=("pool1",), style_layers=("input", "conv1_r
 def read_problem(
     content: Path, style: Path, size: int, weights: Path | None, *, shallow: bool = False
 ) -> Problem:
-    """The main job on a pair of pictures, defaults untouched but for `shallow`."""
-    options = Options(PictureOptions(size=size), SHALLOW if shallow else LossOptions())
+    """The main job on a pair of pictures, defaults untouched but for `shallow` and placement.
+
+    What others are compared with is the loss that they have, too.
+    """
+    loss = replace(SHALLOW if shallow else LossOptions(), placement=0.0)
+    options = Options(PictureOptions(size=size), loss)
     pictures = [read_picture(path, size).pixels for path in (content, style)]
     start = start_picture(options, pictures[0], pictures[1:])
     return make_problem(read_weights(weights), pictures[0], pictures[1:], options, start)

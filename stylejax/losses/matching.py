@@ -4,14 +4,13 @@ Statistics of a whole picture do not say where anything goes: they stay the same
 change places. Matches do. Positions are compared by keys, the features of two layers side by side,
 each centered by its own picture's mean and of unit length, so that the product of two keys is their
 centered cosine: by squared distances busy positions, of large features, would outweigh calm ones.
-So that calm places get calm ones, keys say besides, as one more unit vector, which share of the
-picture's positions is calmer. The matches of a photograph are found once; all that a solve sees of
-them are fixed targets.
+The matches of a photograph are found once; all that a solve sees of them are fixed targets.
 Sources: Kolkin, Salavon, Shakhnarovich, Style Transfer by Relaxed Optimal Transport and
 Self-Similarity (2019), equation 5 (cosine); Kolkin et al., Neural Neighbor Style Transfer (2022),
 arXiv 2203.13215, section 3 (centered features, matched once for a scale).
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,8 +20,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from stylejax.losses.energy import LEVEL, local_energy, ranks
-from stylejax.types import FeatureMap, OtherImage, Scalar
+from stylejax.types import FeatureMap, Scalar
 
 Keys = Float[Array, "positions keys"]
 
@@ -32,8 +30,6 @@ photograph. They are all the positions of a square painting of 512 px at stride 
 _ROWS = 1024
 """Positions of the photograph that are compared with all of the painting at a time."""
 _SMALLEST = 1e-12
-BUSY_WEIGHT = 0.3
-"""What the rank counts beside the features in keys (docs/placement.md)."""
 
 
 class Matches(NamedTuple):
@@ -60,44 +56,20 @@ def enlarged(
     return jax.image.resize(feature_map, shape, "linear")
 
 
-def busy_ranks(
-    image: OtherImage, grid: tuple[int, int], around: tuple[int, int]
-) -> Float[Array, "_ _"]:
-    """How busy a picture is around each position of a grid, by rank.
-
-    That is the length of the luminance's gradient, a root mean square. Ranks and no lengths, since
-    a busy painting has places that are calm for it; of what 8 bits do not show all is equal.
-
-    Args:
-        image: the picture.
-        grid: rows and columns of the result.
-        around: of a coarser grid, which says how far around.
-    """
-    near = enlarged(local_energy(image, around)[..., None], *grid)
-    return ranks(jnp.rint(jnp.sqrt(near[..., 0]) / LEVEL))
-
-
 def position_keys(
-    image: OtherImage,
     maps: Sequence[Float[Array, "_ _ _"]],
 ) -> Float[Array, "height width keys"]:
     """The keys of a picture's positions, of unit length, on the grid of the first map.
 
-    The product of two of them is a weighted mean of the centered cosines of the maps' features and
-    of the cosine of a quarter turn times the difference of their ranks.
+    The product of two of them is the mean of the maps' centered cosines.
 
     Args:
-        image: the picture.
-        maps: its feature maps, finest first.
+        maps: the picture's feature maps, finest first.
     """
-    (height, width), (rows, columns) = maps[0].shape[:2], maps[-1].shape[:2]
+    height, width = maps[0].shape[:2]
     centered = [each - jnp.mean(each, axis=(0, 1)) for each in maps]
     parts = [unit_vectors(enlarged(each, height, width)) for each in centered]
-    weights = [*(1.0 / len(parts) for _ in parts), BUSY_WEIGHT]
-    turn = 0.5 * np.pi * busy_ranks(image, (height, width), (rows, columns))
-    parts.append(jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=-1))
-    shares = np.sqrt(np.asarray(weights, np.float32) / np.float32(sum(weights)))
-    return jnp.concatenate([s * part for s, part in zip(shares, parts, strict=True)], axis=-1)
+    return jnp.concatenate(parts, axis=-1) / math.sqrt(len(parts))
 
 
 def nearest_positions(

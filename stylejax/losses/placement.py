@@ -73,8 +73,7 @@ def match_painting(
             all alike unless given.
     """
     queries, keys = (
-        position_keys(each.image, [each.features[name] for name in names])
-        for each in (content, style)
+        position_keys([each.features[name] for name in names]) for each in (content, style)
     )
     height, width, size = keys.shape
     at = searched_positions(height * width)

@@ -11,8 +11,9 @@ from jaxtyping import Array, Float, PyTree
 from stylejax.options import LossOptions, normalized_shares
 from stylejax.types import Scalar
 
-# At a placement of 1: the weights of the matched term and of local energy (docs/placement.md).
-_MATCHED_WEIGHT, _ENERGY_WEIGHT = 6.0, 0.8
+# At a placement of 1: the weights of the matched term and of local energy, and how much less style
+# weighs, of which more comes with the matches (docs/placement.md).
+_MATCHED_WEIGHT, _ENERGY_WEIGHT, _LESS_STYLE = 6.0, 0.8, 0.5
 
 Number = float | Float[Array, "..."]
 
@@ -84,7 +85,7 @@ class LossWeights(_LossWeights):
         """
         return cls(
             content_weight=_number(options.content_weight * content_factor),
-            style_weight=_number(options.style_weight),
+            style_weight=_number(options.style_weight * (1.0 - _LESS_STYLE * options.placement)),
             tv_weight=_number(options.tv_weight * tv_factor),
             content_layer_weights=_shared_out(
                 options.content_layers, options.content_layer_weights

@@ -38,7 +38,7 @@ from stylejax.universal.options import UniversalOptions
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
-_MATCHED_PICTURES = 8
+MATCHED_PICTURES = 8
 """The targets of placement, in arrays of the picture's size: 64 and 32 bytes for each pixel."""
 
 
@@ -112,7 +112,7 @@ def prepare_run(
     pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
-    kept = 2 * pairs + 3 + (_MATCHED_PICTURES if options.loss.placement > 0.0 else 0)
+    kept = 2 * pairs + 3 + (MATCHED_PICTURES if options.loss.placement > 0.0 else 0)
     solve = (*size, layers, kept, weights.architecture)
     fitting = lambda device: 0 if options.loss.seamless else fitting_strip_rows(*solve, device)
     rows = _strip_rows(options.loss.strip_rows, fitting, devices if by_rows else [device])

@@ -63,6 +63,10 @@ _NEEDED = {
 }
 
 
+_BEFORE: Mapping[str, Mapping[str, OptionValue]] = {TRANSFER: {"placement": 0.0}}
+"""What pictures were made with that say nothing of it: options that came later and do something."""
+
+
 class RecordedFile(NamedTuple):
     """A file as a record has it."""
 
@@ -125,7 +129,7 @@ def repeat_record(
     if not isinstance(flat, dict):
         raise _unrepeatable(path, record, "no options in it")
     try:
-        options = from_flat(flat)
+        options = from_flat(_BEFORE.get(method, {}) | flat)
     except InputError as error:
         raise _unrepeatable(path, record, str(error)) from error
     if flat.get("init", "content") not in STARTS and not files["init"]:

@@ -118,6 +118,7 @@ def _loss(request: StyleRequest) -> LossOptions:
         style_weight=request.style_weight,
         tv_weight=request.tv_weight,
         precision=request.precision,
+        placement=0.0,
     )
 
 

@@ -225,7 +225,7 @@ def test_what_cannot_be_is_one_line(layers, options, message):
 
 
 def test_defaults_are_the_command_line_s():
-    options = LossOptions()
+    options = LossOptions(placement=0.0)
     found = make_objective(network(), *LAYERS)
     named = {name: getattr(options, name) for name in ("style_loss", "loss_form", "tv_form")}
     asked = make_objective(network(), *LAYERS, **named)

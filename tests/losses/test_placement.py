@@ -74,8 +74,7 @@ def features(image):
 
 def test_the_term_is_1_less_the_cosine_with_each_positions_match():
     maps = [features(each) for each in (CONTENT, STYLE, IMAGE)]
-    pictures = zip((CONTENT, STYLE), maps[:2], strict=True)
-    keys = [position_keys(image, [each["one"], each["two"]]) for image, each in pictures]
+    keys = [position_keys([each["one"], each["two"]]) for each in maps[:2]]
     match = nearest_positions(*(each.reshape(-1, each.shape[-1]) for each in keys)).nearest
     theirs, ours = (np.asarray(maps[n]["one"]).reshape(-1, 5) for n in (1, 2))
     mean = theirs.mean(axis=0)

@@ -250,3 +250,12 @@ def test_a_record_too_deep_to_read_is_none(place):
     write_picture(place / "deep.png", picture(16, 16), description="[" * 100_000)
     with pytest.raises(InputError, match="holds no stylejax settings"):
         read_record(place / "deep.png")
+
+
+def test_a_picture_that_says_nothing_of_placement_is_repeated_without(place):
+    record = transfer_record()
+    for placement, given in ((0.0, {}), (0.25, {"placement": 0.25})):
+        record["options"] = {k: v for k, v in record["options"].items() if k != "placement"} | given
+        command = parse_command(["transfer", *made(record)])
+        assert isinstance(command, Transfer) and command.options.loss.placement == placement
+    assert Options().loss.placement > 0.0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from problems import picture
 
-from stylejax.options import Options, SolverOptions
+from stylejax.options import LossOptions, Options, SolverOptions
 from stylejax.transfer.parameterization import latent_from_image
 from stylejax.transfer.problem import make_problem
 from stylejax.weights.read import read_weights
@@ -17,7 +17,8 @@ def test_the_torch_program_has_our_loss_and_gradient(parameterization):
     from benchmarks import torch_transfer
 
     content, style, start = picture(45, 64), picture(64, 56, seed=3), picture(45, 64, seed=7)
-    options = Options(solve=SolverOptions(parameterization=parameterization))
+    solve = SolverOptions(parameterization=parameterization)
+    options = Options(loss=LossOptions(placement=0.0), solve=solve)
     problem = make_problem(read_weights(), content, [style], options, start)
     evaluate = jax.jit(jax.value_and_grad(problem.solver.fun, has_aux=True))
     (want, _), expected = evaluate(problem.start, *problem.arguments)
