@@ -93,7 +93,11 @@ def nearest_positions(
     def of_block(block: Float[Array, "rows keys"]) -> Matches:
         products = jnp.matmul(block, keys.T, precision=lax.Precision.HIGHEST)
         products = products if bonus is None else products + bonus
-        return Matches(jnp.argmax(products, axis=-1), jnp.max(products, axis=-1))
+        largest = jnp.max(products, axis=-1)
+        # In two sweeps of simple steps: by `argmax` it takes twice as long on a CPU.
+        at = lax.broadcasted_iota(jnp.int32, products.shape, 1)
+        is_largest = products == largest[:, None]
+        return Matches(jnp.min(jnp.where(is_largest, at, len(keys) - 1), axis=-1), largest)
 
     found = lax.map(of_block, padded.reshape(-1, rows, queries.shape[-1]))
     return jax.tree.map(lambda each: each.reshape(-1)[: len(queries)], found)
