@@ -99,11 +99,18 @@ def _match_program(names: tuple[str, ...]) -> jax.stages.Wrapped:
     """`match_painting` at these layers, made once: a second picture of a size is not traced."""
 
     def match(*arguments: PyTree) -> Placement:
-        return match_painting(names, *arguments)
+        # With the axis of paintings.
+        return jax.tree.map(lambda leaf: leaf[None], match_painting(names, *arguments))
 
     # A program is known by its name: the layers belong to it.
     match.__name__ = "_".join(("match", *names))
     return jax.jit(match)
+
+
+@jax.jit
+def _join_paintings(found: list[Placement]) -> Placement:
+    """The matches with several paintings in one, along their first axis."""
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *found)
 
 
 def find_placement(
@@ -131,7 +138,7 @@ def find_placement(
     fills = [None if weights is None else weights[..., n] for n in range(len(styles))]
     match, each_style = _match_program(names), zip(styles, inside, fills, strict=True)
     found = [call(match, content.of(names), style.of(names), *rest) for style, *rest in each_style]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
+    return found[0] if len(found) == 1 else call(_join_paintings, found)
 
 
 def compared_with(targets: Targets, weights: LossWeights) -> Against:

@@ -64,11 +64,14 @@ class Task(NamedTuple):
     """Programs to be had: a name that says what they are, the arguments they are for, how made.
 
     `lower` traces them, which holds Python's lock, and returns what compiles each, which does not.
+    With `keep_at_once` they are on the shelf before they run, since XLA cannot store a sort that
+    has run; whoever waits for them waits for that, too.
     """
 
     name: str
     arguments: PyTree
     lower: Callable[[], Sequence[Callable[[], Program]]]
+    keep_at_once: bool = False
 
 
 def signature_of(arguments: PyTree) -> Signature:
@@ -91,7 +94,8 @@ def task_of_call(function: jax.stages.Wrapped, arguments: PyTree, platform: str)
         return [partial(function.lower(*arguments).compile, known_options(options))]
 
     # What it does, with what it keeps of it: another function may have arguments of these shapes.
-    return Task(f"call {getattr(function, '__name__', '')}", arguments, lower)
+    name = f"call {getattr(function, '__name__', '')}"
+    return Task(name, arguments, lower, keep_at_once=True)
 
 
 def _nothing() -> None:
@@ -158,20 +162,24 @@ class Compiler:
             # In turn: two threads that trace at once are both done when the second one is.
             with self._tracing:
                 lowered = task.lower()
-        return future, partial(self._compile, key, future, lowered)
+        return future, partial(self._compile, key, future, lowered, task.keep_at_once)
 
     def _compile(
         self,
         key: _Key,
         future: Future[Sequence[Program]],
         lowered: Sequence[Callable[[], Program]],
+        keep_at_once: bool,
     ) -> None:
         with self._told(key, future):
             before = _cache_hits()
             programs = [compile_it() for compile_it in lowered]
-            future.set_result(programs)
             # XLA gives a program that it has read itself back with parts missing.
-            if _cache_hits() == before:
+            is_whole = _cache_hits() == before
+            if is_whole and keep_at_once and self._shelf is not None:
+                self._shelf.save(*key, programs)
+            future.set_result(programs)
+            if is_whole and not keep_at_once:
                 self._later(*key, programs)
 
     @contextmanager
