@@ -15,7 +15,7 @@ from stylejax.runs.program_shelf import ProgramShelf
 from stylejax.runs.request import Request
 from stylejax.runs.transfer import run_transfer
 from stylejax.solvers.solver import Solver
-from stylejax.transfer.compiler import Compiler, signature_of
+from stylejax.transfer.compiler import signature_of
 
 X = np.arange(4, dtype=np.float32)
 SHAPES = signature_of(X)
@@ -113,11 +113,3 @@ def test_a_second_run_of_the_same_sizes_traces_nothing(tmp_path, monkeypatch):
     kept = KeptPrograms(tmp_path / "programs")
     run_transfer(replace(request, options=heavier, output=tmp_path / "c.png"), kept=kept)
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "c.png").read_bytes()
-
-
-def test_a_sort_is_kept_before_it_has_run(shelf):
-    sort = jax.jit(lambda x: x[jnp.argsort(-x)])
-    for _ in range(2):
-        sorted_by = Compiler(jax.devices()[0], shelf).call(sort, X)
-        np.testing.assert_array_equal(sorted_by, X[::-1])
-    assert shelf.load("call <lambda>", signature_of((X,))) is not None

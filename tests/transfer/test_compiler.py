@@ -90,6 +90,26 @@ def test_a_plan_is_begun_by_the_first_program_that_is_not_there():
     assert sorted(name for name, _ in shelf) == ["double", "first", "second", "third"]
 
 
+def test_a_program_that_is_called_once_is_kept_before_it_runs(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    shelf, made, go = Shelf(), [], threading.Event()
+
+    def slow():
+        go.wait(30)
+        return abs
+
+    compiler = Compiler(jax.devices()[0], shelf)
+    compiler.plan(lambda: [lambda: [Task("slow", (X,), lambda: [slow])]])
+    compiler.programs(counted(made, "at once")._replace(keep_at_once=True))
+    compiler.programs(counted(made, "later"))
+    # The only thread is busy.
+    assert [name for name, _ in shelf] == ["at once"]
+    go.set()
+    compiler.close(keep=True)
+    assert sorted(name for name, _ in shelf) == ["at once", "later", "slow"]
+    assert task_of_call(jax.jit(abs), (X,), "cpu").keep_at_once
+
+
 def test_what_jax_has_read_from_its_cache_is_not_kept():
     shelf = Shelf()
 
