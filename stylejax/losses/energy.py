@@ -19,8 +19,9 @@ Plane = Float[Array, "rows columns"]
 
 LEVEL = 0.25 / 255
 """A quarter of a level of 8 bits."""
-_FLOOR = 0.1
-"""Of the root mean square of what is asked for: what is calmer is all equally calm."""
+_FLOOR, _FLOOR_OF_CONTENT = 0.1, 0.05
+"""Of the root mean squares of what is asked for and of the photograph: what is calmer than both is
+all equally calm. By the second a painting of one color does not outweigh all else."""
 
 
 def local_energy(image: OtherImage, grid: tuple[int, int]) -> Plane:
@@ -77,8 +78,8 @@ def placed_energy(
     grid: tuple[int, int],
     of_style: tuple[int, int],
     inside: tuple[Plane | None, Plane | None] = (None, None),
-) -> Plane:
-    """The painting's energies in the photograph's order.
+) -> tuple[Plane, Scalar]:
+    """The painting's energies in the photograph's order, and the energy below which all is calm.
 
     What 8 bits do not show, differences of less than a quarter of a level, is no order.
 
@@ -91,11 +92,14 @@ def placed_energy(
             painting's, on its own; all alike where None.
     """
     region, allowed = inside
-    seen = jnp.rint(jnp.sqrt(local_energy(content, grid)) / LEVEL)
-    return quantiles(local_energy(style, of_style), ranks(seen, region), allowed)
+    energy = local_energy(content, grid)
+    order = ranks(jnp.rint(jnp.sqrt(energy) / LEVEL), region)
+    asked = quantiles(local_energy(style, of_style), order, allowed)
+    floors = _FLOOR**2 * jnp.mean(asked), _FLOOR_OF_CONTENT**2 * jnp.mean(energy)
+    return asked, jnp.maximum(*floors) + LEVEL**2
 
 
-def energy_distance(image: OtherImage, asked: Plane, counts: Plane) -> Scalar:
+def energy_distance(image: OtherImage, asked: Plane, floor: Scalar, counts: Plane) -> Scalar:
     """The mean squared difference of the logarithms of root mean square gradients.
 
     Of logarithms, so that a calm place that becomes twice as busy counts as a busy one that does.
@@ -103,9 +107,9 @@ def energy_distance(image: OtherImage, asked: Plane, counts: Plane) -> Scalar:
     Args:
         image: the solved picture.
         asked: the local energy that each position is to have.
+        floor: below which energy all is calm.
         counts: how much each position counts; 1, or less where it is in no region.
     """
-    floor = _FLOOR**2 * jnp.mean(asked) + LEVEL**2
     rows, columns = asked.shape
     ours = jnp.log(local_energy(image, (rows, columns)) + floor)
     return jnp.mean(counts * jnp.square(0.5 * (ours - jnp.log(asked + floor))))

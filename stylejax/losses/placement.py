@@ -90,8 +90,8 @@ def match_painting(
         similarity[name] = found.reshape(rows, columns)
     rows, columns, _ = content.features[names[0]].shape
     grids, inside = ((rows, columns), (height, width)), (region, allowed)
-    energy = placed_energy(content.image, style.image, *grids, inside)
-    return Placement(features, similarity, energy)
+    energy, floor = placed_energy(content.image, style.image, *grids, inside)
+    return Placement(features, similarity, energy, floor)
 
 
 @cache
@@ -170,14 +170,14 @@ def energy_mismatch(image: OtherImage, targets: Targets, blend: Float[Array, " s
     """
     placement = targets.placement
     assert placement is not None
-    energy = placement.energy
+    energy, floor = placement.energy, jnp.dot(blend, placement.floor)
     if len(blend) == 1 and targets.regions is None:
-        return energy_distance(image, energy[0], jnp.ones(energy.shape[1:]))
+        return energy_distance(image, energy[0], floor, jnp.ones(energy.shape[1:]))
     finest = next(n for n, found in placement.similarity.items() if found.shape == energy.shape)
     chosen = _chosen(placement, finest, blend, targets.regions)
     counts = jnp.sum(chosen, axis=0)
     asked = jnp.sum(chosen * energy, axis=0) / jnp.where(counts > 0.0, counts, 1.0)
-    return energy_distance(image, asked, counts)
+    return energy_distance(image, asked, floor, counts)
 
 
 def _chosen(

@@ -75,11 +75,13 @@ class Placement(NamedTuple):
         features: of each position's match at each matched layer, with a leading axis of pictures.
         similarity: of these matches, likewise.
         energy: how busy each position of the finest of these layers is to be, likewise.
+        floor: below which energy all is calm, of each picture.
     """
 
     features: Mapping[str, Float[Array, "*styles _ _ _"]]
     similarity: Mapping[str, Float[Array, "*styles _ _"]]
     energy: Float[Array, "*styles _ _"]
+    floor: Float[Array, "*styles"]
 
 
 class Targets(NamedTuple):

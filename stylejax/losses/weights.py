@@ -81,11 +81,12 @@ class LossWeights(_LossWeights):
         """The weights that the options describe, for a number of style pictures.
 
         The factors multiply the weights of content and of total variation, at one level of a
-        pyramid, say.
+        pyramid, say. Without content there are no places: then `placement` counts as 0.
         """
+        placement = options.placement if options.content_weight > 0.0 else 0.0
         return cls(
             content_weight=_number(options.content_weight * content_factor),
-            style_weight=_number(options.style_weight * (1.0 - _LESS_STYLE * options.placement)),
+            style_weight=_number(options.style_weight * (1.0 - _LESS_STYLE * placement)),
             tv_weight=_number(options.tv_weight * tv_factor),
             content_layer_weights=_shared_out(
                 options.content_layers, options.content_layer_weights
@@ -94,8 +95,8 @@ class LossWeights(_LossWeights):
             style_blend=jax.device_put(
                 np.asarray(normalized_shares(options.style_blend, styles), np.float32)
             ),
-            placement_weight=_number(options.placement * _MATCHED_WEIGHT),
-            energy_weight=_number(options.placement * _ENERGY_WEIGHT),
+            placement_weight=_number(placement * _MATCHED_WEIGHT),
+            energy_weight=_number(placement * _ENERGY_WEIGHT),
             keep_weight=_number(options.keep_weight),
         )
 

@@ -1,5 +1,6 @@
 """Placement in the objective: the term by hand, and all that it has to go together with."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,9 @@ from stylejax.losses.energy import energy_distance, placed_energy
 from stylejax.losses.matching import nearest_positions, position_keys
 from stylejax.losses.objective import make_objective
 from stylejax.losses.placement import matched_layers
+from stylejax.losses.weights import LossWeights
 from stylejax.networks.layers import Layer
+from stylejax.options import LossOptions
 from stylejax.transfer.presets import network_options
 from stylejax.weights.read import read_weights
 
@@ -93,10 +96,10 @@ def test_the_term_is_1_less_the_cosine_with_each_positions_match():
 def test_local_energies_are_to_be_the_paintings_in_the_photographs_order():
     found = targets(STYLE)
     grid = placed(found).energy.shape[1:]
-    asked = placed_energy(CONTENT, STYLE, grid, grid)
+    asked, floor = placed_energy(CONTENT, STYLE, grid, grid)
     np.testing.assert_allclose(placed(found).energy[0], asked, rtol=1e-4)
     (_, terms), _ = evaluated(found, energy_weight=2.0)
-    expected = 2.0 * energy_distance(IMAGE, asked, jnp.ones(grid))
+    expected = 2.0 * energy_distance(IMAGE, asked, floor, jnp.ones(grid))
     np.testing.assert_allclose(terms.terms["local_energy"], expected, rtol=1e-4)
     assert "matched" not in terms.terms
 
@@ -107,7 +110,8 @@ def test_of_two_paintings_each_position_is_as_busy_as_that_of_its_match_asks():
     asked = np.take_along_axis(np.asarray(placed(found).energy), best[None], axis=0)[0]
     assert 0.1 < best.mean() < 0.9
     (_, terms), _ = evaluated(found, (0.5, 0.5), energy_weight=2.0)
-    expected = 2.0 * energy_distance(IMAGE, jnp.asarray(asked), jnp.ones(asked.shape))
+    floor = jnp.mean(placed(found).floor)
+    expected = 2.0 * energy_distance(IMAGE, jnp.asarray(asked), floor, jnp.ones(asked.shape))
     np.testing.assert_allclose(terms.terms["local_energy"], expected, rtol=1e-4)
 
 
@@ -218,3 +222,14 @@ def test_a_vgg_is_matched_at_the_first_layers_of_its_third_and_fourth_block(tmp_
     assert sizes == {"relu3_1": (1, 16, 12), "relu4_1": (1, 8, 6)}
     for each in found.similarity.values():
         assert -1.0 <= np.min(each) < np.max(each) <= 1.0 + 1e-5
+
+
+def test_weights_follow_the_option_and_without_content_there_are_no_places():
+    plain = LossOptions(placement=0.0)
+    placed_half, texture = replace(plain, placement=0.5), replace(plain, content_weight=0.0)
+    of = lambda options: LossWeights.from_options(options, 1)
+    names = ("style_weight", "placement_weight", "energy_weight")
+    numbers = lambda weights: [float(getattr(weights, name)) for name in names]
+    assert numbers(of(plain)) == numbers(of(texture)) == [20.0, 0.0, 0.0]
+    assert numbers(of(placed_half)) == pytest.approx([15.0, 3.0, 0.4])
+    assert numbers(of(replace(texture, placement=0.5))) == [20.0, 0.0, 0.0]

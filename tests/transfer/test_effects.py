@@ -113,7 +113,9 @@ def test_several_styles_are_blended_in_the_given_shares(made):
 )
 def test_outside_all_masks_the_content_stays(made, content_layers, share):
     content = picture(SIZE, SIZE, seed=1)
-    options = replace(OPTIONS, loss=replace(LOSS, content_layers=content_layers))
+    # The colors of the right edge, beside the left one to a Fourier transform, come last.
+    solve = SolverOptions(iterations=60)
+    options = replace(OPTIONS, loss=replace(LOSS, content_layers=content_layers), solve=solve)
     result = made(content, [plain(0.9, 0.1, 0.1)], options, TRAINED, content_masks=(LEFT,))
     change = np.abs(result - content).mean((0, 2))
     assert change[:24].mean() > 0.25

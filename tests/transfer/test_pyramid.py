@@ -74,7 +74,8 @@ def test_shares_and_weights_of_the_levels_are_the_given_ones():
     one = lambda weight: np.asarray(weight).item()
     assert [one(each.content_weight) for each in own] == [1.5, 3.0, 6.0]
     assert [one(each.tv_weight) for each in own] == [5.0, 0.0, 20.0]
-    assert {one(each.style_weight) for each in own} == {options.loss.style_weight}
+    less = 1.0 - 0.5 * options.loss.placement
+    assert {one(each.style_weight) for each in own} == {less * options.loss.style_weight}
 
 
 @pytest.mark.parametrize(
