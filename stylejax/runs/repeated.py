@@ -129,7 +129,7 @@ def repeat_record(
     if not isinstance(flat, dict):
         raise _unrepeatable(path, record, "no options in it")
     try:
-        options = from_flat(_BEFORE.get(method, {}) | flat)
+        options = from_flat({**_BEFORE.get(method, {}), **flat})
     except InputError as error:
         raise _unrepeatable(path, record, str(error)) from error
     if flat.get("init", "content") not in STARTS and not files["init"]:

@@ -95,7 +95,8 @@ def test_the_term_is_1_less_the_cosine_with_each_positions_match():
 
 def test_local_energies_are_to_be_the_paintings_in_the_photographs_order():
     found = targets(STYLE)
-    grid = placed(found).energy.shape[1:]
+    _, height, width = placed(found).energy.shape
+    grid = (height, width)
     asked, floor = placed_energy(CONTENT, STYLE, grid, grid)
     np.testing.assert_allclose(placed(found).energy[0], asked, rtol=1e-4)
     (_, terms), _ = evaluated(found, energy_weight=2.0)
