@@ -17,7 +17,7 @@ from benchmarks.solver import read_problem, sample_pairs
 from stylejax.devices.memory import estimated_memory
 from stylejax.networks.layers import DENSENET121
 from stylejax.options import LossOptions, Options
-from stylejax.runs.prepare import MATCHED_PICTURES
+from stylejax.runs.prepare import pictures_kept
 from stylejax.sweep.lanes import lane_weights, over_lanes, program_bytes
 from stylejax.transfer.pyramid import pyramid_levels
 
@@ -29,7 +29,6 @@ COUNTS = (1, 8)
 LANES_AT = (256, 512, 1024)
 STEP = 64
 STRIP_ROWS = 256
-_PICTURES_KEPT = 23
 
 
 def needed(
@@ -42,7 +41,7 @@ def needed(
     loss = loss or Options().loss
     layers = (*loss.content_layers, *loss.style_layers)
     sides = (size, size) if isinstance(size, int) else size
-    kept = _PICTURES_KEPT + (MATCHED_PICTURES if loss.placement > 0.0 else 0)
+    kept = pictures_kept(Options(loss=loss))
     return estimated_memory(*sides, layers, kept, DENSENET121, devices, strip_rows)
 
 

@@ -37,6 +37,16 @@ def local_energy(image: OtherImage, grid: tuple[int, int]) -> Plane:
     return jax.image.resize(squares, grid, "linear")
 
 
+def _in_order(
+    plane: Plane, weights: Plane | None
+) -> tuple[Float[Array, " values"], Float[Array, " values"]]:
+    """The values of a plane, smallest first, and how much each counts: 1 where nothing is said."""
+    values = plane.reshape(-1)
+    counts = jnp.ones_like(values) if weights is None else weights.reshape(-1)
+    order = jnp.argsort(values)
+    return values[order], counts[order]
+
+
 def ranks(plane: Plane, weights: Plane | None = None) -> Plane:
     """Which share of a plane's values is below each, half of those that are equal with it.
 
@@ -44,14 +54,12 @@ def ranks(plane: Plane, weights: Plane | None = None) -> Plane:
         plane: the values.
         weights: how much each value counts, 0 or more and not 0 throughout; all alike unless given.
     """
-    values = plane.reshape(-1)
-    counts = jnp.ones_like(values) if weights is None else weights.reshape(-1)
-    order = jnp.argsort(values)
-    up_to_here = jnp.concatenate([jnp.zeros(1), jnp.cumsum(counts[order])])
+    values, counts = _in_order(plane, weights)
+    up_to_here = jnp.concatenate([jnp.zeros(1), jnp.cumsum(counts)])
     below, up_to = (
-        up_to_here[jnp.searchsorted(values[order], values, side=side)] for side in ("left", "right")
+        up_to_here[jnp.searchsorted(values, plane, side=side)] for side in ("left", "right")
     )
-    return ((below + up_to) / (2.0 * up_to_here[-1])).reshape(plane.shape)
+    return (below + up_to) / (2.0 * up_to_here[-1])
 
 
 def quantiles(
@@ -64,12 +72,9 @@ def quantiles(
         shares: in [0, 1].
         weights: how much each value counts, as in `ranks`.
     """
-    values = plane.reshape(-1)
-    counts = jnp.ones_like(values) if weights is None else weights.reshape(-1)
-    order = jnp.argsort(values)
-    counts = counts[order]
+    values, counts = _in_order(plane, weights)
     middles = (jnp.cumsum(counts) - 0.5 * counts) / jnp.sum(counts)
-    return jnp.interp(shares, middles, values[order])
+    return jnp.interp(shares, middles, values)
 
 
 def placed_energy(

@@ -24,6 +24,7 @@ from stylejax.images.masks import Masks, check_masks
 from stylejax.images.read import decode_picture
 from stylejax.images.scaling import cover_and_crop, resize
 from stylejax.networks.layers import canonical_layers
+from stylejax.options import Options
 from stylejax.runs.checks import CheckedInputs, Files, fitted_sizes
 from stylejax.runs.fitting import check_tiling_request, tiling_size
 from stylejax.runs.metadata import Record, file_entry, make_record
@@ -38,7 +39,7 @@ from stylejax.universal.options import UniversalOptions
 from stylejax.weights.read import Weights, read_weights
 from stylejax.weights.zoo import find_weights
 
-MATCHED_PICTURES = 8
+_MATCHED_PICTURES = 8
 """The targets of placement, in arrays of the picture's size: 64 and 32 bytes for each pixel."""
 
 
@@ -75,6 +76,13 @@ def _strip_rows(asked: int, fitting: Callable[[Device], int], devices: list[Devi
     return 0
 
 
+def pictures_kept(options: Options) -> int:
+    """How many arrays of the picture's size a solve holds beside what an evaluation takes."""
+    # Adam keeps two averages of the gradient, as much as one pair is.
+    pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
+    return 2 * pairs + 3 + (_MATCHED_PICTURES if options.loss.placement > 0.0 else 0)
+
+
 def prepare_run(
     checked: CheckedInputs, *, by_rows: bool = True, weights: Weights | None = None
 ) -> Prepared:
@@ -108,12 +116,9 @@ def prepare_run(
         canonical_layers(kind, weights.architecture)
     if options.loss.seamless:
         size, levels = tiling_size(options, size, weights.architecture)
-    # Adam keeps two averages of the gradient, as much as one pair is.
-    pairs = options.solve.lbfgs_history if options.solve.solver != "adam" else 1
     # All devices of a CPU share one memory.
     bands = len(devices) if by_rows and device.platform != "cpu" else 1
-    kept = 2 * pairs + 3 + (MATCHED_PICTURES if options.loss.placement > 0.0 else 0)
-    solve = (*size, layers, kept, weights.architecture)
+    solve = (*size, layers, pictures_kept(options), weights.architecture)
     fitting = lambda device: 0 if options.loss.seamless else fitting_strip_rows(*solve, device)
     rows = _strip_rows(options.loss.strip_rows, fitting, devices if by_rows else [device])
     needed = estimated_memory(*solve, bands, rows)
